@@ -1,0 +1,1 @@
+"""The ``xrayto3d`` command, one file per sub-command."""

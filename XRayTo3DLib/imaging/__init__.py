@@ -1,0 +1,1 @@
+"""Radiographs and CT volumes: the types, their readers and writers, and attenuation."""
