@@ -1,0 +1,187 @@
+"""3D and slice views: slicer-core's displayable managers in plain offscreen render windows, no Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+from vtk.util.numpy_support import vtk_to_numpy
+
+THREE_D_MANAGERS = (
+    "vtkMRMLCameraDisplayableManager",
+    "vtkMRMLViewDisplayableManager",
+    "vtkMRMLModelDisplayableManager",
+    "vtkMRMLThreeDReformatDisplayableManager",
+    "vtkMRMLThreeDSliceEdgeDisplayableManager",
+    "vtkMRMLCrosshairDisplayableManager3D",
+    "vtkMRMLOrientationMarkerDisplayableManager",
+    "vtkMRMLRulerDisplayableManager",
+    "vtkMRMLMarkupsDisplayableManager",
+    "vtkMRMLSegmentationsDisplayableManager3D",
+    "vtkMRMLTransformsDisplayableManager3D",
+    "vtkMRMLLinearTransformsDisplayableManager",
+    "vtkMRMLVolumeRenderingDisplayableManager",
+    "vtkMRMLColorLegendDisplayableManager",
+)
+SLICE_MANAGERS = (
+    "vtkMRMLVolumeGlyphSliceDisplayableManager",
+    "vtkMRMLModelSliceDisplayableManager",
+    "vtkMRMLCrosshairDisplayableManager",
+    "vtkMRMLOrientationMarkerDisplayableManager",
+    "vtkMRMLRulerDisplayableManager",
+    "vtkMRMLScalarBarDisplayableManager",
+    "vtkMRMLMarkupsDisplayableManager",
+    "vtkMRMLSegmentationsDisplayableManager2D",
+    "vtkMRMLTransformsDisplayableManager2D",
+    "vtkMRMLLinearTransformsDisplayableManager",
+    "vtkMRMLColorLegendDisplayableManager",
+)
+START_SIZE = (400, 400)
+
+
+class View:
+    """One render window driven by a view node."""
+
+    def __init__(self, node: Any) -> None:
+        self.node = node
+        self.renderer = vtk.vtkRenderer()
+        self.window = vtk.vtkRenderWindow()
+        self.window.SetOffScreenRendering(1)
+        self.window.ShowWindowOff()
+        self.window.SetMultiSamples(0)
+        self.window.SetSize(*START_SIZE)
+        self.window.AddRenderer(self.renderer)
+        self.interactor = vtk.vtkRenderWindowInteractor()
+        self.interactor.SetRenderWindow(self.window)
+        self.interactor.Initialize()
+        self.group: Any = None
+
+    def _add_managers(self, factory_class: Any, names: tuple[str, ...]) -> None:
+        factory = factory_class.GetInstance()
+        for name in names:
+            if not factory.IsDisplayableManagerRegistered(name):
+                factory.RegisterDisplayableManager(name)
+        self.group = slicer.vtkMRMLDisplayableManagerGroup()
+        self.group.Initialize(factory, self.renderer)
+
+    def manager(self, class_name: str) -> Any:
+        """The displayable manager of that class."""
+        return self.group.GetDisplayableManagerByClassName(class_name)
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call back whenever a displayable manager wants the view rendered again."""
+        self.group.AddObserver(vtk.vtkCommand.UpdateEvent, lambda *_: callback())
+
+    def resize(self, width: int, height: int) -> None:
+        """Size of the picture in pixels."""
+        if tuple(self.window.GetSize()) != (width, height):
+            self.window.SetSize(width, height)
+            self.interactor.UpdateSize(width, height)
+
+    def render(self) -> None:
+        """Draw now."""
+        self.window.Render()
+
+    def image(self) -> np.ndarray:
+        """Draw and return the picture, (rows, columns, 3) uint8, top row first."""
+        self.render()
+        grab = vtk.vtkWindowToImageFilter()
+        grab.SetInput(self.window)
+        grab.SetInputBufferTypeToRGB()
+        grab.ReadFrontBufferOff()
+        grab.Update()
+        image = grab.GetOutput()
+        columns, rows, _ = image.GetDimensions()
+        pixels = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(rows, columns, 3)
+        return np.ascontiguousarray(pixels[::-1])
+
+    def save(self, path: Path) -> None:
+        """Write the picture as PNG."""
+        from PIL import Image
+
+        Image.fromarray(self.image()).save(path)
+
+
+class ThreeDView(View):
+    """A 3D view."""
+
+    def __init__(self, node: Any) -> None:
+        super().__init__(node)
+        logics = slicer.app.applicationLogic()
+        self._add_managers(slicer.vtkMRMLThreeDViewDisplayableManagerFactory, THREE_D_MANAGERS)
+        self.style = slicer.vtkMRMLThreeDViewInteractorStyle()
+        self.style.SetDisplayableManagers(self.group)
+        self.style.SetInteractor(self.interactor)
+        self.logic = slicer.vtkMRMLViewLogic()
+        self.logic.SetMRMLApplicationLogic(logics)
+        logics.GetViewLogics().AddItem(self.logic)
+        self.logic.SetMRMLScene(slicer.mrmlScene)
+        self.logic.SetViewNode(node)
+        self.group.SetMRMLDisplayableNode(node)
+
+    def camera_node(self) -> Any:
+        """The view's vtkMRMLCameraNode."""
+        return self.manager("vtkMRMLCameraDisplayableManager").GetCameraNode()
+
+    def reset_camera(self) -> None:
+        """Fit the camera to everything visible, keeping its direction."""
+        self.camera_node().Reset(True, True, True, self.renderer)
+
+    def reset_focal_point(self) -> None:
+        """Turn the camera around the centre of everything visible and fit."""
+        self.renderer.ResetCamera()
+        self.renderer.ResetCameraClippingRange()
+
+
+class SliceView(View):
+    """A slice view; the reformatted image is one image actor, where Slicer uses CTK's light box."""
+
+    def __init__(self, node: Any) -> None:
+        super().__init__(node)
+        logics = slicer.app.applicationLogic()
+        self.renderer.GetActiveCamera().ParallelProjectionOn()
+        self._add_managers(slicer.vtkMRMLSliceViewDisplayableManagerFactory, SLICE_MANAGERS)
+        self.style = slicer.vtkMRMLSliceViewInteractorStyle()
+        self.logic = slicer.vtkMRMLSliceLogic()
+        self.logic.SetMRMLApplicationLogic(logics)
+        logics.GetSliceLogics().AddItem(self.logic)
+        self.style.SetSliceLogic(self.logic)
+        self.style.SetDisplayableManagers(self.group)
+        self.logic.SetMRMLScene(slicer.mrmlScene)
+        self.logic.SetSliceNode(node)
+        self.group.SetMRMLDisplayableNode(node)
+        self.style.SetInteractor(self.interactor)
+        self._add_image_actor()
+        self.logic.ResizeSliceNode(*START_SIZE)
+
+    def _add_image_actor(self) -> None:
+        self._mapper = vtk.vtkImageMapper()
+        self._mapper.SetColorWindow(255)
+        self._mapper.SetColorLevel(127.5)
+        self._actor = vtk.vtkActor2D()
+        self._actor.SetMapper(self._mapper)
+        self._actor.GetProperty().SetDisplayLocationToBackground()
+        self._actor.SetVisibility(False)
+        self.renderer.AddViewProp(self._actor)
+        self.logic.AddObserver(vtk.vtkCommand.ModifiedEvent, self._show_image)
+
+    def _show_image(self, *_: Any) -> None:
+        connection = self.logic.GetImageDataConnection()
+        self._actor.SetVisibility(connection is not None)
+        self._mapper.SetInputConnection(connection)
+        self.group.InvokeEvent(vtk.vtkCommand.UpdateEvent)
+
+    def resize(self, width: int, height: int) -> None:
+        """Size of the picture in pixels; the scale (mm per pixel) stays, as in Slicer."""
+        super().resize(width, height)
+        self.logic.ResizeSliceNode(width, height)
+
+    def fit(self) -> None:
+        """Show the whole background."""
+        self.logic.ResizeSliceNode(*self.window.GetSize())
+        self.logic.FitSliceToBackground()
+        self.logic.SnapSliceOffsetToIJK()
