@@ -67,7 +67,14 @@ def standard_camera(
 
 
 def opencv_camera(
-    intrinsics: Any, rotation: Any, translation: Any, size: tuple[int, int], *, sdd: float, y_up: bool = False
+    intrinsics: Any,
+    rotation: Any,
+    translation: Any,
+    size: tuple[int, int],
+    *,
+    sdd: float,
+    y_up: bool = False,
+    from_corner: bool = False,
 ) -> XRayCamera:
     """A camera from an OpenCV pinhole calibration: X_cam = R X_world + t (mm), w (u, v, 1) = K X_cam.
 
@@ -81,6 +88,8 @@ def opencv_camera(
         size: (columns, rows).
         sdd: Source to detector distance to place the detector at, mm.
         y_up: The calibration counts v upwards from the bottom row (as XMALab and Autoscoper files may).
+        from_corner: The calibration counts from the top left pixel's outer corner, not its centre (as JointTrack
+            does): half a pixel.
 
     Raises:
         InputError: K with skew or unusable focal lengths, or R not a rotation.
@@ -93,6 +102,8 @@ def opencv_camera(
     if y_up:
         flip = np.array([[1.0, 0, 0], [0, -1.0, size[1] - 1.0], [0, 0, 1.0]])
         projection = flip @ projection
+    if from_corner:
+        projection = np.array([[1.0, 0, -0.5], [0, 1.0, -0.5], [0, 0, 1.0]]) @ projection
     return projection_matrix_camera(projection, size, sdd=sdd)
 
 

@@ -36,7 +36,7 @@ class RigidPose:
         if not np.allclose(given[3], [0, 0, 0, 1], atol=1e-9):
             raise InputError("pose matrix is not affine: its last row must be 0 0 0 1.")
         if np.linalg.det(rotation) < 0:
-            raise InputError("pose matrix mirrors (determinant below zero); a rigid pose cannot. Check LPS against RAS.")
+            raise InputError("pose matrix mirrors (determinant below zero), a rigid pose cannot; check LPS against RAS.")
         error = float(np.abs(rotation.T @ rotation - np.eye(3)).max())
         if error > RIGID_TOLERANCE:
             raise InputError(
@@ -154,7 +154,7 @@ class RigidPose:
             transform = sitk.ReadTransform(str(path))
         except RuntimeError as error:
             raise InputError(
-                f"pose: {path.name} is not a readable ITK transform file (.tfm, .txt or .h5); save it again from Slicer."
+                f"pose: {path.name} is not a readable ITK transform file (.tfm, .h5); save it again from Slicer."
             ) from error
         if transform.GetDimension() != 3 or not transform.IsLinear():
             raise InputError(f"pose: {path.name} is not a linear 3D transform; a rigid one is needed.")

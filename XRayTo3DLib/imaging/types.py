@@ -121,7 +121,7 @@ class CtVolume:
             raise InputError(f"CT {self.name}: its geometry is degenerate (zero voxel size); export it again.")
         cosines = steps / np.linalg.norm(steps, axis=0)
         if np.abs(cosines.T @ cosines - np.eye(3)).max() > 1e-3:
-            raise InputError(f"CT {self.name} is sheared (gantry tilt); resample it to a straight grid in Slicer first.")
+            raise InputError(f"CT {self.name} is sheared (gantry tilt); resample it to a straight grid first.")
         if self.labels is not None and self.labels.shape != hu.shape:
             raise InputError(
                 f"CT {self.name} has shape {hu.shape} but its label map {self.labels.shape} (slices, rows, columns); "

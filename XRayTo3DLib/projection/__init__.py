@@ -1,0 +1,1 @@
+"""What a camera sees: DRRs of volumes, silhouettes and contours of surfaces."""
