@@ -11,6 +11,6 @@ from typing import Any
 
 def boot(testing: bool = True) -> Any:
     """Start the host once per process and return ``slicer.app``; later calls return the same object."""
-    from slicerhost.application import boot_application
+    from slicerhost.boot_sequence import boot_application
 
     return boot_application(testing=testing)

@@ -51,6 +51,8 @@ class MrmlCore:
         self.logics["Colors"].AddDefaultColorNodes()
         self.io = IOManager(self.scene, self.logics)
         self._hierarchy = SubjectHierarchyObserver(self.scene)
+        self.boot_errors = self.errors.take()
+        self.errors.be_loud()
 
     def _make_scene(self) -> Any:
         scene = slicer.vtkMRMLScene()
@@ -64,6 +66,8 @@ class MrmlCore:
     def _make_application_logic(self) -> Any:
         logic = slicer.vtkSlicerApplicationLogic()
         logic.SetTemporaryPath(self.temporary_path)
+        logic.SetHomeDirectory(self.temporary_path)  # the wheel has no ColorFiles: file-based colours are missing
+        logic.SetShareDirectory("share")
         logic.SetMRMLScene(self.scene)
         self._connect_data_io(logic)
         self._slice_logics, self._view_logics = vtk.vtkCollection(), vtk.vtkCollection()

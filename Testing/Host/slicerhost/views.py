@@ -16,7 +16,6 @@ THREE_D_MANAGERS = (
     "vtkMRMLViewDisplayableManager",
     "vtkMRMLModelDisplayableManager",
     "vtkMRMLThreeDReformatDisplayableManager",
-    "vtkMRMLThreeDSliceEdgeDisplayableManager",
     "vtkMRMLCrosshairDisplayableManager3D",
     "vtkMRMLOrientationMarkerDisplayableManager",
     "vtkMRMLRulerDisplayableManager",
@@ -120,7 +119,7 @@ class ThreeDView(View):
         self.logic.SetMRMLApplicationLogic(logics)
         logics.GetViewLogics().AddItem(self.logic)
         self.logic.SetMRMLScene(slicer.mrmlScene)
-        self.logic.SetViewNode(node)
+        self.logic.AddViewNode(node.GetLayoutName())
         self.group.SetMRMLDisplayableNode(node)
 
     def camera_node(self) -> Any:
@@ -176,9 +175,14 @@ class SliceView(View):
         self.group.InvokeEvent(vtk.vtkCommand.UpdateEvent)
 
     def resize(self, width: int, height: int) -> None:
-        """Size of the picture in pixels; the scale (mm per pixel) stays, as in Slicer."""
+        """Size of the picture in pixels; whatever was in the field of view stays in it."""
+        if tuple(self.window.GetSize()) == (width, height):
+            return
+        across, down, depth = self.node.GetFieldOfView()
         super().resize(width, height)
         self.logic.ResizeSliceNode(width, height)
+        scale = max(across / width, down / height)
+        self.node.SetFieldOfView(scale * width, scale * height, depth)
 
     def fit(self) -> None:
         """Show the whole background."""

@@ -10,8 +10,9 @@ class VtkErrorLog:
 
     def __init__(self) -> None:
         self._texts: list[str] = []
+        vtk.vtkLogger.SetStderrVerbosity(vtk.vtkLogger.VERBOSITY_OFF)  # the output window prints the same
         window = vtk.vtkOutputWindow()
-        window.SetDisplayModeToAlwaysStdErr()
+        window.SetDisplayModeToNever()
         window.AddObserver(vtk.vtkCommand.ErrorEvent, self._on_error)
         vtk.vtkOutputWindow.SetInstance(window)
         self._window = window
@@ -20,6 +21,10 @@ class VtkErrorLog:
         self._texts.append(text.strip())
 
     _on_error.CallDataType = vtk.VTK_STRING  # type: ignore[attr-defined]
+
+    def be_loud(self) -> None:
+        """Print VTK's messages from now on; before, at boot, the wheel misses data files that it asks for."""
+        self._window.SetDisplayModeToAlwaysStdErr()
 
     def take(self) -> list[str]:
         """The texts so far; forgets them."""

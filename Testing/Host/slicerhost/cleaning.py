@@ -1,0 +1,61 @@
+"""Between tests: an empty scene, the default layout, no messages; and what a test must not leave behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer
+
+# Slicer's own nodes that Clear() leaves or makes anew.
+KEPT_CLASSES = {
+    "vtkMRMLSubjectHierarchyNode",
+    "vtkMRMLSliceDisplayNode",
+}
+
+
+def reset(app: Any) -> None:
+    """Close the scene and restore the start state."""
+    scene = app.mrmlScene()
+    scene.Clear(False)
+    layout = app.layoutManager().layoutLogic().GetLayoutNode()
+    app.layoutManager().setLayout(layout.SlicerLayoutFourUpView)
+    interaction = app.applicationLogic().GetInteractionNode()
+    interaction.SetCurrentInteractionMode(interaction.ViewTransform)
+    _reset_views(app.layoutManager())
+    slicer.util._messageDisplay.clear()
+    app.settings().clear()
+    app.processEvents()
+    app.vtk_errors.take()
+
+
+def _reset_views(manager: Any) -> None:
+    for name in manager.sliceViewNames():
+        manager.sliceWidget(name).mrmlSliceNode().SetSliceVisible(False)
+
+
+def leftovers(app: Any) -> list[str]:
+    """Sentences about what remains after the scene was cleared."""
+    problems = []
+    if not app.is_clean():
+        problems.append("rendering is still paused or slicer.mrmlScene was replaced")
+        while not app.is_clean():
+            app.resumeRender()
+    app.mrmlScene().Clear(False)
+    app.processEvents()
+    nodes = (app.mrmlScene().GetNthNode(index) for index in range(app.mrmlScene().GetNumberOfNodes()))
+    leaked = [node.GetID() for node in nodes if not node.GetSingletonTag() and not _is_slicers(node)]
+    if leaked:
+        problems.append(f"nodes left after the scene was cleared: {', '.join(leaked)}")
+    return problems
+
+
+def _is_slicers(node: Any) -> bool:
+    if node.GetClassName() in KEPT_CLASSES:
+        return True
+    return slicer.vtkMRMLSliceLogic.IsSliceModelNode(node) or _is_slice_transform(node)
+
+
+def _is_slice_transform(node: Any) -> bool:
+    logics = slicer.app.applicationLogic().GetSliceLogics()
+    every = (logics.GetItemAsObject(index) for index in range(logics.GetNumberOfItems()))
+    return any(logic.GetSliceModelTransformNode() is node for logic in every)
