@@ -156,9 +156,9 @@ class XRayCamera:
 
     def binned(self, factor: int) -> XRayCamera:
         """Every ``factor`` x ``factor`` pixels become one; left-over columns and rows at the far edges fall away."""
-        columns, rows = self.size[0] // factor, self.size[1] // factor
-        if factor < 1 or columns < 1 or rows < 1:
+        if not 1 <= factor <= min(self.size):
             raise InputError(f"camera of {self.size[0]} x {self.size[1]} pixels cannot be binned by {factor}.")
+        columns, rows = self.size[0] // factor, self.size[1] // factor
         return self.cropped(0, 0, columns * factor, rows * factor).resampled((columns, rows))
 
     def moved(self, motion: FloatArray) -> XRayCamera:
@@ -200,7 +200,7 @@ class XRayCamera:
         """Inverse of :meth:`to_dict`; refuses another frame or unit rather than guessing."""
         if content.get("frame") != "LPS" or content.get("unit") != "mm":
             raise InputError(
-                f'{name}: frame {content.get("frame")!r} and unit {content.get("unit")!r} given; '
+                f"{name}: frame {content.get('frame')!r} and unit {content.get('unit')!r} given; "
                 f'cameras are in frame "LPS" and unit "mm". Convert the numbers and the two fields.'
             )
         fields = ("source", "origin", "column_direction", "row_direction", "spacing", "size")

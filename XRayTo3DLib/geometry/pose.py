@@ -36,7 +36,9 @@ class RigidPose:
         if not np.allclose(given[3], [0, 0, 0, 1], atol=1e-9):
             raise InputError("pose matrix is not affine: its last row must be 0 0 0 1.")
         if np.linalg.det(rotation) < 0:
-            raise InputError("pose matrix mirrors (determinant below zero), a rigid pose cannot; check LPS against RAS.")
+            raise InputError(
+                "pose matrix mirrors (determinant below zero), a rigid pose cannot; check LPS against RAS."
+            )
         error = float(np.abs(rotation.T @ rotation - np.eye(3)).max())
         if error > RIGID_TOLERANCE:
             raise InputError(
@@ -150,6 +152,7 @@ class RigidPose:
         import SimpleITK as sitk
 
         path = require_file(path, "pose")
+        _refuse_cut_off(path)
         try:
             transform = sitk.ReadTransform(str(path))
         except RuntimeError as error:
@@ -166,6 +169,13 @@ class RigidPose:
             return cls(world_to_ct).inverse()
         except InputError as error:
             raise InputError(f"pose: {path.name}: {error}") from error
+
+
+def _refuse_cut_off(path: Path) -> None:
+    """ITK reads a text transform that ends before its last ``FixedParameters`` line as the identity."""
+    _, found, last = path.read_bytes().rpartition(b"\nTransform:")
+    if found and b"\nFixedParameters:" not in last:
+        raise InputError(f"pose: {path.name} is cut off: its last transform is incomplete. Copy or export it again.")
 
 
 def _left_jacobian(omega: FloatArray) -> FloatArray:
