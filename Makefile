@@ -1,0 +1,86 @@
+# XRayTo3D: everything a developer runs. Each target sets up .venv as far as it needs it, once.
+#   make test PYTHON=python3.12           another Python (3.11 or newer)
+#   make test TORCH="torch==2.13.0+cpu --index-url https://download.pytorch.org/whl/cpu"   another build of PyTorch
+
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SETTINGS := pyproject.toml constraints.txt
+VENV_DONE := $(VENV)/.made-venv
+TORCH_DONE := $(VENV)/.made-torch
+LIBRARY_DONE := $(VENV)/.made-library
+LINT_DONE := $(VENV)/.made-lint
+TEST_DONE := $(VENV)/.made-test
+TORCH_PIN := $(VENV)/torch-constraint.txt
+CONSTRAINED := --constraint constraints.txt --constraint $(TORCH_PIN)
+
+# The library picks its own number of threads.
+unexport OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench host clean
+.DELETE_ON_ERROR:
+
+help: ## show this list
+	@echo "XRayTo3D: from radiographs to 3D bones (research use only)"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+
+demo: $(LIBRARY_DONE) ## register a made-up bone to a made-up radiograph; pictures and report in demo-output
+	$(BIN)/xrayto3d demo -o demo-output
+
+test: $(TEST_DONE) lint ## ruff, the layers, then every test (also those on the Slicer test host, where it installs)
+	@if [ -s $(TEST_DONE) ]; then cat $(TEST_DONE); fi
+	$(BIN)/python -m pytest
+
+lint: $(LINT_DONE) ## ruff and the layers (which room may import which)
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+
+bench: $(TEST_DONE) ## run Testing/Benchmarks/bench_*.py
+	@echo "Benchmarks live in Testing/Benchmarks as bench_*.py; each prints its own figures."
+	@for file in $(sort $(wildcard Testing/Benchmarks/bench_*.py)); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+host: $(TEST_DONE) ## open the Slicer module in a window, on the test host (needs a screen)
+	PYTHONPATH=Testing/Host $(BIN)/python -m slicerhost.show
+
+clean: ## remove what the targets made, .venv too
+	rm -rf $(VENV) build dist demo-output bench-output artifacts *.egg-info
+	rm -rf .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find XRayTo3D XRayTo3DLib Testing .ci -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---- the virtual environment, step by step ----------------------------------------------------------------------------
+
+$(VENV_DONE):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "XRayTo3D needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12" >&2; exit 1; }
+	@echo "Setting up $(VENV) (once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --upgrade pip
+	@touch $@
+
+# PyTorch alone and first: as another package's dependency pip would take the newest build, with its CUDA packages.
+$(TORCH_DONE): $(VENV_DONE)
+	@echo "Installing $(TORCH)"
+	@$(PIP) install $(TORCH)
+	@$(BIN)/python -c 'from importlib.metadata import version; print("torch==" + version("torch"))' > $(TORCH_PIN)
+	@touch $@
+
+$(LIBRARY_DONE): $(TORCH_DONE) $(SETTINGS)
+	@echo "Installing XRayTo3DLib and what it needs"
+	@$(PIP) install --editable . $(CONSTRAINED)
+	@touch $@
+
+$(LINT_DONE): $(LIBRARY_DONE)
+	@$(PIP) install ruff import-linter $(CONSTRAINED)
+	@touch $@
+
+# The stamp holds the note on a missing test host, if it is missing; where XRAYTO3D_REQUIRE_HOST is set that is an error.
+$(TEST_DONE): $(LINT_DONE)
+	@echo "Installing the test tools"
+	@$(PIP) install --editable '.[test]' $(CONSTRAINED)
+	@if $(PIP) install --editable '.[test,host]' $(CONSTRAINED); then : > $@; \
+	elif [ -n "$$XRAYTO3D_REQUIRE_HOST" ]; then echo "The Slicer test host cannot be installed, and is required here." >&2; exit 1; \
+	else echo "Note: no slicer-core or PySide6 for this Python; the tests on the Slicer test host are skipped." > $@; fi

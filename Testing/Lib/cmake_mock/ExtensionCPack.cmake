@@ -1,0 +1,5 @@
+foreach(_name LICENSE README)
+  if(NOT EXISTS "${EXTENSION_${_name}_FILE}")
+    message(FATAL_ERROR "EXTENSION_${_name}_FILE: there is no file '${EXTENSION_${_name}_FILE}'")
+  endif()
+endforeach()
