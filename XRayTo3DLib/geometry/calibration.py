@@ -119,7 +119,9 @@ def projection_matrix_camera(
     """
     p = matrix(projection, (3, 4), "projection matrix")
     if (sdd is None) == (column_spacing is None):
-        raise InputError("a projection matrix does not say how large a pixel is: give sdd or column_spacing (mm), one of them.")
+        raise InputError(
+            "a projection matrix does not say how large a pixel is: give sdd or column_spacing (mm), one of them."
+        )
     if np.linalg.cond(p[:, :3]) > 1e12:
         raise InputError("projection matrix is singular: it has no X-ray source.")
     inverse = np.linalg.inv(p[:, :3])
@@ -129,9 +131,7 @@ def projection_matrix_camera(
     _refuse_skew(column / lengths[0], row / lengths[1], size)
     normal = np.cross(column, row) / np.linalg.norm(np.cross(column, row))
     scale = column_spacing / lengths[0] if column_spacing is not None else sdd / abs(float(to_origin @ normal))
-    return XRayCamera(
-        source, source + scale * to_origin, column, row, (scale * lengths[0], scale * lengths[1]), size
-    )
+    return XRayCamera(source, source + scale * to_origin, column, row, (scale * lengths[0], scale * lengths[1]), size)
 
 
 def _refuse_skew(column: FloatArray, row: FloatArray, size: tuple[int, int]) -> None:
@@ -149,9 +149,9 @@ def _directions(view: str, angles_deg: tuple[float, float]) -> tuple[FloatArray,
     beam, columns = (np.array(v, dtype=np.float64) for v in VIEWS[view])
     rows = np.array([0.0, 0.0, -1.0])
     primary, secondary = np.deg2rad(angles_deg)
-    turn = _rotation_about(np.array([0.0, 0.0, 1.0]), primary)
+    turn = _rotation_about(np.array([0.0, 0.0, -1.0 if view == "AP" else 1.0]), primary)
     beam, columns = turn @ beam, turn @ columns
-    tilt = _rotation_about(columns, secondary)
+    tilt = _rotation_about(np.cross(beam, [0.0, 0.0, 1.0]), secondary)
     return unit(tilt @ beam), unit(columns), unit(tilt @ rows)
 
 

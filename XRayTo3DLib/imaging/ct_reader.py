@@ -1,0 +1,78 @@
+"""Read a CT in any orientation: NRRD, NIfTI, MetaImage or a DICOM series, with its label map."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.files import file_suffix, require_file
+from XRayTo3DLib.imaging.ct_labels import read_labels
+from XRayTo3DLib.imaging.ct_series import read_series
+from XRayTo3DLib.imaging.dicom_files import is_dicom
+from XRayTo3DLib.imaging.hounsfield import to_hounsfield
+from XRayTo3DLib.imaging.itk_images import VOLUME_SUFFIXES, image_to_lps, read_image
+from XRayTo3DLib.imaging.picture_files import PICTURE_SUFFIXES
+from XRayTo3DLib.imaging.types import CtVolume
+
+UNKNOWN_SPACING = "Every voxel is 1 mm in the file, as if its spacing were not known: check the size of the bones."
+
+
+def read_ct(
+    path: Path | str,
+    *,
+    labels: Path | str | None = None,
+    values: str = "auto",
+    label_names: Path | str | None = None,
+    series: int | None = None,
+    name: str | None = None,
+) -> CtVolume:
+    """Read a CT in Hounsfield units.
+
+    Args:
+        path: NRRD, NIfTI or MetaImage file, a folder with a DICOM series, or one file of such a folder.
+        labels: Label map or Slicer segmentation (``.seg.nrrd``); resampled to the CT (nearest) if its grid differs.
+        values: ``auto``, ``hu`` or ``offset1024``; see :func:`~XRayTo3DLib.imaging.hounsfield.to_hounsfield`.
+        label_names: JSON (name to value) or Slicer colour table (``.ctbl``) that names the labels.
+        series: Which series, counted from 1, where the folder holds several.
+        name: Short name for the scene; no patient data.
+
+    Raises:
+        MissingInformationError: Several series, or values that may be HU or not.
+        InputError: Not a readable three-dimensional CT; the message says what to do.
+    """
+    path = Path(path)
+    if path.is_dir() or (path.is_file() and path.stat().st_size > 0 and _is_dicom_file(path)):
+        stored, to_lps, notes = read_series(path if path.is_dir() else path.parent, series)
+        name = name or "CT"
+    else:
+        path = require_file(path, "CT")
+        stored, to_lps, notes = _read_volume(path)
+        name = name or path.name[: -len(file_suffix(path))]
+    hu, more = to_hounsfield(stored, values, name)
+    ct = CtVolume(hu=hu, voxel_to_lps=to_lps, name=name, notes=notes + more)
+    return ct if labels is None else read_labels(labels, ct, names=label_names)
+
+
+def _is_dicom_file(path: Path) -> bool:
+    return file_suffix(path) not in VOLUME_SUFFIXES and is_dicom(path)
+
+
+def _read_volume(path: Path) -> tuple[NDArray[Any], NDArray[np.float64], tuple[str, ...]]:
+    """Stored values (slices, rows, columns), voxel to LPS matrix, notes."""
+    if file_suffix(path) in PICTURE_SUFFIXES:
+        raise InputError(f"CT: {path.name} is a picture without voxel geometry; export the CT as NRRD, NIfTI or DICOM.")
+    image = read_image(path, "CT")
+    if image.GetNumberOfComponentsPerPixel() != 1:
+        raise InputError(f"CT: {path.name} has {image.GetNumberOfComponentsPerPixel()} values per voxel, a CT has one.")
+    if image.GetDimension() != 3 or min(image.GetSize()) < 2:
+        size = "x".join(map(str, image.GetSize()))
+        what = "a time series" if image.GetDimension() > 3 else "a picture (a radiograph?)"
+        raise InputError(f"CT: {path.name} has size {size}: {what}, not one three-dimensional volume.")
+    import SimpleITK as sitk
+
+    notes = (UNKNOWN_SPACING,) if image.GetSpacing() == (1.0, 1.0, 1.0) else ()
+    return sitk.GetArrayFromImage(image), image_to_lps(image), notes

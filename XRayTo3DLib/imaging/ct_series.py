@@ -1,0 +1,140 @@
+"""One CT series from a folder of DICOM slices, with its gaps found."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from XRayTo3DLib.errors import InputError, MissingInformationError
+from XRayTo3DLib.imaging.dicom_files import decode_frame, is_dicom, open_dicom
+
+SPACING_TOLERANCE = 0.02
+"""Relative departure of a slice distance from the common one that still counts as rounding."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A slice's file and place: (3,) ``position`` of its first voxel and (3, 2) ``axes`` (column, row step), LPS mm."""
+
+    path: Path
+    position: NDArray[np.float64]
+    axes: NDArray[np.float64]
+    size: tuple[int, int]
+
+
+def read_series(
+    folder: Path, series: int | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.float64], tuple[str, ...]]:
+    """Hounsfield units (slices, rows, columns), voxel to LPS matrix and notes of the CT in a folder.
+
+    Raises:
+        MissingInformationError: Several CT series and no ``series`` (counted from 1).
+        InputError: No CT slices, missing or doubled slices, unequal sizes, damaged files.
+    """
+    group, notes = _chosen(_series_of(folder), series, folder)
+    slices = _sorted(group, folder)
+    step = _slice_step(slices, folder)
+    to_lps = np.eye(4)
+    to_lps[:3, :2], to_lps[:3, 2], to_lps[:3, 3] = slices[0].axes, step, slices[0].position
+    return np.stack([_hounsfield(item.path) for item in slices]), to_lps, notes
+
+
+def _series_of(folder: Path) -> list[list[Slice]]:
+    """The folder's CT slices by series, largest first."""
+    found: dict[str, list[Slice]] = defaultdict(list)
+    others: set[str] = set()
+    for path in sorted(item for item in folder.iterdir() if item.is_file() and item.stat().st_size > 132):
+        if path.name.upper() == "DICOMDIR" or not is_dicom(path):
+            continue
+        header = open_dicom(path, "CT", pixels=False)
+        modality = str(header.get("Modality", "") or "unknown")
+        if modality != "CT":
+            others.add(modality)
+        elif "LOCALIZER" not in [str(part) for part in header.get("ImageType", [])]:
+            found[_series_key(header)].append(_slice(header, path))
+    if not found:
+        raise InputError(f"CT: {folder} holds no CT slices ({_what_else(others)}); choose the folder of the CT series.")
+    return sorted(found.values(), key=len, reverse=True)
+
+
+def _series_key(header: Any) -> str:
+    size = (header.get("Rows", 0), header.get("Columns", 0))
+    return f"{header.get('SeriesInstanceUID', '')} {size}"
+
+
+def _slice(header: Any, path: Path) -> Slice:
+    if str(header.get("NumberOfFrames", "") or "1").strip() != "1":
+        raise InputError(f"CT: {path.name} is an enhanced multi-frame CT; convert it to NRRD or classic slices first.")
+    try:
+        orientation = np.array(header.ImageOrientationPatient, dtype=float).reshape(2, 3)
+        row_step, column_step = (float(value) for value in header.PixelSpacing)
+        position = np.array(header.ImagePositionPatient, dtype=float).reshape(3)
+        axes = np.stack([orientation[0] * column_step, orientation[1] * row_step], axis=1)
+        return Slice(path, position, axes, (int(header.Columns), int(header.Rows)))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise InputError(
+            f"CT: slice {path.name} lacks a position, orientation or pixel spacing; export the series again."
+        ) from error
+
+
+def _chosen(groups: list[list[Slice]], series: int | None, folder: Path) -> tuple[list[Slice], tuple[str, ...]]:
+    """The only series, or the one asked for."""
+    if series is not None:
+        if not 1 <= series <= len(groups):
+            raise InputError(f"CT: {folder} holds {len(groups)} series, there is no series {series} (--ct-series).")
+        return groups[series - 1], (f"Series {series} of {len(groups)} in the folder.",)
+    if len(groups) == 1:
+        return groups[0], ()
+    listed = "; ".join(
+        f"{number}: {len(group)} slices of {group[0].size[0]} x {group[0].size[1]}"
+        for number, group in enumerate(groups, 1)
+    )
+    raise MissingInformationError(
+        f"CT: {folder} holds {len(groups)} series ({listed}); say which (--ct-series) or keep one in the folder.",
+        ("ct_series",),
+    )
+
+
+def _sorted(group: list[Slice], folder: Path) -> list[Slice]:
+    """Slices along the normal of the first; all must be parallel."""
+    first = group[0]
+    if len(group) < 2:
+        raise InputError(f"CT: {folder} holds a single CT slice; a volume needs at least two.")
+    if any(not np.allclose(item.axes, first.axes, atol=1e-3) for item in group):
+        raise InputError(f"CT: the slices in {folder} differ in orientation or pixel spacing; export one series.")
+    normal = np.cross(first.axes[:, 0], first.axes[:, 1])
+    return sorted(group, key=lambda item: float(item.position @ normal))
+
+
+def _slice_step(slices: list[Slice], folder: Path) -> NDArray[np.float64]:
+    """(3,) mm from slice to slice, which must be the same all along."""
+    positions = np.stack([item.position for item in slices])
+    distances = np.linalg.norm(np.diff(positions, axis=0), axis=1)
+    common = float(np.median(distances))
+    if common < 1e-3 or distances.min() < 0.01 * common:
+        raise InputError(f"CT: some slices in {folder} lie at the same place (doubled, or several phases); export one.")
+    for index in np.flatnonzero(np.abs(distances / common - 1) > SPACING_TOLERANCE):
+        ratio = distances[index] / common
+        whole = round(ratio)
+        what = f"{whole - 1} missing" if whole > 1 and abs(ratio - whole) < 0.05 else "unequal slice distance"
+        raise InputError(
+            f"CT: between slice {index + 1} and {index + 2} of {len(slices)} in {folder.name} there are "
+            f"{distances[index]:.4g} mm, elsewhere {common:.4g} mm ({what}); copy the whole series or resample it."
+        )
+    return (positions[-1] - positions[0]) / (len(slices) - 1)
+
+
+def _hounsfield(path: Path) -> NDArray[np.float32]:
+    dataset = open_dicom(path, "CT")
+    values = decode_frame(dataset, 0, path, "CT")
+    slope, intercept = float(dataset.get("RescaleSlope", 1) or 1), float(dataset.get("RescaleIntercept", 0) or 0)
+    return (values * slope + intercept).astype(np.float32)
+
+
+def _what_else(others: set[str]) -> str:
+    return f"found {', '.join(sorted(others))}" if others else "no DICOM files found"

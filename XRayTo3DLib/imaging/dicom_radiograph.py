@@ -1,0 +1,198 @@
+"""A DICOM radiograph: which kinds are taken, its stored picture, and what its tags say about intensity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.geometry.dicom import DicomGeometry, read_geometry
+from XRayTo3DLib.imaging.dicom_files import decode_frame, frame_count, open_dicom, transfer_syntax
+from XRayTo3DLib.imaging.intensity import StoredPicture
+from XRayTo3DLib.imaging.picture_files import grey
+
+PROJECTIONS = ("CR", "DX", "XA", "RF", "RG")
+REFUSED = {
+    "MG": "a mammogram; XRayTo3D has no geometry for compressed breasts, only bones",
+    "PX": "a panoramic dental picture, which is no single projection",
+    "IO": "an intra-oral dental picture",
+    "RTIMAGE": "a radiotherapy portal image; export it as DX, or as a picture with --spacing and --sdd",
+    "CT": "a CT slice; load its folder as a CT",
+    "MR": "a magnetic resonance image, which is no projection",
+    "PT": "a PET image, which is no projection",
+    "NM": "a nuclear medicine image, which is no projection of X-rays",
+    "US": "an ultrasound image, which is no projection",
+    "SEG": "a segmentation; load it as labels of a CT",
+}
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+
+
+@dataclass(frozen=True)
+class DicomTags:
+    """What a header says that is no geometry. No patient data.
+
+    Attributes:
+        modality: (0008,0060).
+        size: (columns, rows).
+        frames: Frames in the file.
+        bits: Bits stored.
+        photometric: MONOCHROME1 (low is white), MONOCHROME2, RGB, ...
+        compression: Name of the transfer syntax.
+        relation: Pixel intensity relationship (0028,1040): LIN, LOG, DISP or "".
+        sign: Its sign (0028,1041): 1 (low values are little radiation), -1, or ``None``.
+        lut_shape: Presentation LUT shape (2050,0020).
+        laterality: "L", "R" or "".
+        secondary_capture: Whether it is a screen shot or a scan.
+        notes: What was noticed.
+    """
+
+    modality: str
+    size: tuple[int, int]
+    frames: int
+    bits: int
+    photometric: str
+    compression: str
+    relation: str
+    sign: int | None
+    lut_shape: str
+    laterality: str
+    secondary_capture: bool
+    notes: tuple[str, ...]
+
+
+def open_radiograph(path: Path) -> tuple[Any, DicomTags, DicomGeometry]:
+    """Open a DICOM radiograph and read its header.
+
+    Raises:
+        InputError: Not DICOM, damaged, or not a projection radiograph; the message says what it is.
+    """
+    dataset = open_dicom(path, "radiograph")
+    secondary = _text(dataset, "SOPClassUID").startswith(SECONDARY_CAPTURE)
+    modality = _text(dataset, "Modality").upper()
+    _refuse_other(modality, secondary, path)
+    size = (_whole(dataset, "Columns"), _whole(dataset, "Rows"))
+    if min(size) < 1:
+        raise InputError(f"radiograph: {path.name} has no picture size (truncated, or a report); export it again.")
+    tags = DicomTags(
+        modality=modality,
+        size=size,
+        frames=frame_count(dataset),
+        bits=_whole(dataset, "BitsStored") or _whole(dataset, "BitsAllocated"),
+        photometric=_text(dataset, "PhotometricInterpretation").upper(),
+        compression=transfer_syntax(dataset),
+        relation=_text(dataset, "PixelIntensityRelationship").upper(),
+        sign={"1": 1, "-1": -1}.get(_text(dataset, "PixelIntensityRelationshipSign")),
+        lut_shape=_text(dataset, "PresentationLUTShape").upper(),
+        laterality=_laterality(dataset),
+        secondary_capture=secondary,
+        notes=tuple(_noticed(dataset, secondary)),
+    )
+    return dataset, tags, read_geometry(dataset)
+
+
+def stored_picture(dataset: Any, tags: DicomTags, frame: int, path: Path) -> StoredPicture:
+    """One frame, rescaled, as a monitor shows it (MONOCHROME1 inverted); window and VOI LUT are left alone.
+
+    Raises:
+        InputError: The pixels cannot be decoded or their rescaling cannot be used.
+    """
+    values, notes = grey(decode_frame(dataset, frame, path, "radiograph"), path.stem)
+    low, high = _stored_range(tags.bits, _whole(dataset, "PixelRepresentation") == 1)
+    values, low, high, step, more = _modality_values(dataset, values, low, high, path)
+    inverted = tags.photometric == "MONOCHROME1"
+    picture = StoredPicture(values, low, high, step, notes=notes + more)
+    return _declared(picture.inverted() if inverted else picture, tags, inverted, step < 0)
+
+
+def _declared(picture: StoredPicture, tags: DicomTags, inverted: bool, negative_slope: bool) -> StoredPicture:
+    """Orient the picture as its intensity tags say: LIN to the beam's intensity, LOG to attenuation.
+
+    The sign (0028,1041) is about stored values: 1 means low values are little radiation, so bone is low.
+    """
+    picture = replace(picture, step=abs(picture.step))
+    if tags.relation in ("LIN", "LOG") and tags.sign is not None:
+        low_is_bone = (tags.sign == 1) != negative_slope
+        bone_dark_now = low_is_bone != inverted
+        mode = "transmitted" if tags.relation == "LIN" else "attenuation"
+        oriented = picture if bone_dark_now == (mode == "transmitted") else picture.inverted()
+        why = f"the file states PixelIntensityRelationship {tags.relation} with sign {tags.sign}"
+        return replace(oriented, declared=mode, why=why, linear=mode == "transmitted")
+    if tags.modality in ("CR", "DX", "RG"):
+        why = f"{tags.modality} {tags.photometric or 'pictures'} are shown with bright bones as a rule"
+        return replace(picture, expected="attenuation", why=why)
+    return picture
+
+
+def _modality_values(
+    dataset: Any, values: NDArray[np.float64], low: float, high: float, path: Path
+) -> tuple[NDArray[np.float64], float, float, float, tuple[str, ...]]:
+    """Rescale slope and intercept (or the modality LUT): values, storable range, signed grey step, notes."""
+    if "ModalityLUTSequence" in dataset:
+        from pydicom.pixel_data_handlers.util import apply_modality_lut
+
+        values = np.asarray(apply_modality_lut(values.astype(np.int64), dataset), dtype=np.float64)
+        table = np.asarray(dataset.ModalityLUTSequence[0].LUTData, dtype=np.float64)
+        return values, float(table.min()), float(table.max()), 1.0, ("The modality LUT was applied.",)
+    slope, intercept = _float(dataset, "RescaleSlope", 1.0), _float(dataset, "RescaleIntercept", 0.0)
+    if slope == 0 or not np.isfinite(slope * intercept):
+        raise InputError(f"radiograph: RescaleSlope of {path.name} is zero or no number; export it again.")
+    ends = sorted((low * slope + intercept, high * slope + intercept))
+    plain = slope == 1 and intercept == 0
+    note = () if plain else (f"Rescale slope {slope:g} and intercept {intercept:g} were applied.",)
+    return values * slope + intercept, ends[0], ends[1], slope, note
+
+
+def _stored_range(bits: int, signed: bool) -> tuple[float, float]:
+    return (-(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1) if signed else (0.0, 2.0**bits - 1)
+
+
+def _refuse_other(modality: str, secondary: bool, path: Path) -> None:
+    if modality in PROJECTIONS or (secondary and modality not in REFUSED) or modality in ("", "OT", "SC"):
+        return
+    what = REFUSED.get(modality, f"of modality {modality}, which is no projection radiograph")
+    raise InputError(f"radiograph: {path.name} is {what}; radiographs are CR, DX, XA, RF or RG.")
+
+
+def _noticed(dataset: Any, secondary: bool) -> list[str]:
+    notes = []
+    if secondary:
+        notes.append("Secondary capture (screen shot or scan): its grey values may be windowed, its spacing unsure.")
+    if "CollimatorShape" in dataset or "ShutterShape" in dataset:
+        notes.append("The header describes a collimator or shutter: mask its border, it has strong gradients.")
+    if _text(dataset, "FieldOfViewHorizontalFlip").upper() == "YES" or _float(dataset, "FieldOfViewRotation", 0.0) != 0:
+        notes.append("The header says the field of view was flipped or rotated after exposure: check left and right.")
+    shape, photometric = _text(dataset, "PresentationLUTShape"), _text(dataset, "PhotometricInterpretation")
+    if (shape, photometric) in (("INVERSE", "MONOCHROME2"), ("IDENTITY", "MONOCHROME1")):
+        notes.append(f"PresentationLUTShape {shape} contradicts {photometric}; {photometric} was followed, check bone.")
+    if "VOILUTSequence" in dataset or "WindowCenter" in dataset:
+        notes.append("Window and VOI LUT of the header were left alone: they are for display only.")
+    return notes
+
+
+def _laterality(dataset: Any) -> str:
+    for keyword in ("ImageLaterality", "Laterality"):
+        if _text(dataset, keyword).upper() in ("L", "R"):
+            return _text(dataset, keyword).upper()
+    return ""
+
+
+def _text(dataset: Any, keyword: str) -> str:
+    value = dataset.get(keyword, None)
+    return "" if value is None else str(value).strip()
+
+
+def _float(dataset: Any, keyword: str, default: float) -> float:
+    text = _text(dataset, keyword)
+    try:
+        return float(text) if text else default
+    except ValueError as error:
+        raise InputError(f"radiograph: {keyword} of the header is not a number; export the file again.") from error
+
+
+def _whole(dataset: Any, keyword: str) -> int:
+    value = _float(dataset, keyword, 0.0)
+    return int(value) if np.isfinite(value) else 0

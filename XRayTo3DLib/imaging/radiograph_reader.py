@@ -1,0 +1,171 @@
+"""Read a radiograph of any kind: line integrals, camera, and a note on everything that was decided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from XRayTo3DLib.errors import InputError, MissingInformationError
+from XRayTo3DLib.files import require_file
+from XRayTo3DLib.geometry import XRayCamera
+from XRayTo3DLib.geometry.dicom import DicomGeometry, camera_from_dicom, placement_view
+from XRayTo3DLib.geometry.spacing import Answers, SpacingTags
+from XRayTo3DLib.imaging.dicom_files import is_dicom
+from XRayTo3DLib.imaging.dicom_radiograph import DicomTags, open_radiograph, stored_picture
+from XRayTo3DLib.imaging.intensity import StoredPicture, check_values, to_line_integrals
+from XRayTo3DLib.imaging.picture_files import PictureFile, chosen_frame, read_picture_file
+from XRayTo3DLib.imaging.radiograph_header import SavedRadiograph, saved_radiograph
+from XRayTo3DLib.imaging.types import Radiograph, SpacingSource
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedRadiograph:
+    """A file opened and decoded, before its geometry and intensities are settled.
+
+    ``tags`` is set for DICOM, ``file`` for pictures, ``saved`` for NRRD files that ``write_radiograph`` wrote.
+    """
+
+    picture: StoredPicture
+    geometry: DicomGeometry
+    name: str
+    tags: DicomTags | None = None
+    file: PictureFile | None = None
+    saved: SavedRadiograph | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(columns, rows)."""
+        return self.picture.values.shape[1], self.picture.values.shape[0]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What reading noticed so far."""
+        return (self.tags.notes if self.tags else ()) + self.picture.notes
+
+
+def read_radiograph(
+    path: Path | str,
+    *,
+    camera: XRayCamera | None = None,
+    frame: int | None = None,
+    intensity: str = "auto",
+    i0: float | None = None,
+    spacing: tuple[float, float] | None = None,
+    spacing_kind: str | None = None,
+    sdd: float | None = None,
+    source_isocentre: float | None = None,
+    magnification: float | None = None,
+    view: str | None = None,
+    name: str | None = None,
+) -> Radiograph:
+    """Read one radiograph: DICOM (CR, DX, XA, RF), PNG, TIFF, JPEG, NRRD, MetaImage or NIfTI.
+
+    Args:
+        path: The file.
+        camera: The exposure's geometry; it wins over everything the file says.
+        frame: Frame or page, counted from 0; needed where there are several.
+        intensity: ``auto``, ``transmitted`` (bone dark as displayed), ``attenuation`` (bone bright, arbitrary scale)
+            or ``line-integral``.
+        i0: Stored value of the unattenuated beam.
+        spacing: (column, row) pixel spacing, mm.
+        spacing_kind: Where the spacing holds: ``detector`` or ``calibrated`` (at the object).
+        sdd: Source to detector distance, mm.
+        source_isocentre: Source to isocentre distance, mm.
+        magnification: SDD over source to object distance; carries a calibrated spacing to the detector.
+        view: AP, PA, LAT, LL or RL: how the camera is placed in LPS.
+        name: Short name for the scene; no patient data.
+
+    Raises:
+        MissingInformationError: Neither file nor arguments say what is needed; ``missing`` names the arguments.
+        InputError: The file cannot be used or contradicts itself; the message says what to do.
+    """
+    answers = Answers(spacing, spacing_kind, sdd, source_isocentre, magnification, view)
+    opened = open_any(path, frame)
+    name = name or opened.name
+    check_values(opened.picture.values, name)
+    mode = "line-integral" if intensity == "auto" and opened.saved is not None else intensity
+    pixels, note = to_line_integrals(opened.picture, mode, i0)
+    if opened.saved is not None and mode == "line-integral":
+        note = opened.saved.intensity
+    camera, source, notes = _geometry(opened, camera, answers, name)
+    saved = opened.saved
+    return Radiograph(
+        pixels=pixels,
+        camera=camera,
+        intensity=note,
+        spacing_source=source,
+        view=(view or (saved.view if saved else "") or opened.geometry.view or placement_view(opened.geometry)).upper(),
+        laterality=opened.tags.laterality if opened.tags else (saved.laterality if saved else ""),
+        name=name,
+        notes=opened.notes + notes,
+        synthetic=bool(saved and saved.synthetic),
+    )
+
+
+def open_any(path: Path | str, frame: int | None = None) -> OpenedRadiograph:
+    """Open and decode a file of any known kind.
+
+    Raises:
+        InputError: As :func:`read_radiograph`, geometry aside.
+    """
+    path = require_file(path, "radiograph")
+    if is_dicom(path):
+        return _open_dicom(path, frame)
+    file = read_picture_file(path, frame)
+    saved = saved_radiograph(file, path.stem)
+    geometry = DicomGeometry(spacing=SpacingTags(stated=file.spacing))
+    return OpenedRadiograph(file.picture, geometry, saved.name if saved else path.stem, file=file, saved=saved)
+
+
+def _open_dicom(path: Path, frame: int | None) -> OpenedRadiograph:
+    dataset, tags, geometry = open_radiograph(path)
+    picture = stored_picture(dataset, tags, chosen_frame(tags.frames, frame, path.stem), path)
+    return OpenedRadiograph(picture, geometry, dicom_name(tags, geometry), tags=tags)
+
+
+def dicom_name(tags: DicomTags, geometry: DicomGeometry) -> str:
+    """A name without patient data: file names of DICOM exports often hold it."""
+    parts = (tags.modality or "radiograph", geometry.view or placement_view(geometry), tags.laterality)
+    return " ".join(part for part in parts if part)
+
+
+def _geometry(
+    opened: OpenedRadiograph, camera: XRayCamera | None, answers: Answers, name: str
+) -> tuple[XRayCamera, SpacingSource, tuple[str, ...]]:
+    """The given camera, else the file's own, else the one that header and answers make."""
+    if camera is not None:
+        _require_size(camera, opened.size, name)
+        return camera, SpacingSource.USER, ("The given camera was used; spacing and distances of the file were not.",)
+    if opened.saved is not None and answers == Answers(view=answers.view):
+        return opened.saved.camera, opened.saved.spacing_source, opened.saved.notes
+    solved = camera_from_dicom(opened.geometry, opened.size, answers, name)
+    return solved.camera, SpacingSource(solved.spacing_source), solved.notes
+
+
+def _require_size(camera: XRayCamera, size: tuple[int, int], name: str) -> None:
+    """The camera must be this picture's; say what to do where the picture was binned or cropped."""
+    if camera.size == size:
+        return
+    factors = np.array(camera.size) / size
+    if factors[0] == factors[1] and factors[0] == round(factors[0]):
+        hint = f"the picture is the camera's binned by {factors[0]:.0f}: pass camera.binned({factors[0]:.0f})"
+    elif factors[0] == factors[1] and factors[0] < 1:
+        hint = f"the picture has been enlarged: pass camera.resampled(({size[0]}, {size[1]}))"
+    else:
+        hint = "use the camera of this picture, cropped or resampled as the picture was"
+    raise InputError(
+        f"radiograph {name} has {size[0]} x {size[1]} pixels (columns x rows) but the camera {camera.size[0]} x "
+        f"{camera.size[1]}; {hint}."
+    )
+
+
+def missing_geometry(opened: OpenedRadiograph, **answers: Any) -> tuple[tuple[str, ...], str]:
+    """What a user still has to say, as field names and one sentence; empty when nothing is missing."""
+    try:
+        _geometry(opened, None, Answers(**answers), opened.name)
+    except MissingInformationError as error:
+        return error.missing, str(error)
+    return (), ""
