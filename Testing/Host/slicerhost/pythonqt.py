@@ -59,9 +59,10 @@ def _guarded_setattr(base: type) -> Callable[[Any, str, Any], None]:
         known = hasattr(type(self), name) or not (owner == "qt" or owner.startswith("slicerhost."))
         if not known:
             caller = sys._getframe(1).f_globals.get("__name__", "")
-            if _is_loading():
+            own = caller.startswith("slicerhost.") and name.startswith("_")
+            if _is_loading() and not own:
                 return  # PySide6's loader hangs the children on the form, PythonQt's does not
-            if not (caller.startswith("slicerhost.") and name.startswith("_")):
+            if not own:
                 raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
         base.__setattr__(self, name, value)
 

@@ -7,6 +7,8 @@ from typing import Any
 from slicerhost.charts import PlotView
 from slicerhost.views import SliceView, ThreeDView, View
 
+AXES = ("Left", "Right", "Posterior", "Anterior", "Inferior", "Superior")  # order of a view node's axis labels
+
 
 class _RenderedView:
     """Methods that slice and 3D views share."""
@@ -107,7 +109,8 @@ class _ThreeDViewProxy(_RenderedView):
         self._view.reset_focal_point()
 
     def rotateToViewAxis(self, axis: int) -> None:
-        self._view.camera_node().RotateTo(axis)
+        camera = self._view.camera_node()
+        camera.RotateTo(getattr(camera, AXES[axis]))
 
 
 class _ThreeDController:
