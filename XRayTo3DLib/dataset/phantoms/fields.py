@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import BSpline, PchipInterpolator
+from scipy.ndimage import gaussian_filter1d
 
 from XRayTo3DLib.geometry.frames import FloatArray
 
@@ -16,6 +17,10 @@ Field = Callable[[Any, Any, Any], NDArray[Any]]
 """A field f(x, y, z) in mm over broadcastable coordinates in mm; its zero level is the surface."""
 
 ANGLES = 256
+LEVEL_STEP = 0.5
+"""Distance of the levels of a loft, mm."""
+SMOOTHING = 2.6
+"""Standard deviation of the smoothing of lofts along the bone, in levels: no seams at the stations."""
 
 
 def smooth_max(first: Any, second: Any, radius: float) -> NDArray[Any]:
@@ -114,11 +119,12 @@ class Loft:
             bump: Height in mm to add to the radius at (angle, z).
         """
         stations = np.asarray(stations, dtype=np.float64)
-        levels = np.linspace(stations[0], stations[-1], int(np.ptp(stations) / 0.5) + 1)
-        axis = PchipInterpolator(stations, centres)(levels)
+        levels = np.linspace(stations[0], stations[-1], int(np.ptp(stations) / LEVEL_STEP) + 1)
+        axis = gaussian_filter1d(PchipInterpolator(stations, centres)(levels), SMOOTHING, axis=0, mode="nearest")
         curves = PchipInterpolator(stations, np.asarray(sections))(levels) - axis[:, None, :]
         angles = np.linspace(0.0, 2 * np.pi, ANGLES + 1)
         rho = np.stack([_polar(curve, angles) for curve in curves])
+        rho = gaussian_filter1d(rho, SMOOTHING, axis=0, mode="nearest")
         if bump is not None:
             rho = rho + bump(angles[None, :], levels[:, None])
         by_level, by_angle = np.gradient(rho, levels, angles)
@@ -130,6 +136,7 @@ class Loft:
         return np.interp(z, self.levels, self.centres[:, 0]), np.interp(z, self.levels, self.centres[:, 1])
 
     def __call__(self, x: Any, y: Any, z: Any) -> NDArray[np.float32]:
+        """Nearly signed distance, mm."""
         x, y, z = (np.asarray(value, dtype=np.float32) for value in (x, y, z))
         centre_x, centre_y = (value.astype(np.float32) for value in self.axis_at(z))
         dx, dy = x - centre_x, y - centre_y

@@ -2,75 +2,70 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from vtkmodules.util.numpy_support import numpy_to_vtk
+from vtkmodules.vtkCommonDataModel import vtkImageData, vtkPolyData
+from vtkmodules.vtkFiltersCore import (
+    vtkAppendPolyData,
+    vtkFlyingEdges3D,
+    vtkPolyDataConnectivityFilter,
+    vtkPolyDataNormals,
+)
 
 from XRayTo3DLib.dataset.phantoms.fields import Field
 from XRayTo3DLib.geometry.frames import FloatArray
-
-if TYPE_CHECKING:
-    import vtk
+from XRayTo3DLib.shape.surfaces import set_field_text
 
 
-def mesh_field(field: Field, low: FloatArray, high: FloatArray, spacing: float) -> vtk.vtkPolyData:
+def mesh_field(field: Field, low: FloatArray, high: FloatArray, spacing: float) -> vtkPolyData:
     """Triangulate the zero level of ``field``.
 
     Args:
         field: Negative inside, in LPS mm.
-        low: (3,) lower corner of the box that holds the bone; the bone is cut flat and closed at low z.
+        low: (3,) lower corner of the box that holds the bone; a longer bone is cut flat there and closed.
         high: (3,) upper corner, mm.
         spacing: Sampling of the field, mm.
 
     Returns:
         Closed triangles in LPS mm with outward point normals, marked synthetic in the field data.
     """
-    import vtk
-    from vtk.util.numpy_support import numpy_to_vtk
-
-    start = np.asarray(low, dtype=np.float64) - [0.0, 0.0, 1.5 * spacing]
-    counts = [int(count) for count in np.ceil((np.asarray(high) - start) / spacing) + 2]
+    low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
+    start = low - 1.5 * spacing
+    counts = [int(count) for count in np.ceil((high - start) / spacing) + 2]
     x, y, z = (start[axis] + spacing * np.arange(counts[axis]) for axis in range(3))
     values = field(x[None, None, :], y[None, :, None], z[:, None, None])
-    values = np.maximum(values, (low[2] - z)[:, None, None]).astype(np.float32)
-    image = vtk.vtkImageData()
+    ends = np.maximum(low[2] - z, z - high[2])[:, None, None]
+    image = vtkImageData()
     image.SetDimensions(counts)
     image.SetOrigin(start)
     image.SetSpacing(spacing, spacing, spacing)
-    image.GetPointData().SetScalars(numpy_to_vtk(values.ravel(), deep=True))
-    return _mark_synthetic(_outward(_contour(image)))
+    image.GetPointData().SetScalars(numpy_to_vtk(np.maximum(values, ends).astype(np.float32).ravel(), deep=True))
+    return _mark_synthetic(_contour(image))
 
 
-def mesh_points(mesh: vtk.vtkPolyData) -> FloatArray:
-    """(N, 3) vertices of ``mesh``."""
-    from vtk.util.numpy_support import vtk_to_numpy
+def join_meshes(meshes: list[vtkPolyData]) -> vtkPolyData:
+    """One mesh of several bones, marked synthetic."""
+    if len(meshes) == 1:
+        return meshes[0]
+    append = vtkAppendPolyData()
+    for mesh in meshes:
+        append.AddInputData(mesh)
+    append.Update()
+    return _mark_synthetic(append.GetOutput())
 
-    return vtk_to_numpy(mesh.GetPoints().GetData()).astype(np.float64)
 
-
-def _contour(image: vtk.vtkImageData) -> vtk.vtkPolyData:
-    import vtk
-
-    contour = vtk.vtkFlyingEdges3D()
+def _contour(image: vtkImageData) -> vtkPolyData:
+    """The largest closed surface of the zero level, normals outward."""
+    contour = vtkFlyingEdges3D()
     contour.SetInputData(image)
     contour.SetValue(0, 0.0)
     contour.ComputeNormalsOff()
     contour.ComputeScalarsOff()
-    largest = vtk.vtkPolyDataConnectivityFilter()
+    largest = vtkPolyDataConnectivityFilter()
     largest.SetInputConnection(contour.GetOutputPort())
     largest.SetExtractionModeToLargestRegion()
-    clean = vtk.vtkCleanPolyData()
-    clean.SetInputConnection(largest.GetOutputPort())
-    clean.PointMergingOff()
-    clean.Update()
-    return clean.GetOutput()
-
-
-def _outward(mesh: vtk.vtkPolyData) -> vtk.vtkPolyData:
-    import vtk
-
-    normals = vtk.vtkPolyDataNormals()
-    normals.SetInputData(mesh)
+    normals = vtkPolyDataNormals()
+    normals.SetInputConnection(largest.GetOutputPort())
     normals.SplittingOff()
     normals.ConsistencyOn()
     normals.AutoOrientNormalsOn()
@@ -78,12 +73,7 @@ def _outward(mesh: vtk.vtkPolyData) -> vtk.vtkPolyData:
     return normals.GetOutput()
 
 
-def _mark_synthetic(mesh: vtk.vtkPolyData) -> vtk.vtkPolyData:
-    import vtk
-
-    for name, text in (("synthetic", "true"), ("frame", "LPS"), ("unit", "mm")):
-        note = vtk.vtkStringArray()
-        note.SetName(name)
-        note.InsertNextValue(text)
-        mesh.GetFieldData().AddArray(note)
+def _mark_synthetic(mesh: vtkPolyData) -> vtkPolyData:
+    set_field_text(mesh, "synthetic", "true")
+    set_field_text(mesh, "unit", "mm")
     return mesh

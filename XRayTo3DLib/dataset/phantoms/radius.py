@@ -17,6 +17,8 @@ CARTILAGE = 1.9
 """Joint space between radius and ulna, mm (both cartilages)."""
 NOTCH_DEPTH = 1.9
 """How far the ulnar head dips into the sigmoid notch, mm."""
+ROUNDED_CORNER, ROUNDED_RIM = 0.65, 0.7
+"""What rounding the edges adds to the measured radial height (mm) and volar tilt (deg); taken off beforehand."""
 PROXIMAL = 260.0
 """Where the lofted shafts end, mm proximal of the joint."""
 
@@ -81,7 +83,7 @@ class ArticularSurface:
         across = np.clip(y / self.half_depth, -1.25, 1.25)
         bowl = 1 - across**2
         fade = np.clip(1 - along, 0, 1)
-        ridge = np.exp(-(((along + 0.12) / 0.16) ** 2)) * np.clip(bowl, 0, 1)
+        ridge = np.exp(-(((along + 0.12) / 0.21) ** 2)) * np.clip(bowl, 0, 1)
         return 0.75 * self.fossa * (1 - along**2) + self.fossa * bowl * fade * (2 - fade) - self.ridge * ridge
 
     def height(self, x: Any, y: Any) -> NDArray[Any]:
@@ -120,16 +122,18 @@ class Radius:
         return ((z - self.surface.height(x, y)) / slope).astype(np.float32)
 
     def __call__(self, x: Any, y: Any, z: Any) -> NDArray[Any]:
+        """Nearly signed distance to the bone, mm."""
         notch = self.notch_radius - np.hypot(x - self.ulna_head[0], y - self.ulna_head[1])
-        return smooth_max(smooth_max(self.sides(x, y, z), notch, 1.2), self.joint(x, y, z), 1.3)
+        return smooth_max(smooth_max(self.sides(x, y, z), notch, 1.2), self.joint(x, y, z), 1.6)
 
 
 def make_radius(shape: ForearmShape) -> Radius:
     """Build the radius of ``shape`` in the frame of a right forearm, origin at the centre of its joint surface."""
     half = shape.distal_width / 2
+    lean_x, lean_y = _lean(shape)
     surface = ArticularSurface(
-        float(np.tan(np.deg2rad(shape.radial_inclination))),
-        float(np.tan(np.deg2rad(shape.volar_tilt))),
+        float(np.tan(np.deg2rad(shape.radial_inclination) - lean_x)) - ROUNDED_CORNER / (1.78 * half),
+        float(np.tan(np.deg2rad(shape.volar_tilt - ROUNDED_RIM) - lean_y)),
         -0.98 * half,
         0.80 * half,
         shape.distal_depth / 2,
@@ -144,12 +148,25 @@ def make_radius(shape: ForearmShape) -> Radius:
     return Radius(_sides(shape, tip), surface, ulna_head, notch, box, tip + 2.0)
 
 
-def _sides(shape: ForearmShape, tip: float) -> Loft:
-    levels, width, depth, centre_x, centre_y, blend = FLARE.T
+def _axis(shape: ForearmShape) -> tuple[FloatArray, FloatArray]:
+    """Levels (S,) of the stations of :data:`FLARE` and the axis (S, 2) there, mm."""
+    levels, centre_x, centre_y = FLARE[:, 0], FLARE[:, 3], FLARE[:, 4]
     levels = np.where(levels < -4.5, -4.5 + (levels + 4.5) * shape.flare_length * shape.size, levels)
+    return levels, np.stack([centre_x + _bow(shape, levels), centre_y], axis=1)
+
+
+def _lean(shape: ForearmShape) -> FloatArray:
+    """Angles (radial, dorsal) by which the shaft's axis leans from z, rad: inclination and tilt are against it."""
+    levels, axis = _axis(shape)
+    ends = PchipInterpolator(levels, axis)(np.clip([-93.0, -44.0], levels[0], None))
+    return np.arctan2(ends[1] - ends[0], 49.0)
+
+
+def _sides(shape: ForearmShape, tip: float) -> Loft:
+    levels, centres = _axis(shape)
+    width, depth, blend = FLARE[:, 1], FLARE[:, 2], FLARE[:, 5]
     width = (shape.shaft_width + width * (shape.distal_width - shape.shaft_width)) / 2
     depth = (shape.shaft_depth + depth * (shape.distal_depth - shape.shaft_depth)) / 2
-    centres = np.stack([centre_x + _bow(shape, levels), centre_y], axis=1)
     sections = [
         fitted_section((1 - mix) * np.array(METAPHYSIS) + mix * np.array(SHAFT), centre - size, centre + size)
         for mix, centre, size in zip(blend, centres, np.stack([width, depth], axis=1), strict=True)
@@ -173,11 +190,11 @@ def _lister(shape: ForearmShape) -> Any:
     reach = shape.distal_depth / 2
 
     def bump(angle: Any, z: Any) -> NDArray[Any]:
-        along = np.exp(-(np.abs((z + 9.0) / 8.0) ** 2.6))
+        along = np.exp(-(np.abs((z + 8.5) / 7.6) ** 2.2))
         x = np.cos(angle) * reach / np.maximum(np.sin(angle), 0.3)
         dorsal = np.sin(angle) > 0.3
-        ridge = np.exp(-(((x - 1.8) / 1.9) ** 2)) - 0.42 * np.exp(-(((x + 2.6) / 2.0) ** 2))
-        side = 0.25 * np.exp(-(((x - 6.5) / 2.2) ** 2))
-        return dorsal * along * shape.lister_height * (ridge - side)
+        x = x - 0.10 * (z + 8.5)
+        ridge = np.exp(-(((x - 1.8) / 2.5) ** 2)) - 0.28 * np.exp(-(((x + 3.6) / 2.4) ** 2))
+        return dorsal * along * shape.lister_height * ridge
 
     return bump

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
+from XRayTo3DLib.dataset.phantoms.fields import cone, smooth_min
 from XRayTo3DLib.dataset.phantoms.shape import ForearmShape
 
 AIR, SKIN, FAT, MUSCLE, TENDON = -1000.0, 45.0, -95.0, 52.0, 30.0
@@ -27,6 +28,9 @@ ENVELOPE = np.array([
     (60.0, 41.0, 16.5, -4.5, -2.0),
 ])  # fmt: skip
 
+THENAR = ((16.0, -9.0, 14.0), (38.0, -17.0, 62.0), 9.0, 14.5)
+"""Ball of the thumb: a cone's start, end and radii, mm."""
+
 
 class Texture:
     """Band-limited noise with unit variance: seeded plane waves, the same at every sampling.
@@ -44,9 +48,11 @@ class Texture:
         turn, phase = rng.uniform(0, 2 * np.pi, (2, waves))
         radial, axial = 2 * np.pi / rng.uniform(*across, waves), 2 * np.pi / rng.uniform(*along, waves)
         sign = rng.choice([-1.0, 1.0], waves)
-        self._waves = np.stack([radial * np.cos(turn), radial * np.sin(turn), sign * axial, phase], 1).astype(np.float32)
+        waves_xyz = (radial * np.cos(turn), radial * np.sin(turn), sign * axial)
+        self._waves = np.stack([*waves_xyz, phase], axis=1).astype(np.float32)
 
     def __call__(self, x: Any, y: Any, z: Any) -> NDArray[np.float32]:
+        """Noise at points in mm."""
         total = 0.0
         for wave_x, wave_y, wave_z, phase in self._waves:
             total = total + np.cos(wave_x * x + wave_y * y + (wave_z * z + phase))
@@ -63,8 +69,16 @@ def blend(below: NDArray[Any], above: Any, share: NDArray[Any]) -> NDArray[np.fl
     return below + share * (above - below)
 
 
-def skin_field(shape: ForearmShape, x: Any, y: Any, z: Any) -> NDArray[np.float32]:
-    """Signed distance to the skin, mm: a superelliptic sleeve that swells with the muscles."""
+def skin_field(shape: ForearmShape, x: Any, y: Any, z: Any, thumb: bool) -> NDArray[np.float32]:
+    """Signed distance to the skin, mm: a sleeve that swells with the muscles, and the ball of the thumb."""
+    sleeve = _sleeve(shape, x, y, z)
+    if not thumb:
+        return sleeve
+    ball = cone(*(np.array(end) * shape.size for end in THENAR[:2]), *(shape.size * radius for radius in THENAR[2:]))
+    return smooth_min(sleeve, ball(x, y, z), 14.0).astype(np.float32)
+
+
+def _sleeve(shape: ForearmShape, x: Any, y: Any, z: Any) -> NDArray[np.float32]:
     profile = PchipInterpolator(ENVELOPE[:, 0], ENVELOPE[:, 1:])(np.clip(np.asarray(z) / shape.size, -130, 60))
     half_x, half_y, centre_x, centre_y = np.moveaxis(profile * shape.size, -1, 0).astype(np.float32)
     extra = np.float32(shape.wrist_fat - 3.0)
@@ -108,15 +122,15 @@ def long_bone_hu(
     inner = np.maximum(field + thickness, joint + 1.5)
     cancellous = np.clip(1.0 - (-z - 0.25 * flare) / (0.75 * flare), 0.0, 1.0).astype(np.float32)
     denser = 0.8 + 0.6 * np.exp(np.minimum(joint, 0.0) / 7.0)
-    pattern = 1.0 + 0.38 * texture(x, y, z)
-    inside = MARROW + (shape.trabecular_hu * denser * np.clip(pattern, 0.1, 2.2) - MARROW) * cancellous
+    pattern = 1.0 + 0.55 * texture(x, y, z)
+    inside = MARROW + (shape.trabecular_hu * denser * np.clip(pattern, 0.05, 2.6) - MARROW) * cancellous
     cortical = CORTICAL_THIN + (CORTICAL - CORTICAL_THIN) * np.clip(2 * shaft, 0, 1)
     return blend(cortical + np.zeros_like(field), inside, coverage(inner, width))
 
 
 def short_bone_hu(
-    texture: Texture, x: Any, y: Any, z: Any, field: NDArray[Any], width: float
+    cortex: float, texture: Texture, x: Any, y: Any, z: Any, field: NDArray[Any], width: float
 ) -> NDArray[np.float32]:
-    """HU inside a carpal or metacarpal base: a thin cortex around trabecular bone."""
-    inside = CARPAL_TRABECULAR * np.clip(1.0 + 0.33 * texture(x, y, z), 0.2, 2.0)
-    return blend(np.full_like(field, CORTICAL_THIN), inside, coverage(field + 0.8, width))
+    """HU inside a carpal or metacarpal base: a thin cortex (mm) around trabecular bone."""
+    inside = CARPAL_TRABECULAR * np.clip(1.0 + 0.45 * texture(x, y, z), 0.1, 2.4)
+    return blend(np.full_like(field, CORTICAL_THIN), inside, coverage(field + cortex, width))

@@ -16,6 +16,9 @@ from XRayTo3DLib.geometry.frames import FloatArray
 STYLOID_ANGLE = np.deg2rad(152.0)
 """Direction of the styloid from the axis of the head: ulnar and somewhat dorsal."""
 
+CORNER_DROP = 1.05
+"""How far the rounded ulnar corner of the radius lies below the sharp one, mm."""
+
 _TURN = np.deg2rad(np.arange(16) * 22.5)
 CIRCLE = np.stack([np.cos(_TURN), np.sin(_TURN)], axis=1)
 # The shaft's interosseous border points to the radius (+x), its posterior border dorsally and ulnarly.
@@ -63,28 +66,29 @@ class Ulna:
         dx, dy = x - self.head[0], y - self.head[1]
         reach = 0.50 * self.head_radius
         pit = (dx - reach * np.cos(STYLOID_ANGLE)) ** 2 + (dy - reach * np.sin(STYLOID_ANGLE)) ** 2
-        top = self.dome - 0.022 * (dx * dx + dy * dy) - 1.1 * np.exp(-pit / (0.30 * self.head_radius) ** 2)
+        top = self.dome - 0.030 * (dx * dx + dy * dy) - 1.1 * np.exp(-pit / (0.30 * self.head_radius) ** 2)
         return (z - top).astype(np.float32)
 
     def __call__(self, x: Any, y: Any, z: Any) -> NDArray[Any]:
-        body = smooth_max(self.sides(x, y, z), self.joint(x, y, z), 2.2)
-        return smooth_min(body, self.styloid(x, y, z).astype(np.float32), 1.8)
+        """Nearly signed distance to the bone, mm."""
+        body = smooth_max(self.sides(x, y, z), self.joint(x, y, z), 3.2)
+        return smooth_min(body, self.styloid(x, y, z).astype(np.float32), 4.0)
 
 
 def make_ulna(shape: ForearmShape, radius: Radius) -> Ulna:
     """Build the ulna beside ``radius``, its dome ``ulnar_variance`` beyond the radius' ulnar corner."""
     radius_mm = shape.ulna_head_diameter / 2
-    dome = radius.surface.rim(radius.surface.ulnar_x, 0.0) + shape.ulnar_variance
+    dome = radius.surface.rim(radius.surface.ulnar_x, 0.0) - CORNER_DROP + shape.ulnar_variance
     sides = _sides(shape, radius.ulna_head, dome)
     out = np.array([np.cos(STYLOID_ANGLE), np.sin(STYLOID_ANGLE)])
     scale = radius_mm / 8.0
-    base = np.array([*(radius.ulna_head + (radius_mm - 2.5 * scale) * out), dome - 6.0])
-    end = np.array([*(radius.ulna_head + (radius_mm - 1.5 * scale) * out), dome + shape.ulnar_styloid_length - 1.3])
+    base = np.array([*(radius.ulna_head + (radius_mm - 3.9 * scale) * out), dome - 5.0])
+    end = np.array([*(radius.ulna_head + (radius_mm - 2.0 * scale) * out), dome + shape.ulnar_styloid_length - 2.0])
     reach = radius_mm + 4.0
     box = np.stack([radius.ulna_head - reach, radius.ulna_head + reach])
     head = np.array([*radius.ulna_head, dome - 5.0])
     return Ulna(
-        sides, cone(base, end, 2.9 * scale, 1.3), head, radius_mm, dome, box, dome + shape.ulnar_styloid_length + 2.0
+        sides, cone(base, end, 4.3 * scale, 2.0), head, radius_mm, dome, box, dome + shape.ulnar_styloid_length + 2.0
     )
 
 

@@ -1,0 +1,110 @@
+"""Paint the synthetic forearm into a CT: anti-aliased Hounsfield units and a label map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from XRayTo3DLib.dataset.phantoms import tissue
+from XRayTo3DLib.dataset.phantoms.anatomy import Part
+from XRayTo3DLib.dataset.phantoms.carpals import DISTAL_END
+from XRayTo3DLib.dataset.phantoms.shape import ForearmShape
+from XRayTo3DLib.geometry.frames import FloatArray
+
+LABELS = {"radius": 1, "ulna": 2, "carpals": 3}
+"""Values of the label map."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What to paint and on which grid.
+
+    Attributes:
+        shape: The person.
+        parts: The bones, in the frame of a right forearm.
+        steps: (3,) voxel size along x, y, z, mm.
+        length: How far the volume reaches proximally of the joint, mm.
+        soft_tissue: Whether there is skin, fat and muscle.
+        hand: Whether the volume reaches into the hand.
+    """
+
+    shape: ForearmShape
+    parts: list[Part]
+    steps: FloatArray
+    length: float
+    soft_tissue: bool
+    hand: bool
+
+    @property
+    def mirror(self) -> float:
+        """+1 for a right forearm, -1 for a left one."""
+        return 1.0 if self.shape.side == "right" else -1.0
+
+    @property
+    def width(self) -> float:
+        """Mean voxel width, mm."""
+        return float(np.prod(self.steps) ** (1 / 3))
+
+    def axes(self) -> list[FloatArray]:
+        """Voxel centres along x, y, z, LPS mm; the first slice begins exactly at the proximal cut."""
+        size = self.shape.size
+        low = np.array([-53.0 * size, -36.0 * size, -self.length])
+        high = np.array([(56.0 if self.hand else 38.0) * size, 34.0 * size, (DISTAL_END if self.hand else 18.0) * size])
+        if self.mirror < 0:
+            low[0], high[0] = -high[0], -low[0]
+        counts = np.maximum(np.floor((high - low) / self.steps).astype(int), 1)
+        return [low[axis] + self.steps[axis] * (np.arange(counts[axis]) + 0.5) for axis in range(3)]
+
+
+def render_ct(scene: Scene, seed: int) -> tuple[NDArray[np.float32], NDArray[np.uint8], FloatArray]:
+    """HU and labels (slices, rows, columns) and the voxel-to-LPS matrix (4, 4), mm."""
+    rng = np.random.default_rng(seed)
+    axes = scene.axes()
+    hu = _background(scene, rng, axes)
+    labels = np.zeros(hu.shape, dtype=np.uint8)
+    for part in scene.parts:
+        _paint(scene, part, tissue.Texture(rng, (1.2, 4.0), (6.0, 24.0), 32), axes, hu, labels)
+    matrix = np.diag([*scene.steps, 1.0])
+    matrix[:3, 3] = [axis[0] for axis in axes]
+    return np.round(hu), labels, matrix
+
+
+def _background(scene: Scene, rng: np.random.Generator, axes: list[FloatArray]) -> NDArray[np.float32]:
+    x, y, z = _open_grid(axes, scene.mirror)
+    if not scene.soft_tissue:
+        return np.full((z.size, y.size, x.size), tissue.AIR, dtype=np.float32)
+    skin = tissue.skin_field(scene.shape, x, y, z, scene.hand)
+    return tissue.soft_tissue_hu(scene.shape, rng, x, y, z, skin, scene.width)
+
+
+def _paint(scene: Scene, part: Part, texture: tissue.Texture, axes: Any, hu: Any, labels: Any) -> None:
+    where, local = _block(axes, part, scene)
+    x, y, z = _open_grid(local, scene.mirror)
+    values = part.field(x, y, z).astype(np.float32)
+    near = np.nonzero(values < scene.width)
+    x, y, z = x[0, 0, near[2]], y[0, near[1], 0], z[near[0], 0, 0]
+    close = values[near]
+    inside = part.hounsfield(texture, x, y, z, close, scene.width)
+    block = hu[where]
+    block[near] = tissue.blend(block[near], inside, tissue.coverage(close, scene.width))
+    labels[where][values < 0] = LABELS[part.label]
+
+
+def _open_grid(axes: list[FloatArray], mirror: float) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Coordinates in the frame of a right forearm, broadcastable to (slices, rows, columns), float32."""
+    x, y, z = (axis.astype(np.float32) for axis in axes)
+    return (np.float32(mirror) * x)[None, None, :], y[None, :, None], z[:, None, None]
+
+
+def _block(axes: Any, part: Part, scene: Scene) -> tuple[tuple[slice, ...], list[FloatArray]]:
+    """Slices (z, y, x) of the voxels around a bone and their coordinates along x, y, z, LPS mm."""
+    margin, sign = 2 * scene.width, np.array([scene.mirror, 1.0, 1.0])
+    low, high = np.sort([part.low * sign, part.high * sign], axis=0)
+    ranges = [
+        slice(int(np.searchsorted(axis, least - margin)), int(np.searchsorted(axis, most + margin)))
+        for axis, least, most in zip(axes, low, high, strict=True)
+    ]
+    return tuple(ranges[::-1]), [axis[part] for axis, part in zip(axes, ranges, strict=True)]
