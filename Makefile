@@ -7,7 +7,8 @@ TORCH ?= torch==2.13.0
 
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Errors are shown; setuptools' warnings about editable installations are not.
+PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check --quiet
 SETTINGS := pyproject.toml constraints.txt
 VENV_DONE := $(VENV)/.made-venv
 TORCH_DONE := $(VENV)/.made-torch
@@ -80,7 +81,9 @@ $(LINT_DONE): $(LIBRARY_DONE)
 # The stamp holds the note on a missing test host, if it is missing; where XRAYTO3D_REQUIRE_HOST is set that is an error.
 $(TEST_DONE): $(LINT_DONE)
 	@echo "Installing the test tools"
-	@$(PIP) install --editable '.[test]' $(CONSTRAINED)
 	@if $(PIP) install --editable '.[test,host]' $(CONSTRAINED); then : > $@; \
 	elif [ -n "$$XRAYTO3D_REQUIRE_HOST" ]; then echo "The Slicer test host cannot be installed, and is required here." >&2; exit 1; \
-	else echo "Note: no slicer-core or PySide6 for this Python; the tests on the Slicer test host are skipped." > $@; fi
+	else \
+	  $(PIP) install --editable '.[test]' $(CONSTRAINED) && \
+	  echo "Note: no slicer-core or PySide6 for this Python; the tests on the Slicer test host are skipped." > $@; \
+	fi
