@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import slicer
@@ -14,6 +15,13 @@ from slicerhost.pythonqt import qt
 from slicerhost.signals import SignalSource
 
 DOCUMENTATION = "https://slicer.readthedocs.io/en/latest/"
+
+HARMLESS = "This plugin does not support"  # the offscreen platform says so at each window
+
+
+def _on_qt_message(_kind: Any, _context: Any, text: str) -> None:
+    if not text.startswith(HARMLESS):
+        logging.warning("Qt: %s", text)
 
 
 class Application(SignalSource):
@@ -29,6 +37,7 @@ class Application(SignalSource):
     def __init__(self, testing: bool) -> None:
         super().__init__()
         self._testing = testing
+        QtCore.qInstallMessageHandler(_on_qt_message)
         self._qt = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["slicerhost"])
         self._qt.setApplicationName("slicerhost")
         self._qt.setOrganizationName("slicerhost")

@@ -189,7 +189,7 @@ def _is_node(parameter: Parameter) -> bool:
 
 _MAKERS: dict[str, tuple[Callable[[Parameter], bool], Callable[[Any, Parameter], Connector]]] = {
     **{name: (_is(bool), _checked) for name in CHECKED},
-    **{name: (_is_number, _number) for name in NUMBERS},
+    **dict.fromkeys(NUMBERS, (_is_number, _number)),
     "qMRMLNodeComboBox": (_is_node, _node),
     "QLineEdit": (_is(str), _line),
     "QLabel": (_is(str), _label),

@@ -38,8 +38,16 @@ def _install_widgets() -> None:
     """Modules ``qt`` and ``ctk``, widget classes in ``slicer``, and the .ui loader."""
     import slicer
 
-    from slicerhost import ctk_containers, ctk_inputs, ctk_values, pythonqt
-    from slicerhost import qmrml_nodecombobox, qmrml_widgets, qslicer_markups, uiloader
+    from slicerhost import (
+        ctk_containers,
+        ctk_inputs,
+        ctk_values,
+        pythonqt,
+        qmrml_nodecombobox,
+        qmrml_widgets,
+        qslicer_markups,
+        uiloader,
+    )
 
     ctk = pythonqt.StrictModule("ctk")
     sys.modules["ctk"] = ctk
@@ -53,4 +61,3 @@ def _install_widgets() -> None:
             classes[cls.__name__] = cls
             setattr(slicer, cls.__name__, cls)
     uiloader.QUiLoader.find_class = staticmethod(classes.get)
-

@@ -212,12 +212,8 @@ class ctkRangeWidget(qt.QWidget):
         self._low.setSingleStep(step)
         self._high.setSingleStep(step)
 
-    minimum = Property(
-        float, lambda self: self._range[0], lambda self, value: self.setRange(value, self._range[1])
-    )
-    maximum = Property(
-        float, lambda self: self._range[1], lambda self, value: self.setRange(self._range[0], value)
-    )
+    minimum = Property(float, lambda self: self._range[0], lambda self, value: self.setRange(value, self._range[1]))
+    maximum = Property(float, lambda self: self._range[1], lambda self, value: self.setRange(self._range[0], value))
     minimumValue = Property(
         float, lambda self: self._values[0], lambda self, value: self.setValues(value, self._values[1])
     )

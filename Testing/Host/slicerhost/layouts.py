@@ -126,9 +126,9 @@ class LayoutManager(SignalSource):
         return self._nth("vtkMRMLPlotViewNode", index)
 
     def resetThreeDViews(self) -> None:
-        """Fit all 3D cameras."""
+        """Centre all 3D cameras and show everything."""
         for widget in self._widgets["vtkMRMLViewNode"].values():
-            widget.view.reset_focal_point()
+            widget.view.fit()
 
     def resetSliceViews(self) -> None:
         """Fit all slice views to their backgrounds."""

@@ -18,8 +18,7 @@ APT_PACKAGES = {
     "libbrotlidec.so.1": "libbrotli1",
 }
 ALL_APT_PACKAGES = (
-    "libegl1 libgl1 libgl1-mesa-dri libglib2.0-0 libfontconfig1 libdbus-1-3 libxkbcommon0 libbrotli1 "
-    "fonts-dejavu-core"
+    "libegl1 libgl1 libgl1-mesa-dri libglib2.0-0 libfontconfig1 libdbus-1-3 libxkbcommon0 libbrotli1 fonts-dejavu-core"
 )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6 import QtCore
 import vtk
+from PySide6 import QtCore
 
 from slicerhost.ctk_values import ctkDoubleSpinBox, ctkRangeWidget, ctkSliderWidget
 from slicerhost.declare import plain_property, with_setters

@@ -34,7 +34,7 @@ def capture(
     window = QtWidgets.QWidget()
     row = QtWidgets.QHBoxLayout(window)
     row.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
-    area = _add_panel(row, content, panel_width) if content is not None else None
+    area = add_panel(row, content, panel_width) if content is not None else None
     if views:
         row.addWidget(layout_widget(), 1)
     window.resize(size[0] if views else panel_width + 2 * MARGIN, _height(content, size[1], full_height))
@@ -47,7 +47,8 @@ def capture(
         window.deleteLater()
 
 
-def _add_panel(row: QtWidgets.QHBoxLayout, content: Any, width: int) -> QtWidgets.QScrollArea:
+def add_panel(row: QtWidgets.QHBoxLayout, content: Any, width: int) -> QtWidgets.QScrollArea:
+    """Put a module panel under Slicer's module selector into a row; returns its scroll area."""
     holder = QtWidgets.QWidget()
     holder.setFixedWidth(width)
     column = QtWidgets.QVBoxLayout(holder)

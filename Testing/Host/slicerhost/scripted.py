@@ -55,16 +55,12 @@ class ScriptedLoadableModuleWidget:
             parent.setMRMLScene(slicer.mrmlScene)
         self.parent = parent
         self.layout = parent.layout()
-        slicer.app.moduleManager().connect(
-            "moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded
-        )
+        slicer.app.moduleManager().connect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
 
     def _onModuleAboutToBeUnloaded(self, moduleName: str) -> None:
         if moduleName == self.moduleName:
             self.cleanup()
-            slicer.app.moduleManager().disconnect(
-                "moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded
-            )
+            slicer.app.moduleManager().disconnect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
 
     def resourcePath(self, filename: str) -> str:
         """Path of a file in the module's Resources folder."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -126,14 +127,36 @@ class ThreeDView(View):
         """The view's vtkMRMLCameraNode."""
         return self.manager("vtkMRMLCameraDisplayableManager").GetCameraNode()
 
-    def reset_camera(self) -> None:
-        """Fit the camera to everything visible, keeping its direction."""
-        self.camera_node().Reset(True, True, True, self.renderer)
+    def reset_camera(self, rotation: bool = True, translation: bool = True, distance: bool = True) -> None:
+        """Slicer's resetCamera(): look from anterior, centred, from a distance that shows everything visible."""
+        with self._bare():
+            self.camera_node().Reset(rotation, translation, distance, self.renderer)
 
     def reset_focal_point(self) -> None:
-        """Turn the camera around the centre of everything visible and fit."""
-        self.renderer.ResetCamera()
+        """Slicer's resetFocalPoint(): turn around the centre of everything visible."""
+        with self._bare():
+            bounds = vtk.vtkBoundingBox(self.renderer.ComputeVisiblePropBounds())
+        if bounds.IsValid():
+            center = [0.0] * 3
+            bounds.GetCenter(center)
+            self.camera_node().SetFocalPoint(center)
         self.renderer.ResetCameraClippingRange()
+
+    def fit(self) -> None:
+        """Centre on everything visible and show all of it, keeping the direction."""
+        self.reset_focal_point()
+        with self._bare():
+            self.renderer.ResetCamera()
+
+    @contextmanager
+    def _bare(self) -> Iterator[None]:
+        """Without the box and its labels, which would count as visible."""
+        shown = self.node.GetBoxVisible(), self.node.GetAxisLabelsVisible()
+        self.node.SetBoxVisible(False)
+        self.node.SetAxisLabelsVisible(False)
+        yield
+        self.node.SetBoxVisible(shown[0])
+        self.node.SetAxisLabelsVisible(shown[1])
 
 
 class SliceView(View):

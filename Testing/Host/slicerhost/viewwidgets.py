@@ -102,8 +102,8 @@ class _ThreeDViewProxy(_RenderedView):
     def cameraNode(self) -> Any:
         return self._view.camera_node()
 
-    def resetCamera(self) -> None:
-        self._view.reset_camera()
+    def resetCamera(self, rotation: bool = True, translation: bool = True, distance: bool = True) -> None:
+        self._view.reset_camera(rotation, translation, distance)
 
     def resetFocalPoint(self) -> None:
         self._view.reset_focal_point()
