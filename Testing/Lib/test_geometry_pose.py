@@ -80,6 +80,15 @@ def test_exp_is_the_matrix_exponential(omega: np.ndarray, velocity: np.ndarray) 
     assert RigidPose.exp([*omega, *velocity]).matrix == pytest.approx(expm(generator), abs=1e-8)
 
 
+@pytest.mark.parametrize("angle", [9e-7, 2e-6, 1e-3])
+def test_exp_of_small_angles_curves_as_it_should(angle: float) -> None:
+    """Turning about x while moving along y bends the way by half the angle towards z."""
+    twist = [angle, 0, 0, 0, 1000.0, 0]
+    assert RigidPose.exp(twist).translation == pytest.approx(
+        [0, 1000 * np.sin(angle) / angle, 1000 * np.tan(angle / 2) * np.sin(angle) / angle], abs=1e-6
+    )
+
+
 def test_log_of_the_identity_is_zero() -> None:
     assert RigidPose.identity().log() == pytest.approx(np.zeros(6), abs=1e-15)
 
