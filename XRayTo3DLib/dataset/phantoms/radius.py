@@ -17,7 +17,7 @@ CARTILAGE = 1.9
 """Joint space between radius and ulna, mm (both cartilages)."""
 NOTCH_DEPTH = 1.9
 """How far the ulnar head dips into the sigmoid notch, mm."""
-ROUNDED_CORNER, ROUNDED_RIM = 0.65, 0.7
+ROUNDED_CORNER, ROUNDED_RIM = 0.9, 0.75
 """What rounding the edges adds to the measured radial height (mm) and volar tilt (deg); taken off beforehand."""
 PROXIMAL = 260.0
 """Where the lofted shafts end, mm proximal of the joint."""
@@ -30,7 +30,7 @@ METAPHYSIS = (
 )  # fmt: skip
 SHAFT = (
     (1.00, -0.10), (0.92, 0.40), (0.68, 0.80), (0.35, 1.00), (0.00, 1.00), (-0.30, 0.90), (-0.55, 0.70),
-    (-0.78, 0.42), (-1.00, 0.18), (-1.16, -0.08), (-1.00, -0.32), (-0.78, -0.60), (-0.45, -0.85), (0.00, -0.97),
+    (-0.80, 0.46), (-1.00, 0.24), (-1.12, -0.06), (-1.00, -0.36), (-0.80, -0.64), (-0.45, -0.85), (0.00, -0.97),
     (0.45, -0.97), (0.86, -0.66),
 )  # fmt: skip
 STYLOID_BASE = (

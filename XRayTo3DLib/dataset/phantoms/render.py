@@ -66,7 +66,7 @@ def render_ct(scene: Scene, seed: int) -> tuple[NDArray[np.float32], NDArray[np.
     hu = _background(scene, rng, axes)
     labels = np.zeros(hu.shape, dtype=np.uint8)
     for part in scene.parts:
-        _paint(scene, part, tissue.Texture(rng, (1.2, 4.0), (6.0, 24.0), 32), axes, hu, labels)
+        _paint(scene, part, tissue.Texture(rng, (1.2, 4.0), (4.0, 16.0), 36), axes, hu, labels)
     matrix = np.diag([*scene.steps, 1.0])
     matrix[:3, 3] = [axis[0] for axis in axes]
     return np.round(hu), labels, matrix

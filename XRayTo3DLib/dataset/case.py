@@ -1,0 +1,92 @@
+"""Write a synthetic case as a folder that Slicer opens file by file, and read its parameters again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from XRayTo3DLib.dataset.landmarks_file import write_landmarks
+from XRayTo3DLib.dataset.phantoms import ForearmShape, PhantomCase
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.files import read_json, write_json
+from XRayTo3DLib.imaging.ct_writer import write_ct, write_labels
+from XRayTo3DLib.imaging.radiograph_header import write_radiograph
+from XRayTo3DLib.imaging.types import Radiograph
+from XRayTo3DLib.shape.surfaces import write_surface
+
+PHANTOM_FORMAT = "xrayto3d.phantom/1"
+
+
+def write_case(
+    case: PhantomCase, folder: Path | str, radiographs: Mapping[str, Radiograph] | None = None
+) -> dict[str, Path]:
+    """Write a synthetic case.
+
+    ``ct.nrrd``, ``labels.seg.nrrd``, ``landmarks.mrk.json``, ``meshes/<bone>.vtp``, ``phantom.json`` and, per view,
+    ``views/<view>/radiograph.nrrd`` and ``camera.json``. ``phantom.json`` is written last: a folder that has it is
+    whole.
+
+    Args:
+        case: The phantom.
+        folder: Made if missing; files in it are replaced.
+        radiographs: By view ("PA", "LAT").
+
+    Returns:
+        What was written, by its name inside the folder.
+    """
+    folder = Path(folder)
+    files = {
+        "ct.nrrd": write_ct(case.ct, folder / "ct.nrrd"),
+        "labels.seg.nrrd": write_labels(case.ct, folder / "labels.seg.nrrd"),
+        "landmarks.mrk.json": write_landmarks(case.landmarks, folder / "landmarks.mrk.json", "synthetic phantom"),
+    }
+    (folder / "meshes").mkdir(exist_ok=True)
+    for bone, mesh in case.meshes.items():
+        files[f"meshes/{bone}.vtp"] = write_surface(mesh, folder / "meshes" / f"{bone}.vtp")
+    for view, radiograph in (radiographs or {}).items():
+        files |= _write_view(view.lower(), radiograph, folder)
+    files["phantom.json"] = folder / "phantom.json"
+    write_json(files["phantom.json"], _description(case, radiographs or {}))
+    return files
+
+
+def read_phantom(path: Path | str) -> tuple[ForearmShape, int]:
+    """Parameters and texture seed of a ``phantom.json``.
+
+    Raises:
+        InputError: Missing, another format, or parameters that make no forearm.
+    """
+    content = read_json(path, "phantom", PHANTOM_FORMAT)
+    try:
+        return ForearmShape(**content["parameters"]), int(content["seed"])
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"phantom: {Path(path).name} lacks or misnames a parameter ({error}).") from error
+
+
+def _write_view(view: str, radiograph: Radiograph, folder: Path) -> dict[str, Path]:
+    place = folder / "views" / view
+    place.mkdir(parents=True, exist_ok=True)
+    radiograph.camera.save(place / "camera.json")
+    return {
+        f"views/{view}/radiograph.nrrd": write_radiograph(radiograph, place / "radiograph.nrrd"),
+        f"views/{view}/camera.json": place / "camera.json",
+    }
+
+
+def _description(case: PhantomCase, radiographs: Mapping[str, Radiograph]) -> dict[str, object]:
+    return {
+        "format": PHANTOM_FORMAT,
+        "synthetic": True,
+        "anatomy": "distal forearm",
+        "name": case.name,
+        "notes": list(case.ct.notes),
+        "frame": "LPS",
+        "unit": "mm",
+        "parameters": case.shape.to_dict(),
+        "seed": case.seed,
+        "labels": case.ct.label_names,
+        "bones": sorted(case.meshes),
+        "views": {view.lower(): list(picture.notes[:1]) for view, picture in radiographs.items()},
+    }

@@ -1,0 +1,69 @@
+"""Landmarks as a Slicer markups file (``.mrk.json``), LPS mm."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.files import file_suffix, require_file, write_json
+from XRayTo3DLib.geometry.frames import LPS_TO_RAS, FloatArray, apply_matrix, vector3
+
+MARKUPS_SCHEMA = (
+    "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/"
+    "Resources/Schema/markups-schema-v1.0.3.json#"
+)
+
+
+def write_landmarks(landmarks: Mapping[str, Any], path: Path | str, description: str = "") -> Path:
+    """Write points (3,) LPS mm by name as one Slicer point list; Slicer opens it by double click.
+
+    Args:
+        landmarks: Name to point.
+        path: File ending in ``.mrk.json``.
+        description: Kept with every point, for instance that it is synthetic.
+
+    Raises:
+        InputError: Another suffix, or a point that is not three finite numbers.
+    """
+    path = Path(path)
+    if file_suffix(path) != ".mrk.json":
+        raise InputError(f"landmarks: write them as *.mrk.json, not {path.name}.")
+    points = [
+        {
+            "id": str(number),
+            "label": name,
+            "description": description,
+            "position": vector3(point, f"landmark {name}").round(6).tolist(),
+            "selected": True,
+            "locked": True,
+            "visibility": True,
+            "positionStatus": "defined",
+        }
+        for number, (name, point) in enumerate(landmarks.items(), 1)
+    ]
+    markup = {"type": "Fiducial", "coordinateSystem": "LPS", "coordinateUnits": "mm", "controlPoints": points}
+    write_json(path, {"@schema": MARKUPS_SCHEMA, "markups": [markup]})
+    return path
+
+
+def read_landmarks(path: Path | str) -> dict[str, FloatArray]:
+    """Points (3,) LPS mm by label of a Slicer point list (LPS or RAS; turned to LPS).
+
+    Raises:
+        InputError: Missing, not a point list, without coordinate system, or a label twice.
+    """
+    path = require_file(path, "landmarks")
+    try:
+        markup = json.loads(path.read_text(encoding="utf-8"))["markups"][0]
+        system, points = markup["coordinateSystem"], markup["controlPoints"]
+        named = [(point["label"], vector3(point["position"], f"landmark {point['label']}")) for point in points]
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, IndexError, TypeError) as error:
+        raise InputError(f"landmarks: {path.name} is not a Slicer point list ({error}); save it again.") from error
+    if system not in ("LPS", "RAS"):
+        raise InputError(f"landmarks: {path.name} has coordinate system {system!r}; LPS or RAS is needed.")
+    if len(dict(named)) != len(named):
+        raise InputError(f"landmarks: {path.name} uses a label twice; give every point its own name.")
+    return {name: point if system == "LPS" else apply_matrix(LPS_TO_RAS, point) for name, point in named}
