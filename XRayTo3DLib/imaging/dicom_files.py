@@ -84,11 +84,11 @@ def decode_frame(dataset: Any, frame: int, path: Path, what: str) -> NDArray[Any
 
 def _decode(dataset: Any, frame: int) -> NDArray[Any]:
     """One frame through pydicom 3's decoders, or pydicom 2's pixel array."""
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2"  # implicit VR, little endian: DICOM's default
     try:
         from pydicom.pixels import pixel_array
     except ImportError:
-        return _decode_old(dataset, frame)
-    if "TransferSyntaxUID" not in dataset.file_meta:
         return _decode_old(dataset, frame)
     return pixel_array(dataset, index=frame)
 
@@ -96,10 +96,6 @@ def _decode(dataset: Any, frame: int) -> NDArray[Any]:
 def _decode_old(dataset: Any, frame: int) -> NDArray[Any]:
     from pydicom.pixel_data_handlers.util import convert_color_space
 
-    if "TransferSyntaxUID" not in dataset.file_meta:
-        from pydicom.uid import ImplicitVRLittleEndian
-
-        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
     values = dataset.pixel_array
     if frame_count(dataset) > 1:
         values = values[frame]

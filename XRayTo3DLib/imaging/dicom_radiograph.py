@@ -132,7 +132,10 @@ def _modality_values(
 ) -> tuple[NDArray[np.float64], float, float, float, tuple[str, ...]]:
     """Rescale slope and intercept (or the modality LUT): values, storable range, signed grey step, notes."""
     if "ModalityLUTSequence" in dataset:
-        from pydicom.pixel_data_handlers.util import apply_modality_lut
+        try:
+            from pydicom.pixels import apply_modality_lut
+        except ImportError:  # pydicom 2
+            from pydicom.pixel_data_handlers.util import apply_modality_lut
 
         values = np.asarray(apply_modality_lut(values.astype(np.int64), dataset), dtype=np.float64)
         table = np.asarray(dataset.ModalityLUTSequence[0].LUTData, dtype=np.float64)

@@ -15,6 +15,7 @@ MODES = ("auto", "transmitted", "attenuation", "line-integral")
 FULL_RANGE = 2.0
 """Line integral given to the full grey range of a picture whose scale is arbitrary."""
 BACKGROUND_PERCENTILE = 99.0
+AIR_PERCENTILE = 10.0
 SATURATED_SHARE = 0.02
 
 
@@ -143,14 +144,15 @@ def _from_attenuation(picture: StoredPicture, i0: float | None) -> tuple[NDArray
 
 
 def _background(picture: StoredPicture) -> float:
-    """Grey value of air: the commonest value in the darker half, the darkest value (surround, text) aside."""
-    values = picture.values[picture.values > picture.values.min()]
-    low, high = np.percentile(values, [0.5, 50.0])
-    if high <= low:
-        return float(low)
-    counts, edges = np.histogram(values, bins=64, range=(low, high))
-    peak = int(np.argmax(counts[:-4]))
-    return float((edges[peak] + edges[peak + 1]) / 2)
+    """Grey value of air: the darkest value where much of the picture has it, else a low percentile of the others.
+
+    Rather too low than too high: too high would cut off soft tissue.
+    """
+    darkest = float(picture.values.min())
+    others = picture.values[picture.values > darkest]
+    if others.size < 0.9 * picture.values.size:
+        return darkest
+    return float(np.percentile(others, AIR_PERCENTILE))
 
 
 def _full_range(picture: StoredPicture) -> float:

@@ -39,7 +39,7 @@ def guess_polarity(values: NDArray[np.floating]) -> PolarityGuess:
     small = _unit_range(_shrunk(values))
     dark, bright = _Extreme(small, small < EXTREME), _Extreme(small, small > 1 - EXTREME)
     surround = _surround(dark, bright)
-    if surround is not None:
+    if surround is dark or (surround is bright and _thin_structures(small, bright.inside) > 0.1):
         air_is_bright = surround is dark
         where = "dark" if air_is_bright else "bright"
         other = bright if air_is_bright else dark
@@ -53,7 +53,7 @@ class _Extreme:
 
     def __init__(self, small: NDArray[np.float64], inside: NDArray[np.bool_]) -> None:
         step = np.abs(np.gradient(small)[0]) + np.abs(np.gradient(small)[1])
-        self.share = float(inside.mean())
+        self.inside = inside
         self.even = float((inside & (step < 0.015)).mean())
         patch = max(2, min(small.shape) // 32)
         corners = [inside[:patch, :patch], inside[:patch, -patch:], inside[-patch:, :patch], inside[-patch:, -patch:]]
@@ -79,7 +79,7 @@ def _compared(small: NDArray[np.float64], dark: _Extreme, bright: _Extreme) -> P
         f"and its fine structures (cortices, markers) are mostly {'bright' if thin > 0 else 'dark'}"
     )
     one_sided = min(bright.even, dark.even) < 0.05 and max(bright.even, dark.even) > 0.2
-    return _verdict(air_is_bright, one_sided and areas * thin < 0, reason)
+    return _verdict(air_is_bright, one_sided and areas * thin < 0 and abs(thin) > 0.1, reason)
 
 
 def _verdict(air_is_bright: bool, confident: bool, reason: str) -> PolarityGuess:
@@ -90,13 +90,17 @@ def _word(bright: bool) -> str:
     return "bright" if bright else "dark"
 
 
-def _thin_structures(small: NDArray[np.float64]) -> float:
-    """-1 (fine structures dark) .. 1 (bright): skewness of the picture minus its blurred self."""
-    from scipy.ndimage import gaussian_filter
+def _thin_structures(small: NDArray[np.float64], surround: NDArray[np.bool_] | None = None) -> float:
+    """-1 (fine structures dark) .. 1 (bright): skewness of the picture minus its blurred self, off the surround."""
+    from scipy.ndimage import binary_dilation, binary_opening, gaussian_filter
 
     detail = gaussian_filter(small, 1.0) - gaussian_filter(small, 4.0)
-    detail = detail[4:-4, 4:-4] if min(small.shape) > 16 else detail
-    low, high = np.percentile(detail, [1, 99])
+    used = np.ones(small.shape, dtype=bool)
+    if surround is not None:
+        used = ~binary_dilation(binary_opening(surround, iterations=4), iterations=8)
+    if not used.any():
+        return 0.0
+    low, high = np.percentile(detail[used], [1, 99])
     return float((high + low) / max(high - low, 1e-6))
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from XRayTo3DLib.errors import InputError, MissingInformationError
+from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import require_file
 from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.geometry.dicom import DicomGeometry, camera_from_dicom, placement_view
@@ -39,6 +38,18 @@ class OpenedRadiograph:
     def size(self) -> tuple[int, int]:
         """(columns, rows)."""
         return self.picture.values.shape[1], self.picture.values.shape[0]
+
+    @property
+    def frames(self) -> int:
+        """Pictures in the file."""
+        return self.tags.frames if self.tags else (self.file.frames if self.file else 1)
+
+    @property
+    def kind(self) -> str:
+        """What the file is, for people."""
+        if self.tags is not None:
+            return "DICOM secondary capture" if self.tags.secondary_capture else "DICOM"
+        return "XRayTo3D radiograph (NRRD)" if self.saved else (self.file.kind if self.file else "")
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -90,7 +101,7 @@ def read_radiograph(
     pixels, note = to_line_integrals(opened.picture, mode, i0)
     if opened.saved is not None and mode == "line-integral":
         note = opened.saved.intensity
-    camera, source, notes = _geometry(opened, camera, answers, name)
+    camera, source, notes = settle_geometry(opened, camera, answers, name)
     saved = opened.saved
     return Radiograph(
         pixels=pixels,
@@ -132,10 +143,15 @@ def dicom_name(tags: DicomTags, geometry: DicomGeometry) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _geometry(
+def settle_geometry(
     opened: OpenedRadiograph, camera: XRayCamera | None, answers: Answers, name: str
 ) -> tuple[XRayCamera, SpacingSource, tuple[str, ...]]:
-    """The given camera, else the file's own, else the one that header and answers make."""
+    """The given camera, else the file's own, else the one that header and answers make; with notes.
+
+    Raises:
+        MissingInformationError: Not enough is said.
+        InputError: The header contradicts itself, or the camera is of another size.
+    """
     if camera is not None:
         _require_size(camera, opened.size, name)
         return camera, SpacingSource.USER, ("The given camera was used; spacing and distances of the file were not.",)
@@ -160,12 +176,3 @@ def _require_size(camera: XRayCamera, size: tuple[int, int], name: str) -> None:
         f"radiograph {name} has {size[0]} x {size[1]} pixels (columns x rows) but the camera {camera.size[0]} x "
         f"{camera.size[1]}; {hint}."
     )
-
-
-def missing_geometry(opened: OpenedRadiograph, **answers: Any) -> tuple[tuple[str, ...], str]:
-    """What a user still has to say, as field names and one sentence; empty when nothing is missing."""
-    try:
-        _geometry(opened, None, Answers(**answers), opened.name)
-    except MissingInformationError as error:
-        return error.missing, str(error)
-    return (), ""

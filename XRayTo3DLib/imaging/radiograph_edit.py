@@ -1,0 +1,78 @@
+"""Crop, bin and resample a radiograph together with its camera; find the exposed field."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.imaging.types import Radiograph
+
+
+def crop_radiograph(radiograph: Radiograph, column: int, row: int, columns: int, rows: int) -> Radiograph:
+    """The window [row : row + rows, column : column + columns] of a radiograph, with the camera that sees it.
+
+    Raises:
+        InputError: The window is empty or reaches beyond the picture.
+    """
+    height, width = radiograph.pixels.shape
+    if columns < 1 or rows < 1 or column < 0 or row < 0 or column + columns > width or row + rows > height:
+        raise InputError(
+            f"radiograph {radiograph.name}: the window of {columns} x {rows} pixels at column {column}, row {row} "
+            f"does not lie inside its {width} x {height} pixels."
+        )
+    pixels = radiograph.pixels[row : row + rows, column : column + columns]
+    return replace(radiograph, pixels=pixels, camera=radiograph.camera.cropped(column, row, columns, rows))
+
+
+def bin_radiograph(radiograph: Radiograph, factor: int) -> Radiograph:
+    """Means of ``factor`` x ``factor`` pixels; left-over columns and rows at the far edges fall away.
+
+    Raises:
+        InputError: A factor below one or larger than the picture.
+    """
+    camera = radiograph.camera.binned(factor)
+    columns, rows = camera.size
+    blocks = radiograph.pixels[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor)
+    return replace(radiograph, pixels=blocks.mean(axis=(1, 3), dtype=np.float64), camera=camera)
+
+
+def resample_radiograph(radiograph: Radiograph, size: tuple[int, int]) -> Radiograph:
+    """The same detector area with another number of (columns, rows).
+
+    Linear interpolation, after smoothing against aliasing where the picture gets smaller.
+    """
+    from scipy.ndimage import gaussian_filter1d, map_coordinates
+
+    camera = radiograph.camera.resampled(size)
+    values = radiograph.pixels.astype(np.float64)
+    grids = []
+    for axis, count in ((0, camera.size[1]), (1, camera.size[0])):
+        factor = values.shape[axis] / count
+        if factor > 1:
+            values = gaussian_filter1d(values, np.sqrt(factor**2 - 1) / np.sqrt(12), axis=axis, mode="nearest")
+        grids.append((np.arange(count) + 0.5) * factor - 0.5)
+    pixels = map_coordinates(values, np.meshgrid(*grids, indexing="ij"), order=1, mode="nearest")
+    return replace(radiograph, pixels=pixels, camera=camera)
+
+
+def exposed_field(radiograph: Radiograph) -> NDArray[np.bool_]:
+    """Mask (rows, columns) of what the beam reached: without the surround of collimator or image intensifier.
+
+    The surround is an almost constant area at the highest line integral (no radiation) that touches the border and
+    covers at least 1 % of the picture; similarity measures should leave it and its edge out. All true without one.
+    """
+    from scipy.ndimage import binary_dilation, label
+
+    pixels = radiograph.pixels
+    dark = pixels >= 0.9 * float(pixels.max())
+    parts, count = label(dark)
+    border = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
+    sizes = np.bincount(parts.ravel(), minlength=count + 1)
+    touching = [part for part in np.unique(border) if part != 0 and sizes[part] >= 0.001 * pixels.size]
+    surround = np.isin(parts, touching)
+    if surround.mean() < 0.01:
+        return np.ones(pixels.shape, dtype=bool)
+    return ~binary_dilation(surround, iterations=max(2, min(pixels.shape) // 200))
