@@ -53,10 +53,9 @@ class Scene:
         size = self.shape.size
         low = np.array([-53.0 * size, -36.0 * size, -self.length])
         high = np.array([(56.0 if self.hand else 38.0) * size, 34.0 * size, (DISTAL_END if self.hand else 18.0) * size])
-        if self.mirror < 0:
-            low[0], high[0] = -high[0], -low[0]
         counts = np.maximum(np.floor((high - low) / self.steps).astype(int), 1)
-        return [low[axis] + self.steps[axis] * (np.arange(counts[axis]) + 0.5) for axis in range(3)]
+        x, y, z = (low[axis] + self.steps[axis] * (np.arange(counts[axis]) + 0.5) for axis in range(3))
+        return [x if self.mirror > 0 else -x[::-1], y, z]
 
 
 def render_ct(scene: Scene, seed: int) -> tuple[NDArray[np.float32], NDArray[np.uint8], FloatArray]:

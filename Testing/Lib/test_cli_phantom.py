@@ -1,0 +1,74 @@
+"""``xrayto3d phantom`` from the outside: files, table, JSON, mistakes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+
+from XRayTo3DLib.cli import phantom
+from XRayTo3DLib.errors import InputError
+
+
+def call(*words: str) -> int:
+    parser = argparse.ArgumentParser(prog="xrayto3d")
+    phantom.add_parser(parser.add_subparsers())
+    args = parser.parse_args(["phantom", *words])
+    return args.run(args)
+
+
+SMALL = ("--spacing", "2.5", "--length", "60")
+
+
+def test_it_writes_cases_with_views(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("-o", str(tmp_path), *SMALL, "--average", "--side", "left", "--views", "pa", "--pixel", "1") == 0
+    folder = tmp_path / "phantom-001"
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert {"ct.nrrd", "labels.seg.nrrd", "landmarks.mrk.json", "phantom.json", "meshes/radius.vtp"} <= names
+    assert {"views/pa/radiograph.nrrd", "views/pa/camera.json"} <= names
+    assert json.loads((folder / "phantom.json").read_text())["parameters"]["side"] == "left"
+    printed = capsys.readouterr().out
+    assert "SYNTHETIC" in printed and str(folder) in printed and "left" in printed
+
+
+def test_json_is_one_object_and_people_do_not_depend_on_their_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--spacing", "2.5", "--length", "90", "--no-soft-tissue", "--no-carpals", "--seed", "4", "--sex", "female", "--json")
+    call("-o", str(tmp_path / "two"), "--people", "2", *options)
+    two = json.loads(capsys.readouterr().out)
+    call("-o", str(tmp_path / "one"), *options)
+    one = json.loads(capsys.readouterr().out)
+    assert two["synthetic"] is True and len(two["cases"]) == 2
+    assert two["cases"][0]["parameters"] == one["cases"][0]["parameters"]
+    assert two["cases"][0]["parameters"] != two["cases"][1]["parameters"]
+    assert {case["parameters"]["sex"] for case in two["cases"]} == {"female"}
+    measured, wanted = one["cases"][0]["measured"], one["cases"][0]["parameters"]
+    assert measured["radial_inclination"] == pytest.approx(wanted["radial_inclination"], abs=1.0)
+    assert not (tmp_path / "one" / "phantom-001" / "meshes" / "carpals.vtp").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--views", "skyline"), "PA and LAT"),
+        (("--people", "0"), "people"),
+        (("--pixel", "0"), "pixel"),
+        (("--spacing", "0"), "spacing"),
+        (("--length", "5"), "length"),
+    ],
+)
+def test_mistakes_are_explained_before_anything_is_written(tmp_path: Path, words: tuple, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        call("-o", str(tmp_path / "out"), *words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_shows_examples_and_says_synthetic(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        call("--help")
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    assert "examples:" in text and "SYNTHETIC" in text
