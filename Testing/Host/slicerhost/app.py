@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import Any
 
 import slicer
@@ -19,7 +20,9 @@ DOCUMENTATION = "https://slicer.readthedocs.io/en/latest/"
 HARMLESS = "This plugin does not support"  # the offscreen platform says so at each window
 
 
-def _on_qt_message(_kind: Any, _context: Any, text: str) -> None:
+def _on_qt_message(kind: Any, _context: Any, text: str) -> None:
+    if kind == QtCore.QtMsgType.QtFatalMsg:
+        os.write(2, f"Qt: {text}\n".encode())  # the process ends here
     if not text.startswith(HARMLESS):
         logging.warning("Qt: %s", text)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 from PySide6 import QtCore, QtWidgets
+from shiboken6 import Shiboken
 
 
 def plain_property(type_: Any, name: str, default: Any, changed: str = "") -> QtCore.Property:
@@ -50,3 +53,19 @@ def flat_row(widget: Any, *parts: Any) -> None:
     row.setSpacing(3)
     for part in parts:
         row.addWidget(part)
+
+
+def observe(subject: Any, event: Any, method: Callable) -> int:
+    """Observe a VTK object by a bound method without keeping its widget alive; returns the observer's tag."""
+    reference = weakref.WeakMethod(method)
+    tags: list[int] = []
+
+    def relay(caller: Any, name: str) -> None:
+        receiver = reference()
+        if receiver is None or not Shiboken.isValid(receiver.__self__):
+            caller.RemoveObserver(tags[0])
+        else:
+            receiver(caller, name)
+
+    tags.append(subject.AddObserver(event, relay))
+    return tags[0]

@@ -76,9 +76,10 @@ class LayoutManager(SignalSource):
         """Host only: the current layout's parsed XML."""
         return self._logic.GetLayoutNode().GetLayoutRootElement()
 
-    def widget_for(self, class_name: str, layout_name: str) -> Any:
-        """Host only: the widget of a <view class= singletontag=> element."""
-        return self._widgets[class_name][layout_name]
+    def widget_for(self, element: vtk.vtkXMLDataElement) -> Any:
+        """Host only: the widget of a <view> element of the layout."""
+        node = self._logic.GetViewFromElement(element)
+        return self._widgets[node.GetClassName()][node.GetLayoutName()]
 
     def sliceViewNames(self) -> list[str]:
         """Names of all slice views."""

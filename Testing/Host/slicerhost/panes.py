@@ -8,6 +8,7 @@ import numpy as np
 import slicer
 from PySide6 import QtCore, QtGui, QtWidgets
 
+from slicerhost.declare import observe
 from slicerhost.viewwidgets import PlotWidget, SliceWidget, TableWidget, ThreeDWidget
 
 BAR_HEIGHT = 24
@@ -28,9 +29,9 @@ class Canvas(QtWidgets.QWidget):
         self._picture: QtGui.QImage | None = None
         self.setMinimumSize(60, 60)
         self.setMouseTracking(True)
-        view.on_change(self._on_change)
+        observe(view.group, "UpdateEvent", self._on_change)
 
-    def _on_change(self) -> None:
+    def _on_change(self, *_: Any) -> None:
         self._picture = None
         if self.isVisible():
             self.update()
@@ -111,10 +112,10 @@ class SliceOffset(QtWidgets.QWidget):
         row.addWidget(self._value)
         self._slider.valueChanged.connect(lambda value: logic.SetSliceOffset(value / 10.0))
         node = logic.GetSliceNode()
-        node.AddObserver("ModifiedEvent", lambda *_: self._follow())
+        observe(node, "ModifiedEvent", self._follow)
         self._follow()
 
-    def _follow(self) -> None:
+    def _follow(self, *_: Any) -> None:
         low, high = self._range()
         offset = self._logic.GetSliceOffset()
         self._slider.blockSignals(True)
@@ -197,7 +198,7 @@ def layout_widget() -> QtWidgets.QWidget:
 
 def _element_widget(manager: Any, element: Any) -> QtWidgets.QWidget:
     if element.GetName() == "view":
-        return make_pane(manager.widget_for(element.GetAttribute("class"), element.GetAttribute("singletontag")))
+        return make_pane(manager.widget_for(element))
     kind = element.GetAttribute("type") or "horizontal"
     items = [element.GetNestedElement(index) for index in range(element.GetNumberOfNestedElements())]
     items = [item for item in items if item.GetName() == "item" and item.GetNumberOfNestedElements()]

@@ -17,6 +17,7 @@ APT_PACKAGES = {
     "libxkbcommon.so.0": "libxkbcommon0",
     "libbrotlidec.so.1": "libbrotli1",
 }
+EGL_WINDOW = "vtkEGLRenderWindow"
 ALL_APT_PACKAGES = (
     "libegl1 libgl1 libgl1-mesa-dri libglib2.0-0 libfontconfig1 libdbus-1-3 libxkbcommon0 libbrotli1 fonts-dejavu-core"
 )
@@ -29,7 +30,7 @@ class HostUnavailable(RuntimeError):
 def set_environment() -> None:
     """Choose offscreen Qt and VTK windows unless the user chose others. Call before Qt or VTK open a window."""
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
+    os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", EGL_WINDOW)
 
 
 def missing() -> str:
@@ -40,9 +41,9 @@ def missing() -> str:
     packages = sorted({package for name, package in APT_PACKAGES.items() if not _loads(name)})
     if packages:
         return f"missing system libraries ({' '.join(packages)}): apt-get install {ALL_APT_PACKAGES}"
-    if os.environ.get("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow") == "vtkEGLRenderWindow":
-        if _egl_device_count() < 1:
-            return f"no OpenGL driver found through EGL (libgl1-mesa-dri): apt-get install {ALL_APT_PACKAGES}"
+    uses_egl = os.environ.get("VTK_DEFAULT_OPENGL_WINDOW", EGL_WINDOW) == EGL_WINDOW
+    if uses_egl and _egl_device_count() < 1:
+        return f"no OpenGL driver found through EGL (libgl1-mesa-dri): apt-get install {ALL_APT_PACKAGES}"
     return ""
 
 

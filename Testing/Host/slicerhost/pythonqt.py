@@ -16,6 +16,7 @@ from PySide6 import QtCore, QtGui, QtNetwork, QtPrintSupport, QtSvg, QtTest, QtU
 from shiboken6 import Shiboken
 
 from slicerhost import qtproperties, qtsignals
+from slicerhost.immortal import protect_singletons
 
 SOURCES = [QtCore, QtGui, QtWidgets, QtUiTools, QtNetwork, QtSvg, QtPrintSupport]
 INTERNAL_NAME_PREFIX = "qt_"
@@ -157,6 +158,7 @@ def install() -> QtModule:
     """Make ``import qt`` work; the first call patches the PySide6 classes."""
     if "qt" in sys.modules:
         return sys.modules["qt"]
+    protect_singletons()
     qt = QtModule("qt")
     qtproperties.patch_classes([*SOURCES, QtTest])
     _patch_qobject()

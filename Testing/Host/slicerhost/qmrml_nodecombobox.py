@@ -7,7 +7,7 @@ from typing import Any
 import slicer
 from PySide6 import QtCore
 
-from slicerhost.declare import flat_row, parent_of, plain_property, with_setters
+from slicerhost.declare import flat_row, observe, parent_of, plain_property, with_setters
 from slicerhost.pythonqt import qt
 
 Property, Signal = QtCore.Property, QtCore.Signal
@@ -96,7 +96,7 @@ class qMRMLNodeComboBox(qt.QWidget):
             self._scene.RemoveObserver(tag)
         self._tags, self._scene = [], scene
         if scene is not None:
-            self._tags = [scene.AddObserver(event, self._on_scene) for event in _events()]
+            self._tags = [observe(scene, event, self._on_scene) for event in _events()]
         self.setEnabled(scene is not None)
         self._refresh(choose=True)
 

@@ -8,7 +8,7 @@ import vtk
 from PySide6 import QtCore
 
 from slicerhost.ctk_values import ctkDoubleSpinBox, ctkRangeWidget, ctkSliderWidget
-from slicerhost.declare import plain_property, with_setters
+from slicerhost.declare import observe, plain_property, with_setters
 from slicerhost.pythonqt import qt
 from slicerhost.qmrml_nodecombobox import qMRMLNodeComboBox
 
@@ -144,10 +144,10 @@ class qMRMLTableView(qt.QTableWidget):
             self._node.RemoveObserver(self._tag)
         self._node = node
         if node is not None:
-            self._tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._fill())
+            self._tag = observe(node, vtk.vtkCommand.ModifiedEvent, self._fill)
         self._fill()
 
-    def _fill(self) -> None:
+    def _fill(self, *_: Any) -> None:
         table = self._node.GetTable() if self._node is not None else vtk.vtkTable()
         names = [table.GetColumnName(index) or "" for index in range(table.GetNumberOfColumns())]
         self.setRowCount(table.GetNumberOfRows())

@@ -8,7 +8,7 @@ import slicer
 import vtk
 from PySide6 import QtCore
 
-from slicerhost.declare import flat_row, parent_of, plain_property, with_setters
+from slicerhost.declare import flat_row, observe, parent_of, plain_property, with_setters
 from slicerhost.pythonqt import qt
 from slicerhost.qmrml_nodecombobox import qMRMLNodeComboBox
 
@@ -132,12 +132,12 @@ class qSlicerSimpleMarkupsWidget(qt.QWidget):
             self._observed.RemoveObserver(self._tag)
         self._observed = node
         if node is not None:
-            self._tag = node.AddObserver(vtk.vtkCommand.AnyEvent, lambda *_: self._fill())
+            self._tag = observe(node, vtk.vtkCommand.AnyEvent, self._fill)
         self._place.setCurrentNode(node)
         self._fill()
         self.markupsNodeChanged.emit()
 
-    def _fill(self) -> None:
+    def _fill(self, *_: Any) -> None:
         node = self._observed
         count = node.GetNumberOfControlPoints() if node is not None else 0
         self._table.setRowCount(count)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -71,10 +71,6 @@ class View:
     def manager(self, class_name: str) -> Any:
         """The displayable manager of that class."""
         return self.group.GetDisplayableManagerByClassName(class_name)
-
-    def on_change(self, callback: Callable[[], None]) -> None:
-        """Call back whenever a displayable manager wants the view rendered again."""
-        self.group.AddObserver(vtk.vtkCommand.UpdateEvent, lambda *_: callback())
 
     def resize(self, width: int, height: int) -> None:
         """Size of the picture in pixels."""
