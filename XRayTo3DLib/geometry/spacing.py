@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.geometry.calibration import VIEWS
 
 Pair = tuple[float, float]
 CONTRADICTION = 0.02
@@ -67,6 +68,8 @@ class Answers:
         _require(self.sdd, 20000.0, "source to detector distance", "--sdd")
         _require(self.source_isocentre, 20000.0, "source to isocentre distance", "--source-isocentre")
         _require(self.magnification, 20.0, "magnification", "--magnification", least=1.0)
+        if self.view is not None and self.view.upper() not in VIEWS:
+            raise InputError(f"view {self.view!r} is not known; use one of {', '.join(VIEWS)} (--view).")
         if self.spacing_kind not in (None, *KINDS):
             raise InputError(
                 f"spacing kind {self.spacing_kind!r} is not known; use {' or '.join(KINDS)} (--spacing-kind)."

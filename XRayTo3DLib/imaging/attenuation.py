@@ -36,12 +36,14 @@ class Attenuation:
         voxel_to_lps: (4, 4) from voxel centres (column, row, slice, 1) to LPS mm.
         centre_lps: (3,) centroid of the bone, LPS mm.
         note: What was done, for the person at the screen.
+        synthetic: Whether the anatomy is simulated.
     """
 
     mu: NDArray[np.float32]
     voxel_to_lps: FloatArray
     centre_lps: FloatArray
     note: str
+    synthetic: bool = False
 
     @property
     def spacing(self) -> FloatArray:
@@ -110,7 +112,7 @@ def attenuation_of(
     """
     if label is None:
         mu, note = hu_to_attenuation(ct.hu, energy_kev=energy_kev)
-        return _padded(mu, ct.voxel_to_lps, _bone_centre(ct), f"Whole CT. {note}")
+        return _padded(mu, ct.voxel_to_lps, _bone_centre(ct), f"Whole CT. {note}", ct.synthetic)
     feather = float(ct.spacing.max()) if feather_mm is None else float(feather_mm)
     if not np.isfinite(feather) or feather < 0:
         raise InputError(f"the fading length must be 0 or more mm, not {feather:g}.")
@@ -121,7 +123,8 @@ def attenuation_of(
     mu *= _weights(mask[box], others, ct.spacing[::-1], feather) * _border_weights(mask, box, ct.spacing[::-1], feather)
     to_lps = ct.voxel_to_lps.copy()
     to_lps[:3, 3] = ct.voxel_points([axis.start for axis in reversed(box)])
-    return _padded(mu, to_lps, ct.mask_centre(mask), f"Only label {label}, edges faded over {feather:.3g} mm. {note}")
+    note = f"Only label {label}, edges faded over {feather:.3g} mm. {note}"
+    return _padded(mu, to_lps, ct.mask_centre(mask), note, ct.synthetic)
 
 
 def _linear(energy_kev: float, table: tuple[float, ...], density: float) -> float:
@@ -177,12 +180,12 @@ def _border_weights(
     return weights
 
 
-def _padded(mu: NDArray[np.float32], to_lps: FloatArray, centre: FloatArray, note: str) -> Attenuation:
+def _padded(mu: NDArray[np.float32], to_lps: FloatArray, centre: FloatArray, note: str, synthetic: bool) -> Attenuation:
     """Two voxels of air all around, the matrix moved along."""
     moved = to_lps.copy()
     moved[:3, 3] = apply_matrix(to_lps, [-PADDING] * 3)
     moved.flags.writeable = False
-    return Attenuation(np.pad(mu, PADDING).astype(np.float32, copy=False), moved, centre, note)
+    return Attenuation(np.pad(mu, PADDING).astype(np.float32, copy=False), moved, centre, note, synthetic)
 
 
 def _bone_centre(ct: CtVolume) -> FloatArray:

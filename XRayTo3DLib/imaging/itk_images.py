@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +32,21 @@ def read_image(path: Path, what: str) -> Any:
     import SimpleITK as sitk
 
     try:
+        if path.name.lower().endswith(".gz"):
+            _check_gzip(path)
         return sitk.ReadImage(str(path))
-    except RuntimeError as error:
+    except (RuntimeError, EOFError, OSError, zlib.error) as error:
         raise InputError(
             f"{what}: {path.name} cannot be read (truncated, damaged, its data file is missing, or no known format: "
             f"{', '.join(VOLUME_SUFFIXES)}, or a DICOM folder); copy or export it again."
         ) from error
+
+
+def _check_gzip(path: Path) -> None:
+    """Raise where the file was cut off: ITK would fill the rest of a NIfTI with whatever is in memory."""
+    with gzip.open(path) as stream:
+        while stream.read(1 << 20):
+            pass
 
 
 def image_to_lps(image: Any) -> NDArray[np.float64]:

@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 WORKING_SIZE = 256
 EXTREME = 0.2
 """Share of the grey range at either end that counts as "dark" or "bright"."""
+LOWEST = 0.05
+"""Share of the grey range within which corners count as empty."""
+FRAME_SHARE = 0.35
+"""Largest share of the picture that a surround around a convex field may fill."""
 
 
 @dataclass(frozen=True)
@@ -30,77 +34,99 @@ class PolarityGuess:
 def guess_polarity(values: NDArray[np.floating]) -> PolarityGuess:
     """Decide from where the air around the limb is: bright air means a transmitted picture.
 
-    Air is a large, even area at one end of the grey range. If both ends have one, the end that fills the
-    picture's corners is the unexposed surround of the collimator or intensifier, and the other is air.
+    What fills the corners is either air or the unexposed surround of a collimator or image intensifier. A surround
+    leaves a convex field with air near its edge; from air it goes through soft tissue to the other end of the grey
+    range, which lies deepest. Where the corners differ, the end of the range with the larger even area is air.
 
     Args:
         values: (rows, columns) stored values as displayed.
     """
-    small = _unit_range(_shrunk(values))
-    dark, bright = _Extreme(small, small < EXTREME), _Extreme(small, small > 1 - EXTREME)
-    surround = _surround(dark, bright)
-    if surround is dark or (surround is bright and _thin_structures(small, bright.inside) > 0.1):
-        air_is_bright = surround is dark
-        where = "dark" if air_is_bright else "bright"
-        other = bright if air_is_bright else dark
-        reason = f"the corners are a {where} unexposed surround and an even {_word(air_is_bright)} area (air) fills "
-        return _verdict(air_is_bright, True, reason + f"{100 * other.even:.0f} % of the picture")
-    return _compared(small, dark, bright)
+    from scipy.ndimage import gaussian_filter
+
+    small = _unit_range(gaussian_filter(_shrunk(values), 0.7))
+    dark, bright = _Extreme(small), _Extreme(1 - small)
+    for corner, other, name in ((dark, bright, "dark"), (bright, dark, "bright")):
+        if corner.corners >= 3 and corner.lowest.sum() > 0.25 * corner.inside.sum():
+            return _from_corners(corner, other, name)
+    return _from_areas(small, dark, bright)
 
 
 class _Extreme:
-    """One end of the grey range: how much of the picture it fills, how much of that is even, and the corners."""
+    """The low end of the grey range: where it is, how much of the picture is even there, what fills the corners."""
 
-    def __init__(self, small: NDArray[np.float64], inside: NDArray[np.bool_]) -> None:
-        step = np.abs(np.gradient(small)[0]) + np.abs(np.gradient(small)[1])
-        self.inside = inside
-        self.even = float((inside & (step < 0.015)).mean())
+    def __init__(self, small: NDArray[np.float64]) -> None:
+        down, across = np.gradient(small)
+        self.inside = small < EXTREME
+        self.even = float((self.inside & (np.abs(down) + np.abs(across) < 0.015)).mean())
+        self.lowest = _touching_border(small < LOWEST)
         patch = max(2, min(small.shape) // 32)
-        corners = [inside[:patch, :patch], inside[:patch, -patch:], inside[-patch:, :patch], inside[-patch:, -patch:]]
-        self.corners = sum(float(corner.mean()) > 0.7 for corner in corners)
+        ends = slice(None, patch), slice(-patch, None)
+        self.corners = sum(float(self.lowest[row, column].mean()) > 0.7 for row in ends for column in ends)
 
 
-def _surround(dark: _Extreme, bright: _Extreme) -> _Extreme | None:
-    """The end of the range that is an unexposed surround, if there is one and air at the other end."""
-    for surround, air, corners in ((dark, bright, 3), (bright, dark, 4)):
-        if surround.corners >= corners and air.corners <= 4 - corners and air.even > 0.12 and surround.even > 0.03:
-            return surround
-    return None
+def _from_corners(corner: _Extreme, other: _Extreme, name: str) -> PolarityGuess:
+    """Surround or air, by the shape of the field and by how deep the other end of the range lies in it."""
+    from scipy.ndimage import distance_transform_edt
+
+    depth = distance_transform_edt(~corner.lowest)
+    between = ~corner.lowest & ~other.inside & ~corner.inside
+    deep = (
+        float(depth[other.inside].mean() / max(depth[between].mean(), 1.0))
+        if other.inside.any() and between.any()
+        else 2
+    )
+    framed = float(corner.lowest.mean()) < FRAME_SHARE and _solidity(~corner.lowest) > 0.9 and deep < 3
+    if other.even > 0.05 and (deep < 0.9 or framed):
+        reason = f"the {name} corners are an unexposed surround; air fills {100 * other.even:.0f} % of the picture"
+        return PolarityGuess(_mode(name == "dark"), other.even > 0.1, reason)
+    reason = f"the {name} corners go over into the limb by degrees, so they are air"
+    return PolarityGuess(_mode(name == "bright"), deep > 1.5 and corner.even > 0.05, reason)
 
 
-def _compared(small: NDArray[np.float64], dark: _Extreme, bright: _Extreme) -> PolarityGuess:
+def _touching_border(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The parts of a mask that touch the picture's border."""
+    from scipy.ndimage import label
+
+    parts, _ = label(mask)
+    border = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
+    return np.isin(parts, border[border > 0])
+
+
+def _solidity(mask: NDArray[np.bool_]) -> float:
+    """Area of a mask over that of its convex hull, specks aside."""
+    from scipy.ndimage import binary_opening
+    from scipy.spatial import ConvexHull, QhullError
+
+    points = np.argwhere(binary_opening(mask, iterations=3))
+    try:
+        return len(points) / max(ConvexHull(points).volume, 1.0)
+    except (QhullError, ValueError):  # too few points, or all in a line
+        return 0.0
+
+
+def _from_areas(small: NDArray[np.float64], dark: _Extreme, bright: _Extreme) -> PolarityGuess:
     """Which end has the larger even area; thin structures (cortices, metal) help when neither has."""
     areas = (bright.even - dark.even) / max(bright.even + dark.even, 0.1)
     thin = _thin_structures(small)
-    score = areas - 0.5 * thin
-    air_is_bright = score > 0
+    air_is_bright = areas - 0.5 * thin > 0
+    one_sided = min(bright.even, dark.even) < 0.05 and max(bright.even, dark.even) > 0.2
     reason = (
         f"even bright areas fill {100 * bright.even:.0f} % and even dark areas {100 * dark.even:.0f} % of the picture, "
         f"and its fine structures (cortices, markers) are mostly {'bright' if thin > 0 else 'dark'}"
     )
-    one_sided = min(bright.even, dark.even) < 0.05 and max(bright.even, dark.even) > 0.2
-    return _verdict(air_is_bright, one_sided and areas * thin < 0 and abs(thin) > 0.1, reason)
+    return PolarityGuess(_mode(air_is_bright), one_sided and areas * thin < -0.05 * abs(areas), reason)
 
 
-def _verdict(air_is_bright: bool, confident: bool, reason: str) -> PolarityGuess:
-    return PolarityGuess("transmitted" if air_is_bright else "attenuation", confident, reason)
+def _mode(air_is_bright: bool) -> str:
+    return "transmitted" if air_is_bright else "attenuation"
 
 
-def _word(bright: bool) -> str:
-    return "bright" if bright else "dark"
-
-
-def _thin_structures(small: NDArray[np.float64], surround: NDArray[np.bool_] | None = None) -> float:
-    """-1 (fine structures dark) .. 1 (bright): skewness of the picture minus its blurred self, off the surround."""
-    from scipy.ndimage import binary_dilation, binary_opening, gaussian_filter
+def _thin_structures(small: NDArray[np.float64]) -> float:
+    """-1 (fine structures dark) .. 1 (bright): skewness of the picture minus its blurred self."""
+    from scipy.ndimage import gaussian_filter
 
     detail = gaussian_filter(small, 1.0) - gaussian_filter(small, 4.0)
-    used = np.ones(small.shape, dtype=bool)
-    if surround is not None:
-        used = ~binary_dilation(binary_opening(surround, iterations=4), iterations=8)
-    if not used.any():
-        return 0.0
-    low, high = np.percentile(detail[used], [1, 99])
+    low, high = np.percentile(detail, [1, 99])
     return float((high + low) / max(high - low, 1e-6))
 
 
