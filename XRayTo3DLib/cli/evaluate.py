@@ -1,0 +1,99 @@
+"""``xrayto3d evaluate``: how far a result's surface is from a reference."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from XRayTo3DLib.cli.console import say
+
+if TYPE_CHECKING:
+    from XRayTo3DLib.evaluation.comparison import Comparison
+
+EPILOG = """examples:
+  xrayto3d evaluate ct_femur.ply reconstruction.vtp -o evaluation
+  xrayto3d evaluate ct_femur.stl reconstruction.vtp -o evaluation --ignore-boundary
+  xrayto3d evaluate scan.stl result.ply -o evaluation --unit m --range 3 --json
+
+Both surfaces must be in the same frame (LPS mm; a file that says SPACE=RAS is turned). They are not aligned here.
+The folder gets metrics.json, distance.vtp (opens in Slicer), distance.png and report.html (opens in a browser).
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the ``evaluate`` sub-command to the main parser."""
+    parser = subparsers.add_parser(
+        "evaluate",
+        help="compare a result's surface with a reference: table, colour map, report",
+        description="Compare a result's surface with a reference: table, colour map in mm, report.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("reference", type=Path, metavar="REFERENCE", help="true surface (.vtp .ply .stl .vtk .obj)")
+    parser.add_argument("result", type=Path, metavar="RESULT", help="surface to judge (.vtp .ply .stl .vtk .obj)")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder for the results")
+    parser.add_argument("--unit", choices=("mm", "cm", "m"), default="mm", help="unit in REFERENCE (default mm)")
+    parser.add_argument("--result-unit", choices=("mm", "cm", "m"), default="mm", help="unit in RESULT (default mm)")
+    parser.add_argument(
+        "--ignore-boundary",
+        nargs="?",
+        type=_margin,
+        const=True,
+        default=False,
+        metavar="MM",
+        help="leave out what is nearest to the other surface's open edge (or within MM of it), such as a cut shaft",
+    )
+    parser.add_argument("--range", type=float, default=5.0, metavar="MM", help="top of the colour bar (default 5 mm)")
+    parser.add_argument("--side", choices=("left", "right"), help="body side: names the side views lateral and medial")
+    parser.add_argument("--seed", type=int, default=0, help="of the points spread over the surfaces (default 0)")
+    parser.add_argument("--synthetic", action="store_true", help="label everything as synthetic data")
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare, write the files, print the table (or one JSON object); returns the exit code."""
+    from XRayTo3DLib.evaluation.comparison import compare
+    from XRayTo3DLib.evaluation.comparison_files import metrics_json, write_comparison
+
+    comparison = compare(
+        args.reference,
+        args.result,
+        reference_unit=args.unit,
+        result_unit=args.result_unit,
+        ignore_boundary=args.ignore_boundary,
+        seed=args.seed,
+        synthetic=args.synthetic,
+    )
+    paths = write_comparison(comparison, args.output, range_mm=args.range, side=args.side)
+    if args.json:
+        say(json.dumps({**metrics_json(comparison), "files": {key: str(path) for key, path in paths.items()}}))
+        return 0
+    _say_table(comparison)
+    for path in paths.values():
+        say(f"wrote {path}")
+    return 0
+
+
+def _say_table(comparison: Comparison) -> None:
+    say(f"{comparison.result_name} compared with {comparison.reference_name}")
+    if comparison.synthetic:
+        say("synthetic data: not a person")
+    group = None
+    for row in comparison.rows:
+        if row.group != group:
+            say(f"\n{row.group}")
+            group = row.group
+        say(f"  {row.name:<28} {row.value:9.3f} {row.unit}")
+    say()
+    for sentence in comparison.warnings:
+        say(f"note: {sentence}")
+
+
+def _margin(text: str) -> float:
+    value = float(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("must be 0 mm or more")
+    return value
