@@ -49,7 +49,13 @@ def dicom_header(modality: str = "DX", **tags: Any) -> FileDataset:
 
 
 def write_dicom(
-    path: Path, stored: np.ndarray, modality: str = "DX", *, bits: int = 12, photometric: str = "MONOCHROME2", **tags: Any
+    path: Path,
+    stored: np.ndarray,
+    modality: str = "DX",
+    *,
+    bits: int = 12,
+    photometric: str = "MONOCHROME2",
+    **tags: Any,
 ) -> Path:
     """Write stored values (rows, columns) or (frames, rows, columns) uncompressed."""
     dataset = dicom_header(modality, **tags)

@@ -155,7 +155,9 @@ def test_patient_beyond_the_detector_is_refused(tmp_path: Path) -> None:
 # ---- view, side, hanging -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("view", "beam"), [("AP", (0, 1, 0)), ("PA", (0, -1, 0)), ("LL", (1, 0, 0)), ("RL", (-1, 0, 0))])
+@pytest.mark.parametrize(
+    ("view", "beam"), [("AP", (0, 1, 0)), ("PA", (0, -1, 0)), ("LL", (1, 0, 0)), ("RL", (-1, 0, 0))]
+)
 def test_view_position_places_the_camera(tmp_path: Path, view: str, beam: tuple[float, float, float]) -> None:
     radiograph = read_radiograph(dx(tmp_path, ImagerPixelSpacing=IMAGER, ViewPosition=view, ImageLaterality="L"))
     assert (radiograph.view, radiograph.laterality) == (view, "L")
@@ -298,7 +300,8 @@ def test_a_truncated_file_is_refused_in_words(tmp_path: Path, kept: float) -> No
 
 
 @pytest.mark.parametrize(
-    ("modality", "word"), [("CT", "CT slice"), ("MR", "magnetic"), ("US", "ultrasound"), ("MG", "mammogram"), ("PT", "PET")]
+    ("modality", "word"),
+    [("CT", "CT slice"), ("MR", "magnetic"), ("US", "ultrasound"), ("MG", "mammogram"), ("PT", "PET")],
 )
 def test_other_modalities_are_named_and_refused(tmp_path: Path, modality: str, word: str) -> None:
     with pytest.raises(InputError, match=word):
@@ -326,7 +329,9 @@ def test_numbers_that_are_none_are_asked_for(tmp_path: Path, value: str) -> None
 # ---- privacy -------------------------------------------------------------------------------------------------
 
 
-def test_no_patient_data_comes_out(tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture) -> None:
+def test_no_patient_data_comes_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture
+) -> None:
     path = dx(tmp_path, ImagerPixelSpacing=IMAGER, ViewPosition="AP")
     radiograph = read_radiograph(path)
     info = json.dumps(inspect_radiograph(path).to_dict())

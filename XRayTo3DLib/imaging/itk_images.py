@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import zlib
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.files import file_suffix
 
 VOLUME_SUFFIXES = {
     ".nrrd": "NRRD",
@@ -32,8 +34,8 @@ def read_image(path: Path, what: str) -> Any:
     import SimpleITK as sitk
 
     try:
-        if path.name.lower().endswith(".gz"):
-            _check_gzip(path)
+        if VOLUME_SUFFIXES.get(file_suffix(path)) == "NIfTI":
+            _require_whole_nifti(path)
         return sitk.ReadImage(str(path))
     except (RuntimeError, EOFError, OSError, zlib.error) as error:
         raise InputError(
@@ -42,11 +44,27 @@ def read_image(path: Path, what: str) -> Any:
         ) from error
 
 
-def _check_gzip(path: Path) -> None:
-    """Raise where the file was cut off: ITK would fill the rest of a NIfTI with whatever is in memory."""
+def _require_whole_nifti(path: Path) -> None:
+    """Raise EOFError where a NIfTI was cut off: ITK fills the rest with whatever is in memory."""
+    import SimpleITK as sitk
+
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    header = sitk.Image([1] * reader.GetDimension(), reader.GetPixelID(), reader.GetNumberOfComponents())
+    needed = math.prod(reader.GetSize()) * header.GetSizeOfPixelComponent() * reader.GetNumberOfComponents()
+    if _unpacked_size(path) < needed:
+        raise EOFError("NIfTI data cut off")
+
+
+def _unpacked_size(path: Path) -> int:
+    if not path.name.lower().endswith(".gz"):
+        return path.stat().st_size
+    total = 0
     with gzip.open(path) as stream:
-        while stream.read(1 << 20):
-            pass
+        while block := stream.read(1 << 20):
+            total += len(block)
+    return total
 
 
 def image_to_lps(image: Any) -> NDArray[np.float64]:
