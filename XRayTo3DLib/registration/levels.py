@@ -1,0 +1,145 @@
+"""One resolution of every view: the radiographs around the bone, ready to be compared with its DRRs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+from numpy.typing import NDArray
+from torch import Tensor
+
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.geometry import RigidPose, XRayCamera
+from XRayTo3DLib.imaging.types import Radiograph
+from XRayTo3DLib.projection.drr import DrrProjector
+from XRayTo3DLib.registration.motion import CentredMotion
+from XRayTo3DLib.registration.similarity import GradientCorrelation
+
+BORDER_PIXELS = 4
+"""Margin round the mask so that the derivative filter sees real pixels."""
+COLLIMATOR_MARGIN_MM = 3.0
+"""How far from the collimator's shadow pixels are left out, mm at the bone: its edge is the strongest of all."""
+
+
+@dataclass(frozen=True)
+class ViewLevel:
+    """One view at one resolution: the camera of the compared window and the similarity to its pixels."""
+
+    camera: XRayCamera
+    similarity: GradientCorrelation
+
+
+class Level:
+    """All views at one resolution.
+
+    Args:
+        projector: Projects the bone.
+        radiographs: The views.
+        fields: Per view a (rows, columns) mask of what the beam reached (``imaging.radiograph_edit.exposed_field``).
+        pose: Where the bone is about now; pixels within ``margin_mm`` of its shadow are compared.
+        centre: (3,) centre of the bone in CT coordinates, LPS mm.
+        pixel_mm: Wanted pixel size at the bone, mm; whole-number binning comes nearest without going below one.
+        margin_mm: How far beyond the bone's shadow to look, mm at the bone.
+        sigma: Width of the derivative filter, pixels.
+
+    Raises:
+        InputError: The bone's shadow misses a radiograph.
+    """
+
+    def __init__(
+        self,
+        projector: DrrProjector,
+        radiographs: Sequence[Radiograph],
+        fields: Sequence[NDArray[np.bool_]],
+        pose: RigidPose,
+        centre: NDArray[np.float64],
+        pixel_mm: float,
+        margin_mm: float,
+        sigma: float = 1.0,
+    ) -> None:
+        self._projector, self._centre = projector, centre
+        self.views = [
+            _view_level(projector, radiograph, field, pose, centre, pixel_mm, margin_mm, sigma)
+            for radiograph, field in zip(radiographs, fields, strict=True)
+        ]
+
+    def similarities(self, pose: RigidPose) -> list[float]:
+        """Gradient correlation per view."""
+        with torch.no_grad():
+            return [float(view.similarity(self._projector(view.camera, pose)[None])) for view in self.views]
+
+    def similarity(self, pose: RigidPose) -> float:
+        """Mean gradient correlation over the views."""
+        return float(np.mean(self.similarities(pose)))
+
+    def normal_equations(self, pose: RigidPose) -> tuple[float, NDArray, NDArray, CentredMotion]:
+        """Mean similarity, J^T J (6, 6), J^T r (6,) over all views, and the motion they are about."""
+        motion = CentredMotion(pose.apply(self._centre))
+        value, square, gradient = 0.0, np.zeros((6, 6)), np.zeros(6)
+        for view in self.views:
+            image, derivatives = self._projector.with_jacobian(view.camera, pose, motion)
+            similarity, view_square, view_gradient = view.similarity.normal_equations(image, derivatives)
+            value += similarity / len(self.views)
+            square += view_square.cpu().numpy()
+            gradient += view_gradient.cpu().numpy()
+        return value, square, gradient, motion
+
+
+def pixel_at_bone(camera: XRayCamera, point: NDArray[np.float64]) -> float:
+    """Pixel size in mm at a world point: detector spacing over magnification."""
+    return camera.spacing[0] / camera.magnification(point)
+
+
+def _view_level(
+    projector: DrrProjector,
+    radiograph: Radiograph,
+    field: NDArray[np.bool_],
+    pose: RigidPose,
+    centre: NDArray[np.float64],
+    pixel_mm: float,
+    margin_mm: float,
+    sigma: float,
+) -> ViewLevel:
+    where = pose.apply(centre)
+    factor = max(1, round(pixel_mm / pixel_at_bone(radiograph.camera, where)))
+    camera = radiograph.camera.binned(factor)
+    device = projector.device
+    picture = _binned(torch.as_tensor(radiograph.pixels, device=device), factor)
+    with torch.no_grad():
+        shadow = (projector(camera, pose) > 0).float()
+    here = pixel_at_bone(camera, where)
+    blocked = (_binned(torch.as_tensor(~field, device=device), factor) > 0).float()
+    weight = _dilated(shadow, round(margin_mm / here)) * (1 - _dilated(blocked, round(COLLIMATOR_MARGIN_MM / here)))
+    window = _window(weight, radiograph.name)
+    rows, columns = window
+    near = camera.cropped(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
+    return ViewLevel(near, GradientCorrelation(picture[window], weight[window], sigma))
+
+
+def _binned(picture: Tensor, factor: int) -> Tensor:
+    """Mean of factor x factor blocks; consistent with :meth:`XRayCamera.binned`."""
+    return functional.avg_pool2d(picture[None, None].float(), factor)[0, 0]
+
+
+def _dilated(mask: Tensor, pixels: int) -> Tensor:
+    """``mask`` grown by ``pixels`` in every direction (square), in two cheap passes."""
+    if pixels < 1:
+        return mask
+    wide = functional.max_pool2d(mask[None, None], (1, 2 * pixels + 1), 1, (0, pixels))
+    return functional.max_pool2d(wide, (2 * pixels + 1, 1), 1, (pixels, 0))[0, 0]
+
+
+def _window(weight: Tensor, name: str) -> tuple[slice, slice]:
+    """Rows and columns that hold everything above zero, with a small border."""
+    filled = torch.nonzero(weight)
+    if len(filled) == 0:
+        raise InputError(
+            f"radiograph {name}: the bone's shadow at the initial pose misses the picture; "
+            f"move the CT onto the bone first (by hand or by landmarks), or check the camera."
+        )
+    low = (filled.amin(dim=0) - BORDER_PIXELS).clamp(min=0).tolist()
+    high = (filled.amax(dim=0) + 1 + BORDER_PIXELS).tolist()
+    return slice(low[0], min(high[0], weight.shape[0])), slice(low[1], min(high[1], weight.shape[1]))

@@ -1,0 +1,254 @@
+"""Registration of one CT bone to one or more radiographs, coarse to fine, as an iterator of short steps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.geometry import RigidPose
+from XRayTo3DLib.imaging.attenuation import Attenuation
+from XRayTo3DLib.imaging.radiograph_edit import exposed_field
+from XRayTo3DLib.imaging.types import Radiograph
+from XRayTo3DLib.projection.drr import DrrProjector
+from XRayTo3DLib.projection.threads import torch_threads
+from XRayTo3DLib.registration.levels import Level
+from XRayTo3DLib.registration.levenberg import climb
+from XRayTo3DLib.registration.motion import CentredMotion
+from XRayTo3DLib.registration.result import RegistrationResult, TracePoint
+from XRayTo3DLib.registration.verdict import judge
+
+SAME_POSE_DEG = 2.0
+SAME_POSE_MM = 1.0
+TOLERANCE_PER_PIXEL = 0.05
+"""A level ends when no parameter (mm, degrees) moves by more than this share of its pixel size."""
+
+
+@dataclass(frozen=True)
+class RegistrationOptions:
+    """How to search.
+
+    Attributes:
+        starts: Starts at the coarsest level: the given pose and random ones round it.
+        spread_deg: Spread (standard deviation) of the extra starts' rotation about each axis, degrees.
+        spread_mm: Spread (standard deviation) of the extra starts' translation along each axis, mm.
+        pixel_mm: Pixel sizes at the bone, mm, coarse to fine.
+        kept: How many of the best coarse results go on to the second level.
+        iterations: Largest number of accepted steps per start and level.
+        margin_mm: How far beyond the bone's shadow pixels are compared, mm at the bone, per level.
+        seed: Seed of the random starts; the same seed gives the same result.
+        threads: CPU threads. The pictures are small: one thread is within a fifth of two on a quiet machine, and
+            ten times faster on a busy one, where OpenMP's threads wait for each other.
+
+    Raises:
+        InputError: A number out of range.
+    """
+
+    starts: int = 10
+    spread_deg: float = 4.0
+    spread_mm: float = 3.0
+    pixel_mm: tuple[float, ...] = (1.4, 0.7, 0.35)
+    kept: int = 3
+    iterations: int = 15
+    margin_mm: float = 10.0
+    seed: int = 0
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if min(self.starts, self.kept, self.iterations, self.threads) < 1:
+            raise InputError("registration options: starts, kept, iterations and threads must be 1 or more.")
+        if not self.pixel_mm or min(self.pixel_mm) <= 0 or self.margin_mm <= 0:
+            raise InputError("registration options: pixel sizes and margin must be greater than zero (mm).")
+        if self.spread_deg < 0 or self.spread_mm < 0:
+            raise InputError("registration options: the spreads of the starts cannot be negative.")
+
+
+@dataclass(frozen=True)
+class RegistrationState:
+    """Where a running registration is: for a progress bar and a live picture."""
+
+    stage: str
+    fraction: float
+    pose: RigidPose
+    similarity: float
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    pose: RigidPose
+    similarity: float
+    trace: tuple[TracePoint, ...] = ()
+
+
+class Registration:
+    """Registers one bone; drive it with :meth:`steps` and take :attr:`result` at the end.
+
+    Stop iterating to cancel: nothing is written and no thread runs.
+
+    Args:
+        bone: Attenuation of the bone in CT coordinates.
+        radiographs: One or more views, all in the same world frame.
+        initial: Rough CT-to-world pose.
+        options: How to search.
+        device: "cpu" or "cuda".
+
+    Raises:
+        InputError: No radiograph, or the bone's shadow misses one.
+    """
+
+    def __init__(
+        self,
+        bone: Attenuation,
+        radiographs: Sequence[Radiograph],
+        initial: RigidPose,
+        options: RegistrationOptions | None = None,
+        device: str = "cpu",
+    ) -> None:
+        if not radiographs:
+            raise InputError("registration needs at least one radiograph.")
+        self.options = options or RegistrationOptions()
+        self._bone, self._radiographs, self._initial = bone, list(radiographs), initial
+        self._centre = np.asarray(bone.centre_lps, dtype=np.float64)
+        self._projector = DrrProjector(bone.mu, bone.voxel_to_lps, device)
+        self._fields = [exposed_field(radiograph) for radiograph in self._radiographs]
+        self._result: RegistrationResult | None = None
+
+    @property
+    def result(self) -> RegistrationResult:
+        """The outcome; only after :meth:`steps` ran to its end."""
+        if self._result is None:
+            raise InputError("the registration has not ended; iterate steps() to its end first.")
+        return self._result
+
+    def steps(self) -> Iterator[RegistrationState]:
+        """Run, yielding after every short step (tens of milliseconds)."""
+        steps = self._run()
+        while True:
+            with torch_threads(self.options.threads):
+                state = next(steps, None)
+            if state is None:
+                return
+            yield state
+
+    def _run(self) -> Iterator[RegistrationState]:
+        self._began = time.monotonic()
+        pool = [_Candidate(pose, -1.0) for pose in self._start_poses()]
+        coarse, contest = pool, pool
+        for number, pixel_mm in enumerate(self.options.pixel_mm):
+            if number:
+                pool = self._best_distinct(pool, self.options.kept if number == 1 else 1)
+            level = self._level(pool[0].pose, pixel_mm)
+            refined = []
+            for index, candidate in enumerate(pool):
+                share = (number + index / len(pool)) / len(self.options.pixel_mm)
+                refined.append((yield from self._refine(level, candidate, pixel_mm, share)))
+            pool = sorted(refined, key=lambda c: -c.similarity)
+            coarse = pool if number == 0 else coarse
+            contest = pool if len(pool) > 1 else contest
+        self._result = self._finish(level, pool[0], coarse, contest)
+        yield RegistrationState("done", 1.0, pool[0].pose, pool[0].similarity)
+
+    # ---- stages -------------------------------------------------------------------------------------------
+
+    def _refine(
+        self, level: Level, candidate: _Candidate, pixel_mm: float, share: float
+    ) -> Generator[RegistrationState, None, _Candidate]:
+        stage = f"{pixel_mm:g} mm pixels"
+        pose, similarity = candidate.pose, level.similarity(candidate.pose)
+        trace = [*candidate.trace, self._trace_point(stage, similarity)]
+        yield RegistrationState(stage, share, pose, similarity)
+        for iterate in climb(level, pose, self.options.iterations, TOLERANCE_PER_PIXEL * pixel_mm):
+            pose, similarity = iterate.pose, iterate.similarity
+            trace.append(self._trace_point(stage, similarity))
+            yield RegistrationState(stage, share, pose, similarity)
+        return _Candidate(pose, similarity, tuple(trace))
+
+    def _level(self, pose: RigidPose, pixel_mm: float) -> Level:
+        return Level(
+            self._projector, self._radiographs, self._fields, pose, self._centre, pixel_mm, self.options.margin_mm
+        )
+
+    def _start_poses(self) -> list[RigidPose]:
+        """The given pose first, then random ones round it."""
+        generator = np.random.default_rng(self.options.seed)
+        motion = CentredMotion(self._initial.apply(self._centre))
+        poses = [self._initial]
+        for _ in range(self.options.starts - 1):
+            turn = generator.normal(scale=self.options.spread_deg, size=3)
+            shift = generator.normal(scale=self.options.spread_mm, size=3)
+            poses.append(motion.pose(np.concatenate([turn, shift]), self._initial))
+        return poses
+
+    def _best_distinct(self, pool: list[_Candidate], count: int) -> list[_Candidate]:
+        """The best ``count`` candidates that are not the same pose twice; ``pool`` is sorted."""
+        chosen: list[_Candidate] = []
+        for candidate in pool:
+            if not any(self._same(candidate.pose, other.pose) for other in chosen):
+                chosen.append(candidate)
+            if len(chosen) == count:
+                break
+        return chosen
+
+    def _same(self, first: RigidPose, second: RigidPose) -> bool:
+        degrees, millimetres = first.distance_to(second, self._centre)
+        return degrees <= SAME_POSE_DEG and millimetres <= SAME_POSE_MM
+
+    def _finish(
+        self, level: Level, best: _Candidate, coarse: list[_Candidate], contest: list[_Candidate]
+    ) -> RegistrationResult:
+        """``coarse`` says how many starts agree, ``contest`` (the last level with rivals) how close the second is."""
+        similarity = level.similarities(best.pose)
+        start = level.similarities(self._initial)
+        agreeing = sum(self._near(c.pose, best.pose) for c in coarse)
+        verdict, reason = judge(
+            similarity=similarity,
+            initial=start,
+            contest_best=max((c.similarity for c in contest if self._near(c.pose, best.pose)), default=-1.0),
+            contest_rival=max((c.similarity for c in contest if not self._near(c.pose, best.pose)), default=-1.0),
+            agreeing=agreeing,
+            starts=len(coarse),
+        )
+        return RegistrationResult(
+            pose=best.pose,
+            initial=self._initial,
+            centre=self._centre,
+            view_names=tuple(r.name for r in self._radiographs),
+            similarity=tuple(similarity),
+            initial_similarity=tuple(start),
+            verdict=verdict,
+            reason=reason,
+            trace=best.trace,
+            starts=len(coarse),
+            agreeing=agreeing,
+            seconds=time.monotonic() - self._began,
+            settings={**asdict(self.options), "engine": "torch Joseph"},
+            synthetic=self._bone.synthetic or any(r.synthetic for r in self._radiographs),
+        )
+
+    def _near(self, first: RigidPose, second: RigidPose) -> bool:
+        """Same basin at the coarse level, whose own precision is a few degrees about a long bone's shaft."""
+        degrees, millimetres = first.distance_to(second, self._centre)
+        return degrees <= 4 * SAME_POSE_DEG and millimetres <= 2 * SAME_POSE_MM
+
+    def _trace_point(self, stage: str, similarity: float) -> TracePoint:
+        return TracePoint(stage, similarity, time.monotonic() - self._began)
+
+
+def register(
+    bone: Attenuation,
+    radiographs: Sequence[Radiograph],
+    initial: RigidPose,
+    options: RegistrationOptions | None = None,
+    device: str = "cpu",
+    on_state: Any = None,
+) -> RegistrationResult:
+    """Run a :class:`Registration` to its end; ``on_state`` is called with every :class:`RegistrationState`."""
+    registration = Registration(bone, radiographs, initial, options, device)
+    for state in registration.steps():
+        if on_state is not None:
+            on_state(state)
+    return registration.result

@@ -1,0 +1,137 @@
+"""What a registration found, and in plain words how far to trust it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from XRayTo3DLib import __version__
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.files import read_json, write_json
+from XRayTo3DLib.geometry import RigidPose
+
+RESULT_FORMAT = "xrayto3d.registration/1"
+
+
+class Verdict(Enum):
+    """Plain-word judgement of a registration."""
+
+    CONVERGED = "converged"
+    AMBIGUOUS = "ambiguous"
+    FAILED = "failed"
+
+
+class Review(Enum):
+    """What a person said of it."""
+
+    UNREVIEWED = "unreviewed"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True)
+class TracePoint:
+    """One accepted step: stage name, similarity (mean over views) and seconds since the start."""
+
+    stage: str
+    similarity: float
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class RegistrationResult:
+    """The outcome of one registration.
+
+    Attributes:
+        pose: Found CT-to-world pose, LPS mm.
+        initial: The pose it started from.
+        centre: (3,) the bone's centre in CT coordinates, LPS mm.
+        view_names: Names of the radiographs.
+        similarity: Gradient correlation per view at the found pose, -1 to 1.
+        initial_similarity: The same at the start.
+        verdict: Converged, ambiguous or failed.
+        reason: The verdict's reason in one or two plain sentences.
+        trace: Accepted steps of the winning path.
+        starts: Number of starts tried; ``agreeing`` of them ended at the found pose.
+        agreeing: See ``starts``.
+        seconds: Wall-clock time.
+        settings: The options used.
+        synthetic: Whether CT or radiographs are simulated.
+    """
+
+    pose: RigidPose
+    initial: RigidPose
+    centre: Any
+    view_names: tuple[str, ...]
+    similarity: tuple[float, ...]
+    initial_similarity: tuple[float, ...]
+    verdict: Verdict
+    reason: str
+    trace: tuple[TracePoint, ...]
+    starts: int
+    agreeing: int
+    seconds: float
+    settings: dict[str, Any] = field(default_factory=dict)
+    synthetic: bool = False
+
+    @property
+    def mean_similarity(self) -> float:
+        """Mean gradient correlation over the views."""
+        return sum(self.similarity) / len(self.similarity)
+
+    @property
+    def moved(self) -> tuple[float, float]:
+        """How far the bone turned (degrees) and its centre moved (mm) from the start."""
+        return self.initial.distance_to(self.pose, self.centre)
+
+    def to_dict(self, review: Review = Review.UNREVIEWED, note: str = "", reviewer_role: str = "") -> dict[str, Any]:
+        """JSON types; matrices are CT-to-world in LPS mm. A review names a role, never a person."""
+        degrees, millimetres = self.moved
+        return {
+            "format": RESULT_FORMAT,
+            "version": __version__,
+            "research_use_only": True,
+            "synthetic": self.synthetic,
+            "verdict": self.verdict.value,
+            "reason": self.reason,
+            "similarity_measure": "gradient correlation (-1 to 1)",
+            "views": [
+                {"name": name, "similarity": round(found, 5), "initial_similarity": round(start, 5)}
+                for name, found, start in zip(self.view_names, self.similarity, self.initial_similarity, strict=True)
+            ],
+            "mean_similarity": round(self.mean_similarity, 5),
+            "frame": "LPS",
+            "unit": "mm",
+            "pose_ct_to_world": self.pose.matrix.tolist(),
+            "initial_ct_to_world": self.initial.matrix.tolist(),
+            "centre_ct": [float(value) for value in self.centre],
+            "moved": {"rotation_deg": round(degrees, 4), "centre_mm": round(millimetres, 4)},
+            "starts": self.starts,
+            "agreeing_starts": self.agreeing,
+            "seconds": round(self.seconds, 2),
+            "trace": [
+                {"stage": p.stage, "similarity": round(p.similarity, 5), "seconds": round(p.seconds, 3)}
+                for p in self.trace
+            ],
+            "settings": self.settings,
+            "review": {"status": review.value, "note": note, "by_role": reviewer_role},
+        }
+
+    def save(self, path: Path | str, **review: Any) -> None:
+        """Write ``registration.json``; ``review`` as in :meth:`to_dict`."""
+        write_json(path, self.to_dict(**review))
+
+
+def record_review(path: Path | str, review: Review, note: str = "", reviewer_role: str = "") -> None:
+    """Write a person's verdict into an existing ``registration.json``.
+
+    Raises:
+        InputError: Missing file, another format, or a rejection without a note.
+    """
+    if review is Review.REJECTED and not note.strip():
+        raise InputError("a rejected registration needs a note that says why; write one line.")
+    content = read_json(path, "registration", RESULT_FORMAT)
+    content["review"] = {"status": review.value, "note": note, "by_role": reviewer_role}
+    write_json(path, content)
