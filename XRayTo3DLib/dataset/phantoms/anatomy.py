@@ -69,7 +69,7 @@ def _long_bone(name: str, bone: Any, shape: ForearmShape, length: float) -> Part
     flare = METAPHYSIS[name] * shape.size * shape.flare_length
 
     def hounsfield(texture: tissue.Texture, x: Any, y: Any, z: Any, values: Any, width: float) -> Any:
-        return tissue.long_bone_hu(shape, texture, x, y, z, values, bone.joint(x, y, z), flare, width)
+        return tissue.long_bone_hu(shape, texture, x, y, z, values, bone.subchondral(x, y, z), flare, width)
 
     low, high = np.array([*bone.box[0], -length]), np.array([*bone.box[1], bone.top])
     return Part(name, bone, low, high, hounsfield)

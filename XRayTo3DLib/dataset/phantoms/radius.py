@@ -17,7 +17,7 @@ CARTILAGE = 1.9
 """Joint space between radius and ulna, mm (both cartilages)."""
 NOTCH_DEPTH = 1.9
 """How far the ulnar head dips into the sigmoid notch, mm."""
-ROUNDED_CORNER, ROUNDED_RIM = 0.9, 0.75
+ROUNDED_CORNER, ROUNDED_RIM = 1.05, 0.3
 """What rounding the edges adds to the measured radial height (mm) and volar tilt (deg); taken off beforehand."""
 PROXIMAL = 260.0
 """Where the lofted shafts end, mm proximal of the joint."""
@@ -121,6 +121,10 @@ class Radius:
         slope = np.sqrt(1 + self.surface.inclination**2 + self.surface.tilt**2)
         return ((z - self.surface.height(x, y)) / slope).astype(np.float32)
 
+    def subchondral(self, x: Any, y: Any, z: Any) -> NDArray[Any]:
+        """Signed height above what the dense plate under the cartilage follows, mm: the joint surface."""
+        return self.joint(x, y, z)
+
     def __call__(self, x: Any, y: Any, z: Any) -> NDArray[Any]:
         """Nearly signed distance to the bone, mm."""
         notch = self.notch_radius - np.hypot(x - self.ulna_head[0], y - self.ulna_head[1])
@@ -190,11 +194,11 @@ def _lister(shape: ForearmShape) -> Any:
     reach = shape.distal_depth / 2
 
     def bump(angle: Any, z: Any) -> NDArray[Any]:
-        along = np.exp(-(np.abs((z + 8.5) / 7.6) ** 2.2))
+        along = np.exp(-(np.abs((z + 9.0) / np.where(z > -9.0, 5.8, 8.0)) ** 2.2))
         x = np.cos(angle) * reach / np.maximum(np.sin(angle), 0.3)
         dorsal = np.sin(angle) > 0.3
         x = x - 0.10 * (z + 8.5)
-        ridge = np.exp(-(((x - 1.8) / 2.5) ** 2)) - 0.28 * np.exp(-(((x + 3.6) / 2.4) ** 2))
+        ridge = np.exp(-(((x - 1.8) / 2.8) ** 2)) - 0.24 * np.exp(-(((x + 3.8) / 2.6) ** 2))
         return dorsal * along * shape.lister_height * ridge
 
     return bump

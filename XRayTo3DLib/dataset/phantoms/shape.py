@@ -68,11 +68,11 @@ class ForearmShape:
         sex: "female", "male" or "" (only recorded; sizes are in the numbers).
         volar_tilt: 11 +- 4 deg, dorsal rim distal to the volar rim (Gartland & Werley 1951, JBJS 33-A;
             Friberg & Lundstrom 1976, Acta Radiol Diagn 17). Negative is dorsal tilt, as after a Colles fracture.
-        radial_inclination: 23 +- 2.5 deg (Gartland & Werley 1951; Schuind et al. 1992, J Hand Surg Am 17).
+        radial_inclination: 23 +- 2.5 deg (Gartland & Werley 1951; Schuind et al. 1992, JBJS 74-A).
         distal_width: Radio-ulnar width of the radius at the joint, 31 mm, ~29 in women and ~33 in men.
         distal_depth: Dorso-volar depth of the radius at the joint, ~20.5 mm.
         ulnar_variance: Ulnar head beyond the radius' ulnar corner, -0.3 +- 1.4 mm (Schuind et al. 1992;
-            Mann et al. 1992, Skeletal Radiol 21).
+            Mann, Wilson & Gilula 1992, Radiology 184).
         fossa_depth: Depth of the scaphoid and lunate fossae below their rims, ~2 mm.
         ridge_height: Ridge between the two fossae, ~0.7 mm.
         lister_height: Lister's tubercle above the dorsal cortex, 2-3 mm (Clement et al. 2008, J Hand Surg Am 33).

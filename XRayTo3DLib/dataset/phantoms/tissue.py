@@ -113,7 +113,7 @@ def long_bone_hu(
         texture: Pattern of the trabeculae.
         x, y, z: Coordinates, mm.
         field: Signed distance to the bone's surface, mm.
-        joint: Signed height above the joint surface, mm.
+        joint: Signed height above the joint surface, under which lies a dense plate, mm.
         flare: How far the metaphysis reaches proximally, mm (about 40 in the radius).
         width: Voxel width, mm.
     """

@@ -69,6 +69,10 @@ class Ulna:
         top = self.dome - 0.030 * (dx * dx + dy * dy) - 1.1 * np.exp(-pit / (0.30 * self.head_radius) ** 2)
         return (z - top).astype(np.float32)
 
+    def subchondral(self, x: Any, y: Any, z: Any) -> NDArray[Any]:
+        """Signed height above what the dense plate under the cartilage follows, mm: the dome, but not the styloid."""
+        return np.minimum(self.joint(x, y, z), self.styloid(x, y, z) - 0.6).astype(np.float32)
+
     def __call__(self, x: Any, y: Any, z: Any) -> NDArray[Any]:
         """Nearly signed distance to the bone, mm."""
         body = smooth_max(self.sides(x, y, z), self.joint(x, y, z), 3.2)
@@ -82,13 +86,13 @@ def make_ulna(shape: ForearmShape, radius: Radius) -> Ulna:
     sides = _sides(shape, radius.ulna_head, dome)
     out = np.array([np.cos(STYLOID_ANGLE), np.sin(STYLOID_ANGLE)])
     scale = radius_mm / 8.0
-    base = np.array([*(radius.ulna_head + (radius_mm - 3.9 * scale) * out), dome - 5.0])
-    end = np.array([*(radius.ulna_head + (radius_mm - 2.0 * scale) * out), dome + shape.ulnar_styloid_length - 2.0])
+    base = np.array([*(radius.ulna_head + (radius_mm - 4.3 * scale) * out), dome - 5.0])
+    end = np.array([*(radius.ulna_head + (radius_mm - 2.1 * scale) * out), dome + shape.ulnar_styloid_length - 1.6])
     reach = radius_mm + 4.0
     box = np.stack([radius.ulna_head - reach, radius.ulna_head + reach])
     head = np.array([*radius.ulna_head, dome - 5.0])
     return Ulna(
-        sides, cone(base, end, 4.3 * scale, 2.0), head, radius_mm, dome, box, dome + shape.ulnar_styloid_length + 2.0
+        sides, cone(base, end, 4.7 * scale, 1.6), head, radius_mm, dome, box, dome + shape.ulnar_styloid_length + 2.0
     )
 
 
