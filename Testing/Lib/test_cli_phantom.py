@@ -36,7 +36,8 @@ def test_it_writes_cases_with_views(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_json_is_one_object_and_people_do_not_depend_on_their_number(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = (*"--spacing 2.5 --length 90 --no-soft-tissue --no-carpals --seed 4 --sex female --json".split(),)
+    bare = ("--spacing", "2.5", "--length", "90", "--no-soft-tissue", "--no-carpals")
+    options = (*bare, "--seed", "4", "--sex", "female", "--json")
     call("-o", str(tmp_path / "two"), "--people", "2", *options)
     two = json.loads(capsys.readouterr().out)
     call("-o", str(tmp_path / "one"), *options)

@@ -35,8 +35,8 @@ class Parameter:
 POPULATION: dict[str, Parameter] = {
     "volar_tilt": Parameter(11.0, 4.0, -25.0, 28.0, "deg", False, "Gartland & Werley 1951; Friberg & Lundstrom 1976"),
     "radial_inclination": Parameter(23.0, 2.5, 5.0, 33.0, "deg", False, "Gartland & Werley 1951; Schuind et al. 1992"),
-    "distal_width": Parameter(31.0, 1.0, 22.0, 40.0, "mm", True, "approximate, anatomical surveys"),
-    "distal_depth": Parameter(20.5, 0.8, 14.0, 28.0, "mm", True, "approximate, anatomical surveys"),
+    "distal_width": Parameter(31.0, 1.0, 22.0, 40.0, "mm", True, "approximate"),
+    "distal_depth": Parameter(20.5, 0.8, 14.0, 28.0, "mm", True, "approximate"),
     "ulnar_variance": Parameter(-0.3, 1.4, -5.0, 5.0, "mm", False, "Schuind et al. 1992; Mann et al. 1992"),
     "fossa_depth": Parameter(2.0, 0.3, 0.8, 3.5, "mm", True, "approximate"),
     "ridge_height": Parameter(0.7, 0.2, 0.0, 1.8, "mm", False, "approximate"),
