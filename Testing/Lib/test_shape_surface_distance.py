@@ -67,7 +67,7 @@ def test_cube_moved_by_one_has_its_analytic_mean():
     outside, strip = edge**2, 4 * edge * 0.5
     inside = edge**2 - 2 * edge + 4 / 3  # The integral over s from 0 to 1 of the area further than s from the rim.
     expected = (outside + inside + strip) / (6 * edge**2)
-    found = surface_distance(cube(edge), moved(cube(edge), (shift, 0, 0)), samples=100_000)
+    found = surface_distance(cube(edge), moved(cube(edge), (1, 0, 0)), samples=100_000)
     assert found.result_to_reference.mean == pytest.approx(expected, abs=0.002)
     assert found.reference_to_result.mean == pytest.approx(expected, abs=0.002)
 
@@ -131,7 +131,7 @@ def test_inside_of_ignored_boundary_and_closed_surfaces_is_the_same_number():
 lengths = st.floats(-30, 30)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.tuples(lengths, lengths, lengths), st.tuples(*[st.floats(-3, 3)] * 3), st.sampled_from(METHODS))
 def test_rigid_motion_of_both_changes_nothing(translation, rotation, method):
     first, second = sphere(20, 24), moved(cube(33), (-14, -16, -18))
@@ -165,9 +165,8 @@ def test_identical_surfaces_are_zero_apart(radius, resolution, method):
 
 
 def test_same_seed_same_numbers():
-    one, two, other = (
-        surface_distance(sphere(20, 20), cube(33), seed=s, require_overlap=False).assd for s in (1, 1, 2)
-    )
+    box = moved(cube(33), (-16, -16, -16))
+    one, two, other = (surface_distance(sphere(20, 20), box, seed=seed, samples=5000).assd for seed in (1, 1, 2))
     assert one == two != other
 
 

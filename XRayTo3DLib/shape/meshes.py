@@ -209,7 +209,9 @@ def sample_surface(surface: vtkPolyData, count: int, seed: int = 0) -> tuple[np.
     position = (np.arange(count) + random.random(count)) / count * cumulated[-1]
     step = np.minimum(np.searchsorted(cumulated, position, side="right"), len(triangles) - 1)
     chosen = triangles_in_order[step]
-    root, share = np.sqrt(random.random(count)), random.random(count)
+    # The R2 sequence (Roberts 2018), shifted at random: even also inside triangles that get many points.
+    even = (random.random(2) + np.arange(count)[:, None] * (0.7548776662466927, 0.5698402909980532)) % 1.0
+    root, share = np.sqrt(even[:, 0]), even[:, 1]
     weights = np.stack([1 - root, root * (1 - share), root * share], axis=1)
     return np.einsum("nk,nkd->nd", weights, points[triangles[chosen]]), chosen
 
