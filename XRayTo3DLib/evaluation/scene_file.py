@@ -14,7 +14,6 @@ Everything given and written is LPS mm; Slicer turns it to RAS when it reads. No
 
 from __future__ import annotations
 
-import re
 import shutil
 import zipfile
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ from XRayTo3DLib.evaluation.scene_nodes import (
     scene_xml,
     volume_display,
 )
+from XRayTo3DLib.evaluation.scene_values import grey_window, range_of, read_volume, safe_name
 from XRayTo3DLib.evaluation.scene_views import SceneViews
 from XRayTo3DLib.files import atomic_path, file_suffix, require_file, write_text
 from XRayTo3DLib.geometry import RigidPose
@@ -71,11 +71,11 @@ class SceneFile:
     """
 
     def __init__(self, folder: Path | str, name: str = "scene", *, synthetic: bool = False) -> None:
-        if _safe(name) != name.replace(" ", "_"):
+        if safe_name(name) != name.replace(" ", "_"):
             raise InputError(f'Scene name "{name}": use letters, digits, spaces, "-", "_" and ".".')
         self.folder, self.name, self.synthetic = Path(folder), name, synthetic
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._data = Path(f"{_safe(name)}_Data")
+        self._data = Path(f"{safe_name(name)}_Data")
         self._files: list[Path] = []
         self._nodes, self._views = NodeList(), SceneViews()
         self._colours: dict[tuple[float, float], str] = {}
@@ -110,9 +110,9 @@ class SceneFile:
         path = require_file(path, "scene volume")
         if not file_suffix(path).endswith(".nrrd"):
             raise InputError(f"scene volume: give a .nrrd file, not {path.name}.")
-        geometry, sample = _read_volume(path)
+        geometry, sample = read_volume(path)
         tag = "LabelMapVolume" if labels else "Volume"
-        shown = {"colorNodeID": LABEL_TABLE} if labels else volume_display(*(window or _window(sample)))
+        shown = {"colorNodeID": LABEL_TABLE} if labels else volume_display(*(window or grey_window(sample)))
         display = self._nodes.add(f"{tag}Display", f"{name} display", hidden=True, **display_attributes(), **shown)
         identifier = self._add_stored(tag, self._label(name), self._adopt(path), display, parent)
         world = _moved(geometry, parent)
@@ -135,7 +135,7 @@ class SceneFile:
             f"{name} display",
             hidden=True,
             **display_attributes(),
-            **volume_display(*_window(radiograph.pixels)),
+            **volume_display(*grey_window(radiograph.pixels)),
         )
         identifier = self._add_stored("Volume", self._label(name, synthetic), file, display, synthetic=synthetic)
         self._views.radiographs.append((identifier, radiograph.camera))
@@ -178,7 +178,7 @@ class SceneFile:
             raise InputError(f'Model "{name}" is empty.')
         attributes = display_attributes(colour, opacity, visible) | {"visibility2D": "true"}
         if scalars is not None:
-            low, high = scalar_range or _range_of(point_array(surface, scalars))
+            low, high = scalar_range or range_of(point_array(surface, scalars))
             attributes |= scalar_display(scalars, low, high, self._colour_node(low, high))
         file = self._new_file(name, ".vtp")
         write_surface(surface, self.folder / file)
@@ -267,10 +267,10 @@ class SceneFile:
 
     def _new_file(self, name: str, suffix: str) -> Path:
         """A new file's path relative to the scene's folder."""
-        stem, number = _safe(name), 1
+        stem, number = safe_name(name), 1
         while (file := self._data / f"{stem}{suffix}") in self._files:
             number += 1
-            stem = f"{_safe(name)}_{number}"
+            stem = f"{safe_name(name)}_{number}"
         self._files.append(file)
         return file
 
@@ -287,38 +287,5 @@ class SceneFile:
         return file
 
 
-def _safe(name: str) -> str:
-    """``name`` as a file name that every system takes."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._") or "node"
-
-
-def _range_of(values: np.ndarray) -> tuple[float, float]:
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    return (low, high) if low < high else (low, low + 1.0)
-
-
-def _window(values: np.ndarray) -> tuple[float, float]:
-    """Window and level between the darkest and the brightest half percent."""
-    low, high = np.percentile(values, [0.5, 99.5])
-    return float(max(high - low, 1e-6)), float((low + high) / 2)
-
-
 def _moved(points: FloatArray, parent: SceneTransform | None) -> FloatArray:
     return points if parent is None else parent.pose.apply(points)
-
-
-def _read_volume(path: Path) -> tuple[FloatArray, np.ndarray]:
-    """Corners (2, 3) of the volume, LPS mm, and a sample of its values."""
-    import SimpleITK as sitk
-
-    try:
-        image = sitk.ReadImage(str(path))
-    except RuntimeError as error:
-        raise InputError(f"scene volume: {path.name} is not a readable NRRD file; export it again.") from error
-    size = image.GetSize()
-    if len(size) != 3:
-        raise InputError(f"scene volume: {path.name} has {len(size)} dimensions; a volume has 3.")
-    corners = [image.TransformContinuousIndexToPhysicalPoint(index) for index in ((0, 0, 0), [n - 1 for n in size])]
-    values = sitk.GetArrayViewFromImage(image)
-    steps = tuple(slice(None, None, max(1, n // 64)) for n in values.shape)
-    return np.array(corners), np.asarray(values[steps])

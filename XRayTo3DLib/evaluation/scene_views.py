@@ -76,19 +76,19 @@ class SceneViews:
         corners = camera.pixel_to_world([[-0.5, -0.5], [camera.size[0] - 0.5, camera.size[1] - 0.5]])
         centre = apply_matrix(LPS_TO_RAS, corners.mean(axis=0))
         extent = max(camera.size[0] * camera.spacing[0], camera.size[1] * camera.spacing[1])
-        self._add_slice(nodes, name, apply_matrix(LPS_TO_RAS, axes), centre, extent, "Reformat")
+        self._add_slice(nodes, name, apply_matrix(LPS_TO_RAS, axes), centre, extent, in_3d=True)
         self._add_composite(nodes, name, background=volume)
 
     def _add_volume_slice(self, nodes: NodeList, name: str, orientation: str) -> None:
         volume, centre, extent = self.volumes[0]
         axes = np.asarray(_PRESETS[orientation], dtype=np.float64)
-        self._add_slice(nodes, name, axes, apply_matrix(LPS_TO_RAS, centre), extent, orientation)
+        self._add_slice(nodes, name, axes, apply_matrix(LPS_TO_RAS, centre), extent, in_3d=False)
         self._add_composite(nodes, name, background=volume, label=self.labels[0] if self.labels else None)
 
     def _add_slice(
-        self, nodes: NodeList, name: str, axes: FloatArray, centre: FloatArray, extent: float, orientation: str
+        self, nodes: NodeList, name: str, axes: FloatArray, centre: FloatArray, extent: float, in_3d: bool
     ) -> None:
-        """``axes``: right, up and normal of the view in its rows; radiographs ("Reformat") are visible in 3D."""
+        """``axes``: right, up and normal of the view in its rows, RAS; its name (Axial, Reformat) follows from them."""
         matrix = np.eye(4)
         matrix[:3, :3], matrix[:3, 3] = axes.T, centre
         field_of_view = numbers([1.05 * extent, 1.05 * extent, 1.0])
@@ -99,12 +99,11 @@ class SceneViews:
             layoutName=name,
             layoutLabel=name[0],
             sliceToRAS=numbers(matrix),
-            orientation=orientation,
             fieldOfView=field_of_view,
             uvwExtents=field_of_view,
             dimensions="400 400 1",
             uvwDimensions="400 400 1",
-            sliceVisibility=str(orientation == "Reformat").lower(),
+            sliceVisibility=str(in_3d).lower(),
         )
 
     def _add_composite(self, nodes: NodeList, name: str, background: str, label: str | None = None) -> None:
