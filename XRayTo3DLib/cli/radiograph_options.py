@@ -10,8 +10,11 @@ INTENSITIES = ("auto", "transmitted", "attenuation", "line-integral")
 VIEWS = ("AP", "PA", "LAT", "LL", "RL")
 
 
-def add_radiograph_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that answer what a file does not say; see ``docs/load.md``."""
+def add_radiograph_options(parser: argparse.ArgumentParser, view_option: str = "--view") -> None:
+    """Add the options that answer what a file does not say; see ``docs/load.md``.
+
+    ``view_option`` renames the last one for a command whose ``--view`` means something else.
+    """
     group = parser.add_argument_group("radiograph", "what the file does not say, or should not be believed on")
     add = group.add_argument
     add("--frame", type=int, metavar="N", help="frame of a multi-frame file, counted from 0")
@@ -31,7 +34,7 @@ def add_radiograph_options(parser: argparse.ArgumentParser) -> None:
     add("--sdd", type=float, metavar="MM", help="source to detector distance (also SID, film-focus distance)")
     add("--source-isocentre", type=float, metavar="MM", help="source to isocentre (object) distance")
     add("--magnification", type=float, metavar="M", help="source-detector over source-object distance")
-    add("--view", choices=VIEWS, type=str.upper, help="how the detector stands to the patient")
+    add(view_option, dest="view", choices=VIEWS, type=str.upper, help="how the detector stands to the patient")
 
 
 def radiograph_arguments(args: argparse.Namespace) -> dict[str, Any]:

@@ -1,0 +1,47 @@
+"""The options of every sub-command that reads a CT and one of its bones."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from XRayTo3DLib.errors import InputError
+
+if TYPE_CHECKING:
+    from XRayTo3DLib.imaging.attenuation import Attenuation
+    from XRayTo3DLib.imaging.types import CtVolume
+
+
+def add_ct_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--labels``, ``--label``, ``--label-names``, ``--ct-values``, ``--ct-series`` and ``--energy``."""
+    group = parser.add_argument_group("CT")
+    add = group.add_argument
+    add("--labels", type=Path, metavar="FILE", help="label map or Slicer segmentation of the CT (.nrrd, .nii.gz)")
+    add("--label", metavar="NAME", help="the bone, by name or number (default: the only label there is)")
+    add("--label-names", type=Path, metavar="FILE", help="names of the labels: JSON or Slicer colour table (.ctbl)")
+    add(
+        "--ct-values",
+        choices=("auto", "hu", "offset1024"),
+        default="auto",
+        help="what the CT stores: Hounsfield units, or HU + 1024 (default: auto, and it says what it found)",
+    )
+    add("--ct-series", type=int, metavar="N", help="which series of a DICOM folder, counted from 1")
+    add("--energy", type=float, default=60.0, metavar="KEV", help="effective energy of the radiograph (default 60 keV)")
+
+
+def read_ct_bone(path: Path, args: argparse.Namespace) -> tuple[CtVolume, Attenuation]:
+    """The CT and the attenuation of the chosen bone (of everything, without a label map)."""
+    from XRayTo3DLib.imaging.attenuation import attenuation_of
+    from XRayTo3DLib.imaging.ct_reader import read_ct
+
+    if args.label is not None and args.labels is None:
+        raise InputError("--label needs the label map that holds it; give --labels FILE.")
+    ct = read_ct(path, labels=args.labels, values=args.ct_values, label_names=args.label_names, series=args.ct_series)
+    label = args.label
+    if ct.labels is not None and label is None:
+        names = list(ct.label_names)
+        if len(names) != 1:
+            raise InputError(f"the label map has several labels ({', '.join(names)}); choose one with --label NAME.")
+        label = names[0]
+    return ct, attenuation_of(ct, label, energy_kev=args.energy)

@@ -1,0 +1,150 @@
+"""``xrayto3d register``: find the pose of a CT bone on one or more radiographs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from XRayTo3DLib.cli.console import Progress, say
+from XRayTo3DLib.cli.ct_options import add_ct_options, read_ct_bone
+from XRayTo3DLib.cli.radiograph_options import add_radiograph_options, radiograph_arguments
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.files import write_bytes
+
+if TYPE_CHECKING:
+    from XRayTo3DLib.imaging.types import Radiograph
+    from XRayTo3DLib.registration.result import RegistrationResult
+
+EPILOG = """examples:
+  xrayto3d register --ct ct.nrrd --labels labels.seg.nrrd --label radius \\
+                    --view pa.png:pa.json --view lat.png:lat.json --initial start.tfm -o out
+  xrayto3d register --ct radius_only.nii.gz --view wrist.dcm --initial start.tfm -o out --json
+
+A view is a radiograph and its camera.json with a colon between them; a DICOM file whose header tells its geometry
+needs no camera. start.tfm is the CT's rough pose as Slicer saves it (an ITK transform that maps world to CT points,
+LPS mm); the result is written the same way. The folder gets pose.tfm, registration.json and overlay_*.png.
+
+The exit code is 0 when the registration ended, whatever its verdict; read the verdict and look at the overlays.
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the ``register`` sub-command to the main parser."""
+    parser = subparsers.add_parser(
+        "register",
+        help="find the pose of a CT bone on one or more radiographs",
+        description="Register a CT bone to one or more calibrated radiographs, from a rough pose to a refined one.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--ct", type=Path, required=True, metavar="CT", help="CT file (NRRD, NIfTI, MHA) or DICOM folder")
+    add("--view", dest="views", action="append", required=True, metavar="XRAY[:CAMERA]", help="once per radiograph")
+    add("--initial", type=Path, required=True, metavar="TFM", help="rough pose of the CT")
+    add("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder for the results")
+    add("--starts", type=int, metavar="N", help="starts at the coarsest level (default 10)")
+    add("--spread", type=float, nargs=2, metavar=("DEG", "MM"), help="spread of the starts (default 4 deg, 3 mm)")
+    add("--pixel-sizes", type=float, nargs="+", metavar="MM", help="at the bone, coarse to fine (default 1.4 0.7 0.35)")
+    add("--margin", type=float, metavar="MM", help="how far round the bone to look (default 10 mm)")
+    add("--seed", type=int, metavar="N", help="of the random starts (default 0)")
+    add("--threads", type=int, metavar="N", help="CPU threads (default 1)")
+    add("--device", default="cpu", help='"cpu" (default) or "cuda"')
+    add("--json", action="store_true", help="print one JSON object and nothing else")
+    add_ct_options(parser)
+    add_radiograph_options(parser, view_option="--view-position")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Register and write the results; returns the exit code."""
+    from XRayTo3DLib.evaluation.overlay import registration_overlay
+    from XRayTo3DLib.geometry import RigidPose
+    from XRayTo3DLib.registration.register import register
+
+    initial = RigidPose.load(args.initial)
+    ct, bone = read_ct_bone(args.ct, args)
+    radiographs = read_views(args.views, args)
+    progress = Progress("register", quiet=args.json)
+    result = register(
+        bone,
+        radiographs,
+        initial,
+        _options(args),
+        args.device,
+        on_state=lambda state: progress.update(f"{state.stage}, similarity {state.similarity:.3f}", state.fraction),
+    )
+    progress.done()
+    files = {"pose": args.output / "pose.tfm", "registration": args.output / "registration.json"}
+    result.pose.save(files["pose"])
+    result.save(files["registration"])
+    for number, radiograph in enumerate(radiographs, start=1):
+        path = args.output / f"overlay_{number}_{safe_file_name(radiograph.name)}.png"
+        write_bytes(path, registration_overlay(radiograph, bone, result.pose, result.initial))
+        files[f"overlay_{number}"] = path
+    notes = [*ct.notes, bone.note, *(f"{r.name}: {note}" for r in radiographs for note in (r.intensity.how, *r.notes))]
+    _say_result(result, files, notes, args.json)
+    return 0
+
+
+def read_views(views: list[str], args: argparse.Namespace) -> list[Radiograph]:
+    """Radiographs of ``XRAY:CAMERA`` texts; names are made unique."""
+    from XRayTo3DLib.geometry import XRayCamera
+    from XRayTo3DLib.imaging.radiograph_reader import read_radiograph
+
+    radiographs: list[Radiograph] = []
+    for text in views:
+        picture, camera = split_view(text)
+        arguments: dict[str, Any] = radiograph_arguments(args)
+        if camera is not None:
+            arguments["camera"] = XRayCamera.load(camera)
+        radiographs.append(read_radiograph(picture, **arguments))
+    return radiographs
+
+
+def split_view(text: str) -> tuple[Path, Path | None]:
+    """Picture and camera of ``XRAY:CAMERA.json`` (or of ``XRAY`` alone); a Windows drive's colon stays."""
+    picture, colon, camera = text.rpartition(":")
+    if colon and camera.lower().endswith(".json"):
+        if not picture:
+            raise InputError(f"--view {text}: the radiograph before the colon is missing; write XRAY:camera.json.")
+        return Path(picture), Path(camera)
+    return Path(text), None
+
+
+def safe_file_name(name: str) -> str:
+    """``name`` with everything but letters, digits, dot, dash and underscore replaced."""
+    return "".join(c if c.isalnum() or c in ".-_" else "_" for c in name).strip("_") or "view"
+
+
+def _options(args: argparse.Namespace) -> Any:
+    from XRayTo3DLib.registration.register import RegistrationOptions
+
+    given = {
+        "starts": args.starts,
+        "spread_deg": None if args.spread is None else args.spread[0],
+        "spread_mm": None if args.spread is None else args.spread[1],
+        "pixel_mm": None if args.pixel_sizes is None else tuple(args.pixel_sizes),
+        "margin_mm": args.margin,
+        "seed": args.seed,
+        "threads": args.threads,
+    }
+    return RegistrationOptions(**{key: value for key, value in given.items() if value is not None})
+
+
+def _say_result(result: RegistrationResult, files: dict[str, Path], notes: list[str], as_json: bool) -> None:
+    if as_json:
+        content = result.to_dict()
+        del content["trace"]
+        say(json.dumps({**content, "notes": notes, "files": {key: str(path) for key, path in files.items()}}))
+        return
+    for note in notes:
+        say(f"note: {note}")
+    degrees, millimetres = result.moved
+    say(f"verdict: {result.verdict.value}. {result.reason}")
+    for name, found, start in zip(result.view_names, result.similarity, result.initial_similarity, strict=True):
+        say(f"  {name}: similarity {found:.3f} (start {start:.3f})")
+    say(f"moved {degrees:.2f} degrees and {millimetres:.2f} mm from the start in {result.seconds:.1f} s")
+    for path in files.values():
+        say(f"wrote {path}")
