@@ -39,7 +39,8 @@ class IOManager:
         if not path.exists():
             return _fail(messages, f"file not found: {path}")
         if fileType == "SceneFile":
-            return self._load_scene(path, bool(properties.get("clear")))
+            with slicer.app.layoutManager().detached():
+                return self._load_scene(path, bool(properties.get("clear")))
         reader = getattr(self, f"_load_{fileType}", None)
         if reader is None:
             return _fail(messages, f"no reader for type {fileType}")
@@ -56,9 +57,9 @@ class IOManager:
         if clear:
             self._scene.Clear(False)
         if path.suffix.lower() == ".mrb":
-            return bool(self._scene.ReadFromMRB(str(path), clear))
+            return bool(self._scene.ReadFromMRB(str(path), False))
         self._scene.SetURL(str(path))
-        return bool(self._scene.Connect() if clear else self._scene.Import())
+        return bool(self._scene.Import())
 
     def _load_VolumeFile(self, path: Path, name: str, properties: dict) -> Any:
         options = LABEL_MAP_OPTION if properties.get("labelmap") else 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import slicer
@@ -54,6 +56,21 @@ class LayoutManager(SignalSource):
         if node.GetViewArrangement() != self._last:
             self._last = node.GetViewArrangement()
             self.emit("layoutChanged(int)", self._last)
+
+    @contextmanager
+    def detached(self) -> Iterator[None]:
+        """Host only: views that look away while a scene is read.
+
+        A displayable manager that asks for a node's folder before the subject hierarchy is resolved never returns.
+        """
+        rendered = [*self._widgets["vtkMRMLSliceNode"].values(), *self._widgets["vtkMRMLViewNode"].values()]
+        for widget in rendered:
+            widget.view.look_at(None)
+        try:
+            yield
+        finally:
+            for widget in rendered:
+                widget.view.look_at(widget.view.node)
 
     def mrmlScene(self) -> Any:
         """The scene."""

@@ -72,6 +72,20 @@ class View:
         """The displayable manager of that class."""
         return self.group.GetDisplayableManagerByClassName(class_name)
 
+    def look_at(self, node: Any) -> None:
+        """Let the displayable managers follow the view node, or nothing.
+
+        The legend's manager always stays: it ignores legends that are older than itself.
+        """
+        scene = node.GetScene() if node is not None else None
+        for index in range(self.group.GetDisplayableManagerCount()):
+            manager = self.group.GetNthDisplayableManager(index)
+            if not manager.IsA("vtkMRMLColorLegendDisplayableManager"):
+                manager.SetAndObserveMRMLScene(scene)
+        if node is not None:
+            self.group.SetMRMLDisplayableNode(None)
+            self.group.SetMRMLDisplayableNode(node)
+
     def resize(self, width: int, height: int) -> None:
         """Size of the picture in pixels."""
         if tuple(self.window.GetSize()) != (width, height):
