@@ -15,8 +15,8 @@ KEPT_CLASSES = {
 
 def reset(app: Any) -> None:
     """Close the scene and restore the start state."""
-    scene = app.mrmlScene()
-    scene.Clear(False)
+    if _own_nodes(app):
+        app.mrmlScene().Clear(False)
     layout = app.layoutManager().layoutLogic().GetLayoutNode()
     app.layoutManager().setLayout(layout.SlicerLayoutFourUpView)
     interaction = app.applicationLogic().GetInteractionNode()
@@ -42,11 +42,17 @@ def leftovers(app: Any) -> list[str]:
             app.resumeRender()
     app.mrmlScene().Clear(False)
     app.processEvents()
-    nodes = (app.mrmlScene().GetNthNode(index) for index in range(app.mrmlScene().GetNumberOfNodes()))
-    leaked = [node.GetID() for node in nodes if not node.GetSingletonTag() and not _is_slicers(node)]
+    leaked = _own_nodes(app)
     if leaked:
         problems.append(f"nodes left after the scene was cleared: {', '.join(leaked)}")
     return problems
+
+
+def _own_nodes(app: Any) -> list[str]:
+    """IDs of the nodes that are not Slicer's own."""
+    scene = app.mrmlScene()
+    nodes = (scene.GetNthNode(index) for index in range(scene.GetNumberOfNodes()))
+    return [node.GetID() for node in nodes if not node.GetSingletonTag() and not _is_slicers(node)]
 
 
 def _is_slicers(node: Any) -> bool:
