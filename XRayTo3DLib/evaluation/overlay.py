@@ -55,7 +55,12 @@ def registration_overlay(
         picture = drr if axis is axes[2] else radiograph.pixels
         limits = (0.0, float(drr.max()) or 1.0) if axis is axes[2] else (low, high)
         axis.imshow(picture, cmap="gray", vmin=limits[0], vmax=limits[1], interpolation="bilinear")
-        axis.set(xlim=(columns.start, columns.stop), ylim=(rows.stop, rows.start), xticks=[], yticks=[])
+        axis.set(
+            xlim=(columns.start - 0.5, columns.stop - 0.5),
+            ylim=(rows.stop - 0.5, rows.start - 0.5),
+            xticks=[],
+            yticks=[],
+        )
         axis.set_title(caption, color="#c8d2dc", fontsize=11)
     if start is not None:
         _draw(axes[1], drr_outline(start), START_COLOUR, (0, (4, 3)), "start")
