@@ -1,0 +1,201 @@
+"""The XRayTo3D module of 3D Slicer: metadata, widget and logic; the work is in XRayTo3DGui and XRayTo3DLib."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+try:
+    import XRayTo3DLib
+except ModuleNotFoundError:  # a source checkout: the library lies beside the module's folder
+    sys.path.append(str(Path(__file__).resolve().parents[1]))
+    import XRayTo3DLib
+
+from XRayTo3DGui.EvaluationPanel import EvaluationPanel
+from XRayTo3DGui.parameters import XRayTo3DParameterNode
+from XRayTo3DGui.RadiographsPanel import RadiographsPanel
+from XRayTo3DGui.RegistrationPanel import RegistrationPanel
+
+OWN_PACKAGES = ("XRayTo3DGui", XRayTo3DLib.__name__)
+EXAMPLE_NAME = "XRayTo3D synthetic wrist"
+
+
+class XRayTo3D(ScriptedLoadableModule):
+    """What Slicer shows about the module."""
+
+    def __init__(self, parent: Any) -> None:
+        super().__init__(parent)
+        self.parent.title = _("XRayTo3D")
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Registration")]
+        self.parent.dependencies = ["Markups", "Segmentations", "Transforms"]
+        self.parent.contributors = ["The XRayTo3D developers"]
+        self.parent.helpText = _(
+            "Registers a CT bone to one or more radiographs with known X-ray geometry, and judges 3D bones against a "
+            "reference.<br><b>Research use only. Not clinically validated.</b><br>"
+            "To try it: 'Load the synthetic example' in section 1, then 'Register' in section 2."
+        )
+        self.parent.acknowledgementText = _("Built on 3D Slicer, VTK, SimpleITK, pydicom and PyTorch.")
+        slicer.app.connect("startupCompleted()", registerSampleData)
+
+
+def registerSampleData() -> None:
+    """Add the synthetic wrist to Slicer's Sample Data module, where that is loaded."""
+    try:
+        import SampleData
+    except ImportError:
+        return
+    SampleData.SampleDataLogic.registerCustomSampleDataSource(
+        category="XRayTo3D", sampleName=EXAMPLE_NAME, customDownloader=_loadExample
+    )
+
+
+def _loadExample(_source: Any = None) -> list[Any]:
+    """Nothing is downloaded: the case is computed."""
+    return XRayTo3DLogic().loadExample()
+
+
+class XRayTo3DWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """Three collapsible sections in the order of work; each is a panel of its own."""
+
+    def __init__(self, parent: Any = None) -> None:
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic: XRayTo3DLogic | None = None
+        self.panels: list[Any] = []
+        self._parameterNode: Any = None
+        self._guiTag: Any = None
+
+    def setup(self) -> None:
+        super().setup()
+        self.logic = XRayTo3DLogic()
+        uiWidget = slicer.util.loadUI(self.resourcePath("UI/XRayTo3D.ui"))
+        self.layout.addWidget(uiWidget)
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        self.radiographs = RadiographsPanel(self)
+        self.registration = RegistrationPanel(self)
+        self.evaluation = EvaluationPanel(self)
+        sections = (self.ui.radiographsSection, self.ui.registrationSection, self.ui.evaluationSection)
+        self.panels = [self.radiographs, self.registration, self.evaluation]
+        for section, panel in zip(sections, self.panels, strict=True):
+            section.layout().addWidget(panel.setup())
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
+        self.initializeParameterNode()
+
+    def cleanup(self) -> None:
+        self.setParameterNode(None)
+        self.removeObservers()
+        for panel in self.panels:
+            panel.cleanup()
+        self.panels = []
+
+    def enter(self) -> None:
+        self.initializeParameterNode()
+
+    def exit(self) -> None:
+        self.setParameterNode(None)
+
+    def onSceneStartClose(self, _caller: Any, _event: str) -> None:
+        self.setParameterNode(None)
+
+    def onSceneEndClose(self, _caller: Any, _event: str) -> None:
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+
+    def onSceneEndImport(self, _caller: Any, _event: str) -> None:
+        """A scene file may have brought its own parameters and radiographs: follow them."""
+        if self.parent.isEntered:
+            self.setParameterNode(None)
+            self.initializeParameterNode()
+
+    def initializeParameterNode(self) -> None:
+        if self._parameterNode is None and self.logic is not None:
+            self.setParameterNode(self.logic.getParameterNode())
+
+    @property
+    def parameters(self) -> Any:
+        """The parameter node, None while the module is left or the scene closes."""
+        return self._parameterNode
+
+    def setParameterNode(self, node: Any) -> None:
+        if self._parameterNode is not None:
+            self._parameterNode.disconnectGui(self._guiTag)
+        self._parameterNode = node
+        self._guiTag = node.connectGui(self.ui) if node is not None else None
+        for panel in self.panels:
+            panel.setParameterNode(node)
+
+    def onReload(self) -> None:
+        """Slicer's developer button reloads only this file; drop the packages so that they are imported anew."""
+        logging.debug("Reloading XRayTo3D with %s", ", ".join(OWN_PACKAGES))
+        self.cleanup()
+        for name in [name for name in sys.modules if name.split(".")[0] in OWN_PACKAGES]:
+            del sys.modules[name]
+        super().onReload()
+
+
+class XRayTo3DLogic(ScriptedLoadableModuleLogic):
+    """What scripts call: the parameter node and the example. Scene functions are in ``XRayTo3DGui.mrml``."""
+
+    def getParameterNode(self) -> XRayTo3DParameterNode:
+        return XRayTo3DParameterNode(super().getParameterNode())
+
+    def loadExample(self, ctSpacing: float = 0.6, pixelSpacing: float = 0.25) -> list[Any]:
+        """The synthetic wrist in the scene; returns CT volume, segmentation and radiographs."""
+        from XRayTo3DGui import example, folders
+
+        parameters = self.getParameterNode()
+        nodes = example.loadSyntheticWrist(ctSpacing, pixelSpacing)
+        parameters.caseName = example.CASE_NAME
+        parameters.ctVolume, parameters.segmentation, parameters.segmentId = nodes[0], nodes[1], "radius"
+        for node in nodes[:2]:
+            folders.fileNode(node, parameters.caseName)
+        for node in nodes[2:]:
+            folders.fileRadiograph(node, parameters.caseName)
+        return nodes
+
+
+class XRayTo3DTest(ScriptedLoadableModuleTest):
+    """Runs in Slicer: the way from radiographs to a camera and back, on the synthetic wrist."""
+
+    def setUp(self) -> None:
+        slicer.mrmlScene.Clear()
+
+    def runTest(self) -> None:
+        self.setUp()
+        self.test_example()
+
+    def test_example(self) -> None:
+        from XRayTo3DGui import bone, mrml, pose
+        from XRayTo3DGui.mrml_radiographs import radiographFromNode
+
+        if bone.torchProblem():
+            self.skipTest(bone.torchProblem())
+        logic = XRayTo3DLogic()
+        nodes = logic.loadExample(ctSpacing=1.5, pixelSpacing=1.2)
+        radiograph = radiographFromNode(nodes[2])
+        self.assertTrue(radiograph.synthetic)
+        self.assertAlmostEqual(radiograph.camera.sdd, 1000.0, places=3)
+        parameters = logic.getParameterNode()
+        pose.ensurePose(parameters)
+        self.assertIs(nodes[0].GetParentTransformNode(), parameters.poseTransform)
+        image = bone.BoneCache().drr(parameters, radiograph.camera, mrml.poseFromNode(parameters.poseTransform))
+        self.assertEqual(image.shape, radiograph.pixels.shape)
+        self.assertGreater(float(image.max()), 0.2)
+        self.delayDisplay("Test passed")

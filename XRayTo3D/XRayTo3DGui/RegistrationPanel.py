@@ -1,0 +1,269 @@
+"""Section 2: choose bone and radiographs, bring the bone near, register, judge the result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from XRayTo3DGui import bone as bones
+from XRayTo3DGui import mrml, pose
+from XRayTo3DGui import mrml_radiographs as radiographs
+from XRayTo3DGui.jobs import Throttle
+from XRayTo3DGui.overlays import Overlays
+from XRayTo3DGui.panel import BAD, showStatus
+from XRayTo3DGui.registration_adjust import HandAdjust
+from XRayTo3DGui.registration_inputs import RegistrationInputs
+from XRayTo3DGui.registration_landmarks import LandmarkFit
+from XRayTo3DGui.registration_review import ReviewBox
+from XRayTo3DGui.registration_run import RegistrationRun
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.geometry import RigidPose
+
+OVERLAY_MILLISECONDS = 30
+
+
+class RegistrationPanel:
+    """The panel: wiring between the scene, the overlay and its parts, each in a file of its own."""
+
+    def __init__(self, widget: Any) -> None:
+        self.widget = widget
+        self.parameters: Any = None
+        self.bone = bones.BoneCache()
+        self.overlays = Overlays(self.bone)
+        self.history = pose.PoseHistory(self.updateButtons)
+        self._guiTag: Any = None
+        self._tags: list[tuple[Any, int]] = []
+        self._poseTag: tuple[Any, int] | None = None
+        self._settingUp = True
+        self._overlay = Throttle(self.updateOverlay, OVERLAY_MILLISECONDS)
+        self._sync = Throttle(self.sync, 50)
+
+    # ---- life ----------------------------------------------------------------------------------------------------
+
+    def setup(self) -> Any:
+        """Build the section."""
+        uiWidget = slicer.util.loadUI(self.widget.resourcePath("UI/Registration.ui"))
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        self.inputs = RegistrationInputs(self)
+        self.adjust = HandAdjust(self)
+        self.landmarks = LandmarkFit(self)
+        self.run = RegistrationRun(self)
+        self.review = ReviewBox(self)
+        self.ui.centreButton.connect("clicked(bool)", self.onCentre)
+        self.ui.undoButton.connect("clicked(bool)", self.onUndo)
+        self.ui.resetButton.connect("clicked(bool)", self.onReset)
+        self.ui.boneModelButton.connect("clicked(bool)", self.onBoneModel)
+        self.say("")
+        self._settingUp = False
+        return uiWidget
+
+    def setParameterNode(self, node: Any | None) -> None:
+        """Follow another parameter node; what runs is stopped."""
+        self.run.stop()
+        if self.parameters is not None:
+            self.parameters.disconnectGui(self._guiTag)
+        self._unobserve()
+        self.parameters = node
+        if node is not None:
+            if node.ctVolume is None:
+                node.ctVolume = bones.firstCtVolume()
+            self._guiTag = node.connectGui(self.ui)
+            self._observe(node)
+        self.sync()
+
+    def cleanup(self) -> None:
+        """Nothing of ours may run later, and the overlay goes with the panel."""
+        self.run.stop()
+        self._overlay.stop()
+        self._sync.stop()
+        self._unobserve()
+        self.overlays.clear()
+        self.bone.clear()
+
+    def _observe(self, node: Any) -> None:
+        scene = slicer.mrmlScene
+        watched = [(node.parameterNode, vtk.vtkCommand.ModifiedEvent, self._sync.request)]
+        watched += [(scene, event, self._sync.request) for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent)]
+        watched += [(scene, scene.StartSaveEvent, self._onStartSave), (scene, scene.EndSaveEvent, self._sync.request)]
+        self._tags = [(subject, subject.AddObserver(event, slot)) for subject, event, slot in watched]
+
+    def _unobserve(self) -> None:
+        for subject, tag in self._tags:
+            subject.RemoveObserver(tag)
+        self._tags = []
+        self._overlay.stop()
+        self._sync.stop()
+        self._followPose(None)
+
+    def _onStartSave(self, _caller: Any, _event: str) -> None:
+        """Overlays are not saved: nothing that is saved may refer to them."""
+        self.overlays.clear()
+
+    # ---- following the scene -------------------------------------------------------------------------------------
+
+    def sync(self) -> None:
+        """Everything shown as parameters and scene have it now."""
+        self._sync.stop()
+        if self._settingUp:
+            return
+        if self.parameters is not None:
+            self.inputs.sync()
+            self._followPose(self.poseNode())
+            self.landmarks.sync()
+            self._syncHandles()
+        self.review.sync()
+        self.updateButtons()
+        self._overlay.request()
+
+    def _followPose(self, node: Any) -> None:
+        if self._poseTag is not None and self._poseTag[0] is node:
+            return
+        if self._poseTag is not None:
+            self._poseTag[0].RemoveObserver(self._poseTag[1])
+        self._poseTag = None
+        if node is not None:
+            tag = node.AddObserver(slicer.vtkMRMLTransformNode.TransformModifiedEvent, self._onPoseModified)
+            self._poseTag = (node, tag)
+        self.history.follow(node)
+
+    def _onPoseModified(self, _caller: Any, _event: str) -> None:
+        self.adjust.poseChanged()
+        self.review.poseChanged()
+        self._overlay.request()
+
+    def _syncHandles(self) -> None:
+        node = self.parameters.poseTransform
+        if self.parameters.showHandles and self.parameters.ctVolume is not None:
+            node = self.ensurePose()
+        if node is not None and (self.parameters.showHandles or node.GetDisplayNode() is not None):
+            pose.showHandles(self.parameters, self.centreOrNone(), self.parameters.showHandles)
+
+    # ---- pose ----------------------------------------------------------------------------------------------------
+
+    def poseNode(self) -> Any:
+        """The pose transform: the chosen one, else the one the CT hangs under, else None."""
+        if self.parameters is None:
+            return None
+        volume = self.parameters.ctVolume
+        return self.parameters.poseTransform or (volume.GetParentTransformNode() if volume is not None else None)
+
+    def pose(self) -> RigidPose:
+        """CT-to-world as the scene has it."""
+        node = self.poseNode()
+        return mrml.poseFromNode(node) if node is not None else RigidPose.identity()
+
+    def ensurePose(self) -> Any:
+        """The pose transform with everything under it, made where missing."""
+        node = pose.ensurePose(self.parameters)
+        self._followPose(node)
+        return node
+
+    def movePose(self, newPose: RigidPose) -> None:
+        """Put the bone there; one change for 'Previous pose'."""
+        node = self.ensurePose()
+        if node is not None:
+            self.history.remember()
+            mrml.setPose(node, newPose)
+            self.history.remember()
+
+    def centre(self) -> Any:
+        """(3,) the bone's centre in CT coordinates, LPS mm."""
+        return self.bone.centreLps(self.parameters)
+
+    def centreOrNone(self) -> Any:
+        """The same, None while there is no usable bone."""
+        try:
+            return self.centre()
+        except InputError:
+            return None
+
+    def onCentre(self, *_args: Any) -> None:
+        """To where the beams meet."""
+        with self.explaining():
+            cameras = [radiographs.cameraFromNode(node) for node in radiographs.usedRadiographNodes()]
+            self.movePose(pose.centredInBeams(self.pose(), self.centre(), cameras))
+
+    def onUndo(self, *_args: Any) -> None:
+        """Back by one change."""
+        self.history.undo()
+
+    def onReset(self, *_args: Any) -> None:
+        """To the CT's own position."""
+        with self.explaining():
+            self.movePose(RigidPose.identity())
+
+    def onBoneModel(self, *_args: Any) -> None:
+        """Make the surface and hang it under the pose."""
+        from XRayTo3DGui import folders
+
+        with self.explaining(), slicer.util.WaitCursor():
+            model = bones.makeBoneModel(self.parameters)
+            self.ensurePose()
+            folders.fileNode(model, self.parameters.caseName)
+            self.say(_("{name} made.").format(name=model.GetName()))
+
+    # ---- overlay -------------------------------------------------------------------------------------------------
+
+    def updateOverlay(self) -> None:
+        """Draw the bone over the radiographs at its present pose, or nothing where that cannot be done."""
+        self._overlay.stop()
+        parameters = self.parameters
+        if parameters is None:
+            return
+        if parameters.ctVolume is None or not radiographs.radiographNodes() or bones.torchProblem():
+            self.overlays.hideAll()
+            return
+        try:
+            self.overlays.update(parameters, self.pose())
+        except InputError as error:
+            self.overlays.hideAll()
+            self.say(str(error), BAD)
+
+    def requestOverlay(self) -> None:
+        """Soon, once."""
+        self._overlay.request()
+
+    # ---- saying --------------------------------------------------------------------------------------------------
+
+    def say(self, text: str, colour: str = "") -> None:
+        """One sentence in the panel."""
+        showStatus(self.ui.statusLabel, text, colour)
+
+    def explaining(self) -> Any:
+        """Context: what a person can mend is said in the panel, anything else in Slicer's error window."""
+        return _Explaining(self)
+
+    def updateButtons(self) -> None:
+        """Enable what can be done; the tooltip of what cannot says what is missing."""
+        if self._settingUp:
+            return
+        chosen = self.parameters is not None and self.parameters.ctVolume is not None
+        used = bool(radiographs.usedRadiographNodes()) if self.parameters is not None else False
+        idle = not self.run.running
+        self.ui.boneModelButton.enabled = chosen and idle
+        self.ui.centreButton.enabled = chosen and used and idle
+        self.ui.resetButton.enabled = chosen and idle
+        self.ui.undoButton.enabled = idle and self.history.canUndo
+        self.adjust.updateButtons(chosen and idle)
+        self.landmarks.updateButtons(chosen and used and idle)
+        self.run.updateButton(self.inputs.problem())
+        self.review.updateButtons()
+
+
+class _Explaining:
+    """See :meth:`RegistrationPanel.explaining`."""
+
+    def __init__(self, panel: RegistrationPanel) -> None:
+        self._panel = panel
+
+    def __enter__(self) -> None:
+        self._panel.say("")
+
+    def __exit__(self, kind: Any, error: Any, _trace: Any) -> bool:
+        if kind is None or not issubclass(kind, InputError):
+            return False
+        self._panel.say(str(error), BAD)
+        return True

@@ -1,0 +1,142 @@
+"""The bone that is registered: cached attenuation and projector, its centre, its surface model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import slicer
+from slicer.i18n import tr as _
+
+from XRayTo3DGui import mrml
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.geometry import RigidPose, XRayCamera
+from XRayTo3DLib.geometry.frames import FloatArray
+
+BONE_HU = 200
+BONE_COLOUR = (0.93, 0.87, 0.74)
+TORCH_MISSING = "PyTorch is missing: install the PyTorch extension (View > Extensions Manager), then restart Slicer."
+
+
+def torchProblem() -> str:
+    """One sentence where PyTorch cannot be used, else empty. Never installs anything by itself."""
+    try:
+        import torch  # noqa: F401
+    except ModuleNotFoundError:
+        return _(TORCH_MISSING)
+    except (ImportError, OSError) as error:
+        text = _("PyTorch is installed but cannot be loaded ({error}); reinstall it with the PyTorch extension.")
+        return text.format(error=error)
+    return ""
+
+
+class BoneCache:
+    """Attenuation and projector of the chosen bone, computed again only when CT or segment change."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        self._key: Any = None
+        self._attenuation: Any = None
+        self._projector: Any = None
+
+    def attenuation(self, parameters: Any) -> Any:
+        """:class:`~XRayTo3DLib.imaging.Attenuation` of the segment, or of the whole CT where none is chosen.
+
+        Raises:
+            InputError: No CT, or the segment cannot be used.
+        """
+        self._refresh(parameters)
+        return self._attenuation
+
+    def centreLps(self, parameters: Any) -> FloatArray:
+        """(3,) centre of the bone in CT coordinates, LPS mm."""
+        return np.asarray(self.attenuation(parameters).centre_lps, dtype=np.float64)
+
+    def drr(self, parameters: Any, camera: XRayCamera, pose: RigidPose) -> np.ndarray:
+        """(rows, columns) line integrals of the bone."""
+        import torch
+
+        self._refresh(parameters)
+        if self._projector is None:
+            from XRayTo3DLib.projection.drr import DrrProjector
+
+            self._projector = DrrProjector(self._attenuation.mu, self._attenuation.voxel_to_lps)
+        with torch.no_grad():
+            return self._projector(camera, pose).cpu().numpy()
+
+    def _refresh(self, parameters: Any) -> None:
+        key = _keyOf(parameters)
+        if key != self._key or self._attenuation is None:
+            from XRayTo3DLib.imaging.attenuation import attenuation_of
+
+            self.clear()
+            ct = ctOf(parameters)
+            self._attenuation = attenuation_of(ct, "bone" if ct.labels is not None else None)
+            self._key = key
+
+
+def ctOf(parameters: Any) -> Any:
+    """The chosen CT with the chosen segment as its only label.
+
+    Raises:
+        InputError: No CT chosen, or it or the segment cannot be used.
+    """
+    if parameters is None or parameters.ctVolume is None:
+        raise InputError(_("Choose the CT volume first."))
+    return mrml.ctFromNodes(parameters.ctVolume, parameters.segmentation, parameters.segmentId)
+
+
+def _keyOf(parameters: Any) -> tuple[Any, ...]:
+    """Changes when anything changes that the bone's attenuation depends on."""
+    volume, labels = parameters.ctVolume, parameters.segmentation
+    if volume is None:
+        return ()
+    image = volume.GetImageData()
+    grid = tuple(np.round(mrml.ijkToLps(volume), 9).ravel())
+    key: tuple[Any, ...] = (volume.GetID(), image.GetMTime() if image else 0, grid)
+    if labels is None or not parameters.segmentId:
+        return key
+    content = labels.GetSegmentation() if labels.IsA("vtkMRMLSegmentationNode") else labels.GetImageData()
+    return (*key, labels.GetID(), parameters.segmentId, content.GetMTime() if content else 0)
+
+
+def boneName(parameters: Any) -> str:
+    """Name of the segment, else of the CT."""
+    if parameters.segmentation is not None and parameters.segmentId:
+        return mrml.segmentName(parameters.segmentation, parameters.segmentId)
+    return parameters.ctVolume.GetName().removesuffix(mrml.SYNTHETIC_MARK) if parameters.ctVolume else _("bone")
+
+
+def makeBoneModel(parameters: Any) -> Any:
+    """Surface of the bone as a model under the pose; the model made before is filled anew.
+
+    Raises:
+        InputError: No CT or an unusable segment.
+    """
+    from XRayTo3DLib.shape.label_surface import surface_from_labels
+
+    ct = ctOf(parameters)
+    labels = ct.labels if ct.labels is not None else (ct.hu > BONE_HU).astype(np.uint8)
+    surface = surface_from_labels(labels, ct.voxel_to_lps, 1)
+    mark = mrml.SYNTHETIC_MARK if ct.synthetic else ""
+    model = mrml.surfaceToScene(surface, f"{boneName(parameters)} model{mark}", parameters.boneModel)
+    model.SetAttribute(mrml.SYNTHETIC, str(int(ct.synthetic)))
+    display = model.GetDisplayNode()
+    display.SetColor(*BONE_COLOUR)
+    display.SetVisibility2D(False)
+    if parameters.poseTransform is not None:
+        model.SetAndObserveTransformNodeID(parameters.poseTransform.GetID())
+    parameters.boneModel = model
+    return model
+
+
+def firstCtVolume() -> Any:
+    """The first scalar volume that is a CT and no radiograph, for preselection; None where there is none."""
+    for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
+        image = node.GetImageData()
+        isCt = node.GetClassName() == "vtkMRMLScalarVolumeNode" and node.GetAttribute(mrml.ROLE) is None
+        if isCt and not node.GetHideFromEditors() and image is not None and min(image.GetDimensions()) > 1:
+            return node
+    return None

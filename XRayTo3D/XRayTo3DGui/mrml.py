@@ -1,0 +1,231 @@
+"""Scene <-> library. The only place of the project that converts between LPS (library) and RAS (Slicer)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.geometry import RigidPose
+from XRayTo3DLib.geometry.frames import LPS_TO_RAS, FloatArray, apply_matrix
+from XRayTo3DLib.imaging.types import CtVolume
+
+ROLE, ROLE_RADIOGRAPH = "XRayTo3D.Role", "Radiograph"
+SYNTHETIC = "XRayTo3D.Synthetic"
+SYNTHETIC_MARK = " (synthetic)"
+
+
+# ---- matrices and points ---------------------------------------------------------------------------------------------
+
+
+def toNumpy(matrix: vtk.vtkMatrix4x4) -> FloatArray:
+    return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
+
+
+def toVtk(matrix: Any) -> vtk.vtkMatrix4x4:
+    result = vtk.vtkMatrix4x4()
+    result.DeepCopy(np.asarray(matrix, dtype=np.float64).ravel().tolist())
+    return result
+
+
+def lpsFromRas(points: Any) -> FloatArray:
+    """Points or vectors (..., 3); the same function takes LPS to RAS."""
+    return np.asarray(points, dtype=np.float64) * np.diag(LPS_TO_RAS)[:3]
+
+
+rasFromLps = lpsFromRas
+
+
+def parentToWorld(node: Any) -> FloatArray:
+    """(4, 4), RAS: the transforms above a node.
+
+    Raises:
+        InputError: One of them is not linear.
+    """
+    parent = node.GetParentTransformNode()
+    if parent is None:
+        return np.eye(4)
+    matrix = vtk.vtkMatrix4x4()
+    if not parent.GetMatrixTransformToWorld(matrix):
+        raise InputError(f"{node.GetName()} hangs under a transform that is not linear; use a linear one.")
+    return toNumpy(matrix)
+
+
+def ijkToLps(volumeNode: Any, world: bool = False) -> FloatArray:
+    """(4, 4) from (column, row, slice, 1) to LPS mm, in the volume's own coordinates or in the world's."""
+    matrix = vtk.vtkMatrix4x4()
+    volumeNode.GetIJKToRASMatrix(matrix)
+    ras = toNumpy(matrix)
+    return LPS_TO_RAS @ (parentToWorld(volumeNode) @ ras if world else ras)
+
+
+def setIjkToLps(volumeNode: Any, matrix: FloatArray) -> None:
+    volumeNode.SetIJKToRASMatrix(toVtk(LPS_TO_RAS @ matrix))
+
+
+# ---- poses -----------------------------------------------------------------------------------------------------------
+
+
+def poseFromNode(transformNode: Any) -> RigidPose:
+    """The transform to world as CT-to-world, LPS.
+
+    Raises:
+        InputError: Not linear, or not rigid (scaled or mirrored).
+    """
+    matrix = vtk.vtkMatrix4x4()
+    if not transformNode.GetMatrixTransformToWorld(matrix):
+        raise InputError(f"{transformNode.GetName()} is not a linear transform; choose or create a linear one.")
+    return RigidPose(LPS_TO_RAS @ toNumpy(matrix) @ LPS_TO_RAS)
+
+
+def setPose(transformNode: Any, pose: RigidPose) -> None:
+    """Make the node's transform to world the pose; transforms above it stay as they are."""
+    world = LPS_TO_RAS @ pose.matrix @ LPS_TO_RAS
+    transformNode.SetMatrixTransformToParent(toVtk(np.linalg.inv(parentToWorld(transformNode)) @ world))
+
+
+def poseMatrixText(pose: RigidPose) -> str:
+    """CT-to-world in RAS as one line, kept as a node attribute."""
+    return " ".join(repr(float(value)) for value in (LPS_TO_RAS @ pose.matrix @ LPS_TO_RAS).ravel())
+
+
+def poseFromText(text: str | None) -> RigidPose | None:
+    if not text:
+        return None
+    return RigidPose(LPS_TO_RAS @ np.array([float(value) for value in text.split()]).reshape(4, 4) @ LPS_TO_RAS)
+
+
+# ---- CT --------------------------------------------------------------------------------------------------------------
+
+
+def ctFromNodes(volumeNode: Any, labelNode: Any = None, segmentId: str | None = None) -> CtVolume:
+    """The CT of a volume node in its OWN coordinates (not through its parent transform).
+
+    Args:
+        volumeNode: Scalar volume, HU.
+        labelNode: Segmentation or label map node, or None.
+        segmentId: The segment's ID, or the label's number as text; becomes label "bone", value 1. None or "": no label.
+
+    Raises:
+        InputError: Nothing in the volume, a radiograph in place of a CT, or no such segment.
+    """
+    name = volumeNode.GetName()
+    if volumeNode.GetAttribute(ROLE) == ROLE_RADIOGRAPH:
+        raise InputError(f"{name} is a radiograph; choose the CT volume.")
+    if volumeNode.GetImageData() is None:
+        raise InputError(f"volume {name} is empty; load the CT again.")
+    labels = None
+    if labelNode is not None and segmentId:
+        labels = labelMask(labelNode, segmentId, volumeNode).astype(np.uint8)
+        if not labels.any():
+            raise InputError(f"{segmentName(labelNode, segmentId)} has no voxel inside {name}; choose another segment.")
+    return CtVolume(
+        hu=slicer.util.arrayFromVolume(volumeNode).astype(np.float32),
+        voxel_to_lps=ijkToLps(volumeNode),
+        labels=labels,
+        label_names={} if labels is None else {"bone": 1},
+        name=name,
+        synthetic=volumeNode.GetAttribute(SYNTHETIC) == "1",
+    )
+
+
+def labelMask(labelNode: Any, segmentId: str, volumeNode: Any) -> np.ndarray:
+    """(slices, rows, columns) bool on the volume's grid."""
+    if labelNode.IsA("vtkMRMLSegmentationNode"):
+        if labelNode.GetSegmentation().GetSegment(segmentId) is None:
+            raise InputError(f"segmentation {labelNode.GetName()} has no segment {segmentId}; choose one of its own.")
+        return slicer.util.arrayFromSegmentBinaryLabelmap(labelNode, segmentId, volumeNode) != 0
+    values = slicer.util.arrayFromVolume(labelNode)
+    if values.shape != slicer.util.arrayFromVolume(volumeNode).shape:
+        raise InputError(f"label map {labelNode.GetName()} has another size than {volumeNode.GetName()}; resample it.")
+    return values == int(segmentId)
+
+
+def segmentChoices(labelNode: Any) -> list[tuple[str, str]]:
+    """(ID, name) of the segments of a segmentation, or of the labels of a label map."""
+    if labelNode is None:
+        return []
+    if labelNode.IsA("vtkMRMLSegmentationNode"):
+        segmentation = labelNode.GetSegmentation()
+        ids = [segmentation.GetNthSegmentID(index) for index in range(segmentation.GetNumberOfSegments())]
+        return [(each, segmentation.GetSegment(each).GetName()) for each in ids]
+    if not labelNode.IsA("vtkMRMLLabelMapVolumeNode") or labelNode.GetImageData() is None:
+        return []
+    values = [int(value) for value in np.unique(slicer.util.arrayFromVolume(labelNode)) if value != 0]
+    return [(str(value), f"label {value}") for value in values]
+
+
+def segmentName(labelNode: Any, segmentId: str) -> str:
+    return dict(segmentChoices(labelNode)).get(segmentId, segmentId)
+
+
+def ctToScene(ct: CtVolume, boneNames: str = "bones") -> tuple[Any, Any]:
+    """Volume node and, where the CT has labels, segmentation node (else None)."""
+    mark = SYNTHETIC_MARK if ct.synthetic else ""
+    volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", f"{ct.name}{mark}")
+    setIjkToLps(volume, ct.voxel_to_lps)
+    slicer.util.updateVolumeFromArray(volume, ct.hu.astype(np.int16))
+    volume.SetAttribute(SYNTHETIC, "1" if ct.synthetic else "0")
+    volume.SetDescription(" ".join(ct.notes))
+    volume.CreateDefaultDisplayNodes()
+    if ct.labels is None:
+        return volume, None
+    segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", f"{ct.name} {boneNames}{mark}")
+    segmentation.CreateDefaultDisplayNodes()
+    segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    for name, value in ct.label_names.items():
+        identifier = segmentation.GetSegmentation().AddEmptySegment(name, name)
+        mask = (ct.labels == value).astype(np.uint8)
+        slicer.util.updateSegmentBinaryLabelmapFromArray(mask, segmentation, identifier, volume)
+    return volume, segmentation
+
+
+# ---- surfaces and landmarks ------------------------------------------------------------------------------------------
+
+
+def surfaceToScene(surface: vtk.vtkPolyData, name: str, modelNode: Any = None) -> Any:
+    """A model node of a surface in LPS mm; ``modelNode`` is filled anew if given."""
+    model = modelNode or slicer.mrmlScene.AddNewNodeByClass("vtkMRMLModelNode")
+    model.SetName(name)
+    model.SetAndObservePolyData(_flipped(surface))
+    model.CreateDefaultDisplayNodes()
+    return model
+
+
+def surfaceFromNode(modelNode: Any, world: bool = False) -> vtk.vtkPolyData:
+    """A model's surface in LPS mm, in its own coordinates or in the world's."""
+    return _transformed(modelNode.GetPolyData(), LPS_TO_RAS @ (parentToWorld(modelNode) if world else np.eye(4)))
+
+
+def _flipped(surface: vtk.vtkPolyData) -> vtk.vtkPolyData:
+    return _transformed(surface, LPS_TO_RAS)
+
+
+def _transformed(surface: vtk.vtkPolyData, matrix: FloatArray) -> vtk.vtkPolyData:
+    transform = vtk.vtkTransform()
+    transform.SetMatrix(toVtk(matrix))
+    move = vtk.vtkTransformPolyDataFilter()
+    move.SetTransform(transform)
+    move.SetInputData(surface)
+    move.Update()
+    return move.GetOutput()
+
+
+def landmarks(markupsNode: Any, world: bool = False) -> dict[str, FloatArray]:
+    """Placed points (3,) LPS mm by label, in the list's own coordinates or the world's; unset points left out."""
+    found: dict[str, FloatArray] = {}
+    for index in range(markupsNode.GetNumberOfControlPoints() if markupsNode is not None else 0):
+        if markupsNode.GetNthControlPointPositionStatus(index) == markupsNode.PositionDefined:
+            position = [0.0] * 3
+            read = markupsNode.GetNthControlPointPositionWorld if world else markupsNode.GetNthControlPointPosition
+            read(index, position)
+            found[markupsNode.GetNthControlPointLabel(index)] = lpsFromRas(position)
+    return found
+
+
+def worldFromCt(pose: RigidPose, pointLps: Any) -> FloatArray:
+    """A CT point (3,) LPS in the world, as RAS: where the scene shows it."""
+    return rasFromLps(apply_matrix(pose.matrix, pointLps))

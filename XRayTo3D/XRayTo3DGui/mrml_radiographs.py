@@ -1,0 +1,245 @@
+"""Radiographs in the scene: a one-slice volume that lies on its detector, its source, and the beam between them.
+
+Everything the library needs is read back from the nodes, so a radiograph survives saving, reloading and editing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+
+from XRayTo3DGui import mrml
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.geometry import XRayCamera
+from XRayTo3DLib.imaging.types import IntensityNote, Radiograph, SpacingSource
+
+PREFIX = "XRayTo3D."
+SOURCE, BEAM, LANDMARKS = "XRayTo3D.Source", "XRayTo3D.Beam", "XRayTo3D.Landmarks"
+USED, SHOW_BEAM = "XRayTo3D.Used", "XRayTo3D.ShowBeam"
+COLOURS = ((0.96, 0.66, 0.14), (0.16, 0.76, 0.86), (0.82, 0.47, 0.87), (0.55, 0.80, 0.33))
+"""Amber, cyan, magenta, green: one per view, told apart by colour-blind people too."""
+LETTERS = "ABCD"
+MOST_VIEWS = len(LETTERS)
+
+
+def radiographNodes() -> list[Any]:
+    """All radiographs of the scene, in the order they were added."""
+    nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    return [node for node in nodes if node.GetAttribute(mrml.ROLE) == mrml.ROLE_RADIOGRAPH]
+
+
+def usedRadiographNodes() -> list[Any]:
+    """Those that a person did not leave out."""
+    return [node for node in radiographNodes() if node.GetAttribute(USED) != "0"]
+
+
+def viewLetter(node: Any) -> str:
+    """A, B, C or D, kept on the node so that colours stay when another radiograph is removed."""
+    return node.GetAttribute(PREFIX + "Letter") or LETTERS[0]
+
+
+def colourOf(node: Any) -> tuple[float, float, float]:
+    return COLOURS[LETTERS.index(viewLetter(node))]
+
+
+def sourceNode(node: Any) -> Any:
+    return node.GetNodeReference(SOURCE)
+
+
+# ---- to the scene ----------------------------------------------------------------------------------------------------
+
+
+def radiographToScene(radiograph: Radiograph) -> Any:
+    """Add a radiograph: volume, source point and (hidden) beam.
+
+    Raises:
+        InputError: Four views are loaded already.
+    """
+    taken = {viewLetter(node) for node in radiographNodes()}
+    free = [letter for letter in LETTERS if letter not in taken]
+    if not free:
+        raise InputError(f"{MOST_VIEWS} radiographs are loaded already; remove one first.")
+    mark = mrml.SYNTHETIC_MARK if radiograph.synthetic and mrml.SYNTHETIC_MARK.strip() not in radiograph.name else ""
+    name = slicer.mrmlScene.GenerateUniqueName(f"{radiograph.name}{mark}")
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    slicer.util.updateVolumeFromArray(node, radiograph.pixels[None])
+    mrml.setIjkToLps(node, radiograph.camera.detector_to_world)
+    for key, value in _attributes(radiograph, free[0]).items():
+        node.SetAttribute(key, value)
+    node.SetDescription("\n".join(radiograph.notes))
+    _display(node, radiograph.pixels)
+    _addSource(node, radiograph.camera)
+    updateBeam(node)
+    return node
+
+
+def _attributes(radiograph: Radiograph, letter: str) -> dict[str, str]:
+    note = radiograph.intensity
+    return {
+        mrml.ROLE: mrml.ROLE_RADIOGRAPH,
+        PREFIX + "Letter": letter,
+        PREFIX + "Name": radiograph.name,
+        PREFIX + "View": radiograph.view,
+        PREFIX + "Laterality": radiograph.laterality,
+        PREFIX + "SpacingSource": radiograph.spacing_source.value,
+        PREFIX + "IntensityMode": note.mode,
+        PREFIX + "IntensityI0": "" if note.i0 is None else repr(float(note.i0)),
+        PREFIX + "IntensityAbsolute": str(int(note.absolute)),
+        PREFIX + "IntensityHow": note.how,
+        PREFIX + "Notes": "\n".join(radiograph.notes),
+        mrml.SYNTHETIC: str(int(radiograph.synthetic)),
+        USED: "1",
+        SHOW_BEAM: "1",
+    }
+
+
+def _display(node: Any, pixels: np.ndarray) -> None:
+    """Bone bright; the darkest and brightest half percent are cut so that a collimator does not rule the contrast."""
+    node.CreateDefaultDisplayNodes()
+    display = node.GetDisplayNode()
+    low, high = np.percentile(pixels, [0.5, 99.5])
+    display.SetAutoWindowLevel(False)
+    display.SetWindowLevelMinMax(float(low), float(max(high, low + 1e-3)))
+    display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
+    display.SetInterpolate(True)
+
+
+def _addSource(node: Any, camera: XRayCamera) -> None:
+    source = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", f"{node.GetName()} source")
+    source.AddControlPoint(vtk.vtkVector3d(*mrml.rasFromLps(camera.source)), f"{viewLetter(node)} source")
+    source.SetDescription("Focal spot of the X-ray tube; moving it changes the radiograph's geometry.")
+    source.SetLocked(True)
+    source.CreateDefaultDisplayNodes()
+    display = source.GetDisplayNode()
+    display.SetSelectedColor(*colourOf(node))
+    display.SetColor(*colourOf(node))
+    display.SetGlyphType(display.Sphere3D)
+    display.SetUseGlyphScale(False)
+    display.SetGlyphSize(8.0)
+    display.SetTextScale(3.0)
+    display.SetVisibility2D(False)
+    display.SetVisibility(False)
+    node.SetNodeReferenceID(SOURCE, source.GetID())
+
+
+# ---- from the scene --------------------------------------------------------------------------------------------------
+
+
+def cameraFromNode(node: Any) -> XRayCamera:
+    """The camera as the scene has it now, parent transforms included.
+
+    Raises:
+        InputError: The source is gone, or was moved onto the detector.
+    """
+    source = sourceNode(node)
+    if source is None or source.GetNumberOfControlPoints() < 1:
+        raise InputError(f"radiograph {node.GetName()} has lost its X-ray source point; load it again.")
+    toLps = mrml.ijkToLps(node, world=True)
+    spacing = np.linalg.norm(toLps[:3, :2], axis=0)
+    columns, rows, _slices = node.GetImageData().GetDimensions()
+    (position,) = list(mrml.landmarks(source, world=True).values())[:1]
+    return XRayCamera(
+        source=position,
+        origin=toLps[:3, 3],
+        column_direction=toLps[:3, 0],
+        row_direction=toLps[:3, 1],
+        spacing=(float(spacing[0]), float(spacing[1])),
+        size=(columns, rows),
+    )
+
+
+def radiographFromNode(node: Any) -> Radiograph:
+    """Pixels, camera and what was known about them, from nodes alone.
+
+    Raises:
+        InputError: Not a radiograph, or without pixels or source.
+    """
+    if node.GetAttribute(mrml.ROLE) != mrml.ROLE_RADIOGRAPH or node.GetImageData() is None:
+        raise InputError(f"{node.GetName()} is not a radiograph with its X-ray geometry; load it in section 1.")
+
+    def known(key: str) -> str:
+        return node.GetAttribute(PREFIX + key) or ""
+
+    i0 = known("IntensityI0")
+    return Radiograph(
+        pixels=slicer.util.arrayFromVolume(node)[0].astype(np.float32),
+        camera=cameraFromNode(node),
+        intensity=IntensityNote(
+            known("IntensityMode"), float(i0) if i0 else None, known("IntensityAbsolute") == "1", known("IntensityHow")
+        ),
+        spacing_source=SpacingSource(known("SpacingSource") or SpacingSource.USER.value),
+        view=known("View"),
+        laterality=known("Laterality"),
+        name=node.GetName().removesuffix(mrml.SYNTHETIC_MARK),
+        notes=tuple(text for text in known("Notes").split("\n") if text),
+        synthetic=node.GetAttribute(mrml.SYNTHETIC) == "1",
+    )
+
+
+def withoutPixels(radiograph: Radiograph) -> Radiograph:
+    """A cheap stand-in where only the camera matters (cache keys, tests)."""
+    return replace(radiograph, pixels=np.zeros_like(radiograph.pixels))
+
+
+def pixelOf(node: Any, pointsLps: Any) -> np.ndarray:
+    """Pixel coordinates (N, 2) as (column, row) of world points (N, 3) LPS that lie on the radiograph."""
+    toPixel = np.linalg.inv(mrml.ijkToLps(node, world=True))
+    points = np.asarray(pointsLps, dtype=np.float64)
+    return (points @ toPixel[:3, :3].T + toPixel[:3, 3])[..., :2]
+
+
+# ---- the beam --------------------------------------------------------------------------------------------------------
+
+
+def updateBeam(node: Any) -> Any:
+    """Detector frame, four edges to the source and the central ray, as a thin model; made where missing."""
+    camera = cameraFromNode(node)
+    beam = node.GetNodeReference(BEAM)
+    if beam is None:
+        beam = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLModelNode", f"{node.GetName()} beam")
+        beam.CreateDefaultDisplayNodes()
+        display = beam.GetDisplayNode()
+        display.SetColor(*colourOf(node))
+        display.SetLineWidth(2)
+        display.SetLighting(False)
+        display.SetVisibility2D(False)
+        display.SetVisibility(False)
+        node.SetNodeReferenceID(BEAM, beam.GetID())
+    beam.SetAndObservePolyData(_beamLines(camera))
+    return beam
+
+
+def _beamLines(camera: XRayCamera) -> vtk.vtkPolyData:
+    columns, rows = camera.size
+    corners = [[-0.5, -0.5], [columns - 0.5, -0.5], [columns - 0.5, rows - 0.5], [-0.5, rows - 0.5]]
+    positions = [camera.source, *camera.pixel_to_world(corners), camera.centre]
+    points, lines = vtk.vtkPoints(), vtk.vtkCellArray()
+    for position in mrml.rasFromLps(positions):
+        points.InsertNextPoint(position)
+    for ids in ((1, 2, 3, 4, 1), (0, 1), (0, 2), (0, 3), (0, 4)):
+        lines.InsertNextCell(len(ids))
+        for each in ids:
+            lines.InsertCellPoint(each)
+    result = vtk.vtkPolyData()
+    result.SetPoints(points)
+    result.SetLines(lines)
+    return result
+
+
+def showBeam(node: Any, visible: bool) -> None:
+    for each in (node.GetNodeReference(BEAM), sourceNode(node)):
+        if each is not None and each.GetDisplayNode() is not None:
+            each.GetDisplayNode().SetVisibility(visible)
+
+
+def removeRadiograph(node: Any) -> None:
+    """Remove a radiograph and everything that belongs to it alone."""
+    for role in (SOURCE, BEAM, LANDMARKS):
+        each = node.GetNodeReference(role)
+        if each is not None:
+            slicer.mrmlScene.RemoveNode(each)
+    slicer.mrmlScene.RemoveNode(node)

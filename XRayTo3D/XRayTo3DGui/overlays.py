@@ -1,0 +1,212 @@
+"""The bone over each radiograph, live: its outline on the detector, or its DRR, or nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+
+from XRayTo3DGui import layouts, mrml
+from XRayTo3DGui import mrml_radiographs as radiographs
+from XRayTo3DGui.bone import BoneCache
+from XRayTo3DGui.parameters import OVERLAY_DRR, OVERLAY_OUTLINE
+from XRayTo3DLib.geometry import RigidPose, XRayCamera
+
+OUTLINE_SHARE = 0.08
+"""Height of the outline: share of the DRR's brightest pixel, low enough for the thin edge of a bone."""
+OUTLINE_COLOUR = (1.0, 0.95, 0.2)
+DRR_TABLE = "XRayTo3D DRR"
+
+
+class Overlays:
+    """Draws the overlay nodes of all radiographs. They live in this session only: made again by the next update."""
+
+    def __init__(self, bone: BoneCache) -> None:
+        self._bone = bone
+        self._cameras: dict[str, tuple[XRayCamera, XRayCamera]] = {}
+        self._outlines: dict[str, Any] = {}
+        self._drrs: dict[str, Any] = {}
+
+    def update(self, parameters: Any, pose: RigidPose) -> None:
+        """Draw for every radiograph in use at ``pose``.
+
+        Raises:
+            InputError: The bone or a radiograph cannot be used.
+        """
+        used = {node.GetID() for node in radiographs.usedRadiographNodes()}
+        with slicer.util.RenderBlocker():
+            for node in radiographs.radiographNodes():
+                mode = parameters.overlayMode if node.GetID() in used else ""
+                if mode not in (OVERLAY_OUTLINE, OVERLAY_DRR):
+                    self._hideBoth(node)
+                    continue
+                camera = self._smallCamera(node, parameters.overlayWidth)
+                image = self._bone.drr(parameters, camera, pose)
+                if mode == OVERLAY_OUTLINE:
+                    self._hideDrr(node)
+                    self._drawOutline(node, image, camera, parameters)
+                else:
+                    self._hideOutline(node)
+                    self._drawDrr(node, image, camera, parameters)
+
+    def clear(self) -> None:
+        """Remove every overlay node of the scene."""
+        for node in radiographs.radiographNodes():
+            self._hideBoth(node)
+        for each in [*self._outlines.values(), *self._drrs.values()]:
+            if slicer.mrmlScene.IsNodePresent(each):
+                slicer.mrmlScene.RemoveNode(each)
+        self._cameras, self._outlines, self._drrs = {}, {}, {}
+
+    def hideAll(self) -> None:
+        """Hide what is drawn (nothing to draw any more)."""
+        for node in radiographs.radiographNodes():
+            self._hideBoth(node)
+
+    def outlineOf(self, node: Any) -> Any:
+        """The outline model of a radiograph, or None."""
+        return _present(self._outlines.get(node.GetID()))
+
+    def drrOf(self, node: Any) -> Any:
+        """The DRR volume of a radiograph, or None."""
+        return _present(self._drrs.get(node.GetID()))
+
+    def _smallCamera(self, node: Any, width: int) -> XRayCamera:
+        """The radiograph's camera with about ``width`` pixels along the longer side; kept while it stays the same."""
+        camera = radiographs.cameraFromNode(node)
+        small = self._cameras.get(node.GetID())
+        longer = max(camera.size)
+        size = tuple(max(2, round(each * min(1.0, width / longer))) for each in camera.size)
+        if small is None or small[1].size != size or not small[0].is_close(camera):
+            small = (camera, camera.resampled(size))
+            self._cameras[node.GetID()] = small
+        return small[1]
+
+    # ---- outline -------------------------------------------------------------------------------------------------
+
+    def _drawOutline(self, node: Any, image: np.ndarray, camera: XRayCamera, parameters: Any) -> None:
+        from XRayTo3DLib.projection.contours import drr_outline
+
+        model = self.outlineOf(node)
+        if model is None:
+            model = self._outlines[node.GetID()] = _newOutline(node)
+        brightest = float(image.max())
+        lines = drr_outline(image, OUTLINE_SHARE * brightest) if brightest > 0 else []
+        model.SetAndObservePolyData(_polylines([camera.pixel_to_world(line) for line in lines]))
+        views = [layouts.sliceNode(radiographs.viewLetter(node))]
+        if parameters.overlayIn3D:
+            views += slicer.util.getNodesByClass("vtkMRMLViewNode")
+        ids = [view.GetID() for view in views if view is not None]
+        display = model.GetDisplayNode()
+        if list(display.GetViewNodeIDs() or ()) != ids:
+            display.SetViewNodeIDs(ids)
+        display.SetOpacity(parameters.overlayOpacity)
+        display.SetSliceIntersectionOpacity(parameters.overlayOpacity)
+        display.SetVisibility(bool(ids))  # an empty list of views would mean: every view
+
+    def _hideOutline(self, node: Any) -> None:
+        model = self.outlineOf(node)
+        if model is not None:
+            model.GetDisplayNode().SetVisibility(False)
+
+    # ---- DRR -----------------------------------------------------------------------------------------------------
+
+    def _drawDrr(self, node: Any, image: np.ndarray, camera: XRayCamera, parameters: Any) -> None:
+        volume = self.drrOf(node)
+        if volume is None:
+            volume = self._drrs[node.GetID()] = _newDrr(node)
+        slicer.util.updateVolumeFromArray(volume, image[None].astype(np.float32))
+        mrml.setIjkToLps(volume, camera.detector_to_world)
+        brightest = max(float(image.max()), 1e-3)
+        display = volume.GetDisplayNode()
+        display.SetWindowLevelMinMax(0.0, brightest)
+        display.SetThreshold(OUTLINE_SHARE / 2 * brightest, brightest)
+        composite = _composite(node)
+        if composite is not None:
+            composite.SetForegroundVolumeID(volume.GetID())
+            composite.SetForegroundOpacity(parameters.overlayOpacity)
+
+    def _hideDrr(self, node: Any) -> None:
+        volume, composite = self.drrOf(node), _composite(node)
+        if volume is not None and composite is not None and composite.GetForegroundVolumeID() == volume.GetID():
+            composite.SetForegroundVolumeID(None)
+
+    def _hideBoth(self, node: Any) -> None:
+        self._hideDrr(node)
+        self._hideOutline(node)
+
+
+def _present(node: Any) -> Any:
+    return node if node is not None and slicer.mrmlScene.IsNodePresent(node) else None
+
+
+def _polylines(lines: list[np.ndarray]) -> vtk.vtkPolyData:
+    points, cells = vtk.vtkPoints(), vtk.vtkCellArray()
+    for line in lines:
+        ids = [points.InsertNextPoint(position) for position in mrml.rasFromLps(line)]
+        cells.InsertNextCell(len(ids))
+        for each in ids:
+            cells.InsertCellPoint(each)
+    result = vtk.vtkPolyData()
+    result.SetPoints(points)
+    result.SetLines(cells)
+    return result
+
+
+def _newOutline(node: Any) -> Any:
+    model = _hiddenNode("vtkMRMLModelNode", f"{node.GetName()} outline")
+    model.CreateDefaultDisplayNodes()
+    display = model.GetDisplayNode()
+    display.SetSaveWithScene(False)
+    display.SetColor(*OUTLINE_COLOUR)
+    display.SetLineWidth(2)
+    display.SetLighting(False)
+    display.SetVisibility2D(True)
+    display.SetSliceDisplayModeToProjection()
+    display.SetSliceIntersectionThickness(2)
+    return model
+
+
+def _newDrr(node: Any) -> Any:
+    volume = _hiddenNode("vtkMRMLScalarVolumeNode", f"{node.GetName()} DRR")
+    volume.CreateDefaultDisplayNodes()
+    display = volume.GetDisplayNode()
+    display.SetSaveWithScene(False)
+    display.SetAutoWindowLevel(False)
+    display.SetAutoThreshold(False)
+    display.SetApplyThreshold(True)
+    display.SetAndObserveColorNodeID(_drrColours(node).GetID())
+    return volume
+
+
+def _drrColours(node: Any) -> Any:
+    """Black to the view's colour: a DRR over a grey radiograph must be told from it."""
+    name = f"{DRR_TABLE} {radiographs.viewLetter(node)}"
+    table = slicer.mrmlScene.GetFirstNodeByName(name)
+    if table is None:
+        table = _hiddenNode("vtkMRMLColorTableNode", name)
+        table.SetTypeToUser()
+        table.SetNumberOfColors(256)
+        colour = np.array(radiographs.colourOf(node))
+        for index, share in enumerate(np.linspace(0, 1, 256)):
+            table.SetColor(index, *(share * colour), 1.0)
+        table.SetNamesFromColors()
+    return table
+
+
+def _composite(node: Any) -> Any:
+    view = layouts.sliceNode(radiographs.viewLetter(node))
+    logic = slicer.app.applicationLogic().GetSliceLogic(view) if view is not None else None
+    return logic.GetSliceCompositeNode() if logic is not None else None
+
+
+def _hiddenNode(className: str, name: str) -> Any:
+    """A node for the eye only: in no selector, not saved."""
+    node = slicer.mrmlScene.CreateNodeByClass(className)
+    node.UnRegister(None)
+    node.SetName(name)
+    node.SetHideFromEditors(True)
+    node.SetSaveWithScene(False)
+    return slicer.mrmlScene.AddNode(node)

@@ -1,0 +1,34 @@
+"""What every panel of the module offers to the module widget."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+
+class Panel(Protocol):
+    """One collapsible section. Built once; follows the parameter node; survives an empty or closed scene."""
+
+    ui: Any
+
+    def setup(self) -> Any:
+        """Load ``Resources/UI/<Name>.ui``, connect its controls, and return the Qt widget."""
+        ...
+
+    def setParameterNode(self, node: Any | None) -> None:
+        """Follow another parameter node; None while the scene closes or the module is left."""
+        ...
+
+    def cleanup(self) -> None:
+        """Stop everything that runs, remove every observer."""
+        ...
+
+
+# Plain words in the panels; the colours read on Slicer's light and dark style alike.
+GOOD, UNSURE, BAD, QUIET = "#2e8b57", "#d08700", "#d0433b", "#808080"
+
+
+def showStatus(label: Any, text: str, colour: str = "") -> None:
+    """One sentence in a panel's status label; hidden while there is none."""
+    label.text = text
+    label.setStyleSheet(f"color: {colour}" if colour else "")
+    label.setVisible(bool(text))

@@ -1,0 +1,56 @@
+"""The module's parameter node: what a person chose, saved with the scene."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from slicer import (
+    vtkMRMLDisplayableNode,
+    vtkMRMLMarkupsFiducialNode,
+    vtkMRMLModelNode,
+    vtkMRMLScalarVolumeNode,
+    vtkMRMLTransformNode,
+)
+from slicer.parameterNodeWrapper import Choice, Decimals, WithinRange, parameterNodeWrapper
+
+OVERLAY_OUTLINE, OVERLAY_DRR, OVERLAY_OFF = "Outline", "DRR", "Off"
+
+
+@parameterNodeWrapper
+class XRayTo3DParameterNode:
+    """Every choice of the three panels; lengths in mm, angles in degrees."""
+
+    caseName: str = "case"
+
+    # 1 Radiographs
+    showBeams: bool = False
+
+    # 2 Registration
+    ctVolume: vtkMRMLScalarVolumeNode
+    segmentation: vtkMRMLDisplayableNode
+    segmentId: str = ""
+    poseTransform: vtkMRMLTransformNode
+    boneModel: vtkMRMLModelNode
+    ctLandmarks: vtkMRMLMarkupsFiducialNode
+    landmarkNames: str = "1, 2, 3, 4"
+    overlayMode: Annotated[str, Choice([OVERLAY_OUTLINE, OVERLAY_DRR, OVERLAY_OFF])] = OVERLAY_OUTLINE
+    overlayOpacity: Annotated[float, WithinRange(0.0, 1.0), Decimals(2)] = 0.7
+    overlayWidth: Annotated[int, WithinRange(64, 1024)] = 256
+    overlayIn3D: bool = False
+    showHandles: bool = False
+    nudgeMillimetres: Annotated[float, WithinRange(0.1, 50.0), Decimals(1)] = 1.0
+    nudgeDegrees: Annotated[float, WithinRange(0.1, 45.0), Decimals(1)] = 2.0
+    starts: Annotated[int, WithinRange(1, 200)] = 10
+    spreadDegrees: Annotated[float, WithinRange(0.0, 45.0), Decimals(1)] = 4.0
+    spreadMillimetres: Annotated[float, WithinRange(0.0, 50.0), Decimals(1)] = 3.0
+    pixelSizes: str = "1.4, 0.7, 0.35"
+    marginMillimetres: Annotated[float, WithinRange(1.0, 50.0), Decimals(1)] = 10.0
+    seed: Annotated[int, WithinRange(0, 99999)] = 0
+    reviewerRole: str = ""
+
+    # 3 Evaluation
+    evaluationReference: vtkMRMLModelNode
+    evaluationResult: vtkMRMLModelNode
+    evaluationMaximum: Annotated[float, WithinRange(0.1, 100)] = 5.0
+    evaluationSigned: bool = False
+    evaluationIgnoreBoundary: bool = False

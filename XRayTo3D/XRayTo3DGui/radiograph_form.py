@@ -1,0 +1,150 @@
+"""The form that asks what a radiograph's file does not say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from XRayTo3DGui.panel import BAD
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.geometry import XRayCamera
+from XRayTo3DLib.imaging.radiograph_info import RadiographInfo, inspect_radiograph
+
+VIEWS = (None, "AP", "PA", "LAT", "LL", "RL")
+KINDS = (None, "detector", "calibrated")
+INTENSITIES = ("auto", "transmitted", "attenuation", "line-integral")
+INTENSITY_WORDS = {
+    "transmitted": "transmitted (bone dark)",
+    "attenuation": "attenuation (bone bright)",
+    "line-integral": "line integrals",
+}
+NEEDED = f"color: {BAD}; font-weight: bold"
+
+
+class RadiographForm:
+    """Reads a file's facts, shows what is missing, and turns the fields into arguments of ``read_radiograph``."""
+
+    def __init__(self, ui: Any) -> None:
+        self.ui = ui
+        self.info: RadiographInfo | None = None
+        self.problem = ""
+        # What each argument is called in the panel, its label, and whether it is answered.
+        self._fields = {
+            "spacing": (_("pixel spacing"), ui.spacingColumnSpinBoxLabel),
+            "spacing_kind": (_("where the spacing holds"), ui.spacingKindComboLabel),
+            "sdd": (_("source–detector distance"), ui.sddSpinBoxLabel),
+            "source_isocentre": (_("source–object distance"), ui.sourceIsocentreSpinBoxLabel),
+            "magnification": (_("magnification"), ui.magnificationSpinBoxLabel),
+            "view": (_("view"), ui.viewComboLabel),
+            "frame": (_("frame"), ui.frameSpinBoxLabel),
+        }
+
+    def inspect(self, path: str) -> None:
+        """Read what the file says; ``problem`` says why it cannot."""
+        self.info, self.problem = None, ""
+        if path.strip():
+            try:
+                self.info = inspect_radiograph(Path(path).expanduser())
+            except InputError as error:
+                self.problem = str(error)
+        self._showFacts()
+
+    def clear(self) -> None:
+        """Forget the answers: they belong to one file."""
+        for spinBox in (self.ui.spacingColumnSpinBox, self.ui.spacingRowSpinBox, self.ui.sddSpinBox):
+            spinBox.value = 0
+        self.ui.sourceIsocentreSpinBox.value = self.ui.magnificationSpinBox.value = 0
+        self.ui.viewCombo.currentIndex = self.ui.spacingKindCombo.currentIndex = 0
+        self.ui.intensityCombo.currentIndex = 0
+        self.ui.frameSpinBox.value = 1
+        self.ui.nameEdit.text = ""
+        self.ui.cameraPath.currentPath = ""
+
+    def missing(self) -> list[str]:
+        """What is still needed, in the panel's words."""
+        if self.info is None or self.ui.cameraPath.currentPath.strip():
+            return []
+        open_ = [name for name in self.info.missing if name in self._fields and not self._answered(name)]
+        return [self._fields[name][0] for name in open_]
+
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments of ``read_radiograph``.
+
+        Raises:
+            InputError: The camera file cannot be used.
+        """
+        camera = self.ui.cameraPath.currentPath.strip()
+        column, row = self.ui.spacingColumnSpinBox.value, self.ui.spacingRowSpinBox.value
+        several = self.info is not None and self.info.frames > 1
+        return {
+            "camera": XRayCamera.load(Path(camera).expanduser()) if camera else None,
+            "frame": self.ui.frameSpinBox.value - 1 if several else None,
+            "intensity": INTENSITIES[self.ui.intensityCombo.currentIndex],
+            "spacing": (column or row, row or column) if column or row else None,
+            "spacing_kind": KINDS[self.ui.spacingKindCombo.currentIndex],
+            "sdd": self.ui.sddSpinBox.value or None,
+            "source_isocentre": self.ui.sourceIsocentreSpinBox.value or None,
+            "magnification": self.ui.magnificationSpinBox.value or None,
+            "view": VIEWS[self.ui.viewCombo.currentIndex],
+            "name": self.ui.nameEdit.text.strip() or None,
+        }
+
+    def markMissing(self) -> None:
+        """The labels of what is needed and not yet given stand out."""
+        needed = self.info.missing if self.info is not None and not self.ui.cameraPath.currentPath.strip() else ()
+        for name, (_words, label) in self._fields.items():
+            label.setStyleSheet(NEEDED if name in needed and not self._answered(name) else "")
+
+    def _answered(self, name: str) -> bool:
+        ui = self.ui
+        answers = {
+            "spacing": ui.spacingColumnSpinBox.value or ui.spacingRowSpinBox.value,
+            "spacing_kind": ui.spacingKindCombo.currentIndex > 0 or ui.magnificationSpinBox.value,
+            "sdd": ui.sddSpinBox.value,
+            "source_isocentre": ui.sourceIsocentreSpinBox.value,
+            "magnification": ui.magnificationSpinBox.value or ui.sourceIsocentreSpinBox.value,
+            "view": ui.viewCombo.currentIndex > 0,
+            "frame": True,  # the spin box always holds one
+        }
+        return bool(answers[name])
+
+    def _showFacts(self) -> None:
+        """What the file says goes into the summary and, greyed by being the special value, into the fields."""
+        info, ui = self.info, self.ui
+        ui.fileSummaryLabel.text = factsText(info) if info is not None else ""
+        ui.fileSummaryLabel.setVisible(info is not None)
+        spacing = info.spacings[0].value if info is not None and info.spacings else None
+        sdd = info.sdd if info is not None else None
+        ui.spacingColumnSpinBox.specialValueText = _("{mm:.4g} mm (file)").format(mm=spacing[0]) if spacing else "?"
+        ui.spacingRowSpinBox.specialValueText = _("{mm:.4g} mm (file)").format(mm=spacing[1]) if spacing else "?"
+        ui.sddSpinBox.specialValueText = _("{mm:.5g} mm (file)").format(mm=sdd) if sdd else "?"
+        several = info is not None and info.frames > 1
+        ui.frameSpinBox.maximum = info.frames if several else 1
+        ui.frameSpinBox.enabled = several
+        if several or (info is not None and "magnification" in info.missing):
+            ui.moreBox.collapsed = False
+        ui.nameEdit.placeholderText = info.name if info is not None else _("as the file")
+
+
+def factsText(info: RadiographInfo) -> str:
+    """What the file says, as short HTML."""
+    head = f"<b>{info.kind}</b>, {info.size[0]} × {info.size[1]} {_('pixels')}"
+    head += f", {info.bits} bit" if info.bits else ""
+    head += f", {info.frames} {_('frames')}" if info.frames > 1 else ""
+    view = " ".join(part for part in (info.modality, info.view, info.laterality) if part)
+    lines = [head + (f", {view}" if view else "") + (f", <b>{_('synthetic')}</b>" if info.synthetic else "")]
+    for fact in info.spacings:
+        column, row = fact.value
+        lines.append(f"{column:.4g} × {row:.4g} mm: {fact.meaning} <i>({fact.tag})</i>")
+    if not info.spacings:
+        lines.append(_("No pixel spacing."))
+    if info.sdd is None:
+        lines.append(_("No source–detector distance."))
+    else:
+        lines.append(_("Source–detector {mm:g} mm.").format(mm=info.sdd))
+    words = INTENSITY_WORDS.get(info.intensity, info.intensity)
+    doubt = "" if info.intensity_confident else f" <b>{_('Not sure: check that bone is bright.')}</b>"
+    lines.append(_("Intensities: {mode} ({why}).").format(mode=words, why=info.intensity_reason.rstrip(".")) + doubt)
+    return "<br>".join(lines)

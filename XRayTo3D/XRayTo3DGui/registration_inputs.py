@@ -1,0 +1,113 @@
+"""Which bone, and which radiographs: the segment's combo box and the radiographs' check list."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from XRayTo3DGui import mrml
+from XRayTo3DGui import mrml_radiographs as radiographs
+
+
+class RegistrationInputs:
+    """Keeps the two lists in step with the scene; what is chosen lives in the scene."""
+
+    def __init__(self, panel: Any) -> None:
+        self.panel, self.ui = panel, panel.ui
+        self._segments: list[str] = []
+        self._listed: list[str] = []
+        self._shown: Any = None
+        self._ctId = self._labelsId = ""
+        self._filling = False
+        self.ui.segmentCombo.connect("currentIndexChanged(int)", self._onSegment)
+        self.ui.radiographList.connect("itemChanged(QListWidgetItem*)", self._onTick)
+
+    def sync(self) -> None:
+        """As parameters and scene have it now."""
+        self._followCt()
+        self._filling = True
+        try:
+            self._syncSegments()
+            self._syncRadiographs()
+        finally:
+            self._filling = False
+
+    def _followCt(self) -> None:
+        """Another CT has another pose, model and segmentation; the first CT after opening a scene keeps its own."""
+        parameters = self.panel.parameters
+        ctId = parameters.ctVolume.GetID() if parameters.ctVolume is not None else ""
+        if ctId and self._ctId and ctId != self._ctId:
+            parameters.poseTransform = parameters.boneModel = parameters.ctLandmarks = None
+            parameters.segmentation = None
+        if ctId and parameters.segmentation is None and ctId != self._ctId:
+            parameters.segmentation = _segmentationOf(parameters.ctVolume)
+        self._ctId = ctId
+
+    def _syncSegments(self) -> None:
+        parameters = self.panel.parameters
+        choices = [("", _("the whole CT")), *mrml.segmentChoices(parameters.segmentation)]
+        labelsId = parameters.segmentation.GetID() if parameters.segmentation is not None else ""
+        known = [identifier for identifier, _name in choices]
+        if parameters.segmentId not in known or (labelsId and not self._labelsId and not parameters.segmentId):
+            parameters.segmentId = known[1] if len(known) > 1 else ""
+        self._labelsId = labelsId
+        if choices != self._shown:
+            self._shown, self._segments = choices, known
+            self.ui.segmentCombo.clear()
+            self.ui.segmentCombo.addItems([name for _identifier, name in choices])
+        self.ui.segmentCombo.currentIndex = known.index(parameters.segmentId)
+        self.ui.segmentCombo.enabled = len(choices) > 1
+
+    def _onSegment(self, index: int) -> None:
+        parameters = self.panel.parameters
+        if not self._filling and parameters is not None and 0 <= index < len(self._segments):
+            parameters.segmentId = self._segments[index]
+
+    def _syncRadiographs(self) -> None:
+        listed, widget = radiographs.radiographNodes(), self.ui.radiographList
+        self._listed = [node.GetID() for node in listed]
+        widget.clear()
+        for node in listed:
+            item = qt.QListWidgetItem(f"{radiographs.viewLetter(node)}   {node.GetName()}")
+            red, green, blue = (round(255 * value) for value in radiographs.colourOf(node))
+            swatch = qt.QPixmap(12, 12)
+            swatch.fill(qt.QColor(red, green, blue))
+            item.setIcon(qt.QIcon(swatch))
+            item.setCheckState(qt.Qt.Unchecked if node.GetAttribute(radiographs.USED) == "0" else qt.Qt.Checked)
+            widget.addItem(item)
+        widget.setFixedHeight(22 * max(2, len(listed)) + 6)
+        self.panel.adjust.setViews(listed)
+
+    def _onTick(self, item: Any) -> None:
+        row = self.ui.radiographList.row(item)
+        if self._filling or not 0 <= row < len(self._listed):
+            return
+        node = slicer.mrmlScene.GetNodeByID(self._listed[row])
+        node.SetAttribute(radiographs.USED, "1" if item.checkState() == qt.Qt.Checked else "0")
+        self.panel.updateButtons()
+        self.panel.requestOverlay()
+
+    def problem(self) -> str:
+        """What is missing to register, empty when nothing is."""
+        parameters = self.panel.parameters
+        if parameters is None or parameters.ctVolume is None:
+            return _("Choose the CT volume first")
+        if parameters.ctVolume.GetAttribute(mrml.ROLE) == mrml.ROLE_RADIOGRAPH:
+            return _("{name} is a radiograph; choose the CT volume").format(name=parameters.ctVolume.GetName())
+        if not radiographs.radiographNodes():
+            return _("Load a radiograph in section 1 first")
+        if not radiographs.usedRadiographNodes():
+            return _("Tick at least one radiograph")
+        return ""
+
+
+def _segmentationOf(volume: Any) -> Any:
+    """The segmentation that was drawn on a volume, or None."""
+    for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
+        role = slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
+        if node.GetNodeReference(role) is volume:
+            return node
+    return None

@@ -1,0 +1,166 @@
+"""Running the registration between repaints: the bone moves live, Cancel stops at once."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from XRayTo3DGui import bone as bones
+from XRayTo3DGui import mrml
+from XRayTo3DGui import mrml_radiographs as radiographs
+from XRayTo3DGui.jobs import StepRunner
+from XRayTo3DGui.panel import BAD
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.geometry import RigidPose
+
+INPUTS = (
+    "ctSelector",
+    "segmentationSelector",
+    "segmentCombo",
+    "poseSelector",
+    "radiographList",
+    "adjustSection",
+    "landmarksSection",
+    "advancedSection",
+)
+
+
+class RegistrationRun:
+    """The Register button, its progress, and what comes of it."""
+
+    def __init__(self, panel: Any) -> None:
+        self.panel, self.ui = panel, panel.ui
+        self._runner = StepRunner(self._onState, self._onFinished, self._onFailed, self._onCancelled)
+        self._registration: Any = None
+        self._start: RigidPose | None = None
+        self._stopping = False
+        self._began = 0.0
+        self.ui.progressBar.setVisible(False)
+        self.ui.registerButton.connect("clicked(bool)", self.onButton)
+
+    @property
+    def running(self) -> bool:
+        return self._runner.running
+
+    def onButton(self, *_args: Any) -> None:
+        """Register, or Cancel while it runs."""
+        if self.running:
+            self._runner.cancel()
+            return
+        problem = bones.torchProblem()
+        if problem:
+            self.panel.say(problem, BAD)
+            return
+        with self.panel.explaining():
+            self._begin()
+
+    def _begin(self) -> None:
+        from XRayTo3DLib.registration.register import Registration
+
+        parameters, panel = self.panel.parameters, self.panel
+        options = optionsOf(parameters)
+        panel.say(_("Preparing…"))
+        bone = panel.bone.attenuation(parameters)
+        pictures = [radiographs.radiographFromNode(node) for node in radiographs.usedRadiographNodes()]
+        panel.ensurePose()
+        panel.history.remember()
+        self._start = panel.pose()
+        self._registration = Registration(bone, pictures, self._start, options)
+        panel.review.clear()
+        panel.history.paused = True
+        self._began = time.monotonic()
+        self.ui.progressBar.setValue(0)
+        self._runner.start(self._registration.steps())
+        self._showRunning(True)
+
+    def stop(self) -> None:
+        """The scene closes or the module is left: back to the start, without a word."""
+        self._stopping = True
+        try:
+            self._runner.cancel()
+        finally:
+            self._stopping = False
+
+    # ---- what the runner tells -----------------------------------------------------------------------------------
+
+    def _onState(self, state: Any) -> None:
+        node = self.panel.poseNode()
+        if node is None or node.GetScene() is None:
+            self.stop()
+            return
+        mrml.setPose(node, state.pose)
+        self.ui.progressBar.setValue(round(100 * state.fraction))
+        text = _("Comparing at {stage}: similarity {similarity:.2f}")
+        self.panel.say(text.format(stage=state.stage, similarity=state.similarity))
+
+    def _onFinished(self) -> None:
+        result = self._registration.result
+        mrml.setPose(self.panel.poseNode(), result.pose)
+        self._end()
+        self.panel.say(_("Registered in {seconds:.0f} s.").format(seconds=time.monotonic() - self._began))
+        self.panel.review.show(result)
+
+    def _onFailed(self, error: Exception) -> None:
+        self._restore()
+        self._end()
+        if not isinstance(error, InputError):
+            import slicer
+
+            slicer.util.errorDisplay(_("The registration failed."), detailedText=repr(error))
+        self.panel.say(_("{error} The bone is back at its start.").format(error=error), BAD)
+
+    def _onCancelled(self) -> None:
+        self._restore()
+        self._end()
+        if not self._stopping:
+            self.panel.say(_("Cancelled; the bone is back where the registration started."))
+
+    def _restore(self) -> None:
+        node = self.panel.poseNode()
+        if node is not None and self._start is not None:
+            mrml.setPose(node, self._start)
+
+    def _end(self) -> None:
+        self._registration = None
+        self.panel.history.paused = False
+        self.panel.history.remember()
+        self._showRunning(False)
+
+    def _showRunning(self, running: bool) -> None:
+        self.ui.progressBar.setVisible(running)
+        for name in INPUTS:
+            getattr(self.ui, name).enabled = not running
+        self.panel.updateButtons()
+
+    def updateButton(self, problem: str) -> None:
+        """Register, Cancel, or greyed with what is missing."""
+        button = self.ui.registerButton
+        button.text = _("Cancel") if self.running else _("Register")
+        button.enabled = self.running or not problem
+        ready = _("Register the bone to the radiographs, from the present pose")
+        button.toolTip = _("Stop and put the bone back") if self.running else problem or ready
+
+
+def optionsOf(parameters: Any) -> Any:
+    """Registration options as the panel has them.
+
+    Raises:
+        InputError: Pixel sizes that are no numbers, or out of range.
+    """
+    from XRayTo3DLib.registration.register import RegistrationOptions
+
+    try:
+        sizes = tuple(float(text) for text in parameters.pixelSizes.replace(";", ",").split(",") if text.strip())
+    except ValueError as error:
+        text = _("Pixel sizes must be numbers in mm, separated by commas, not '{text}'.")
+        raise InputError(text.format(text=parameters.pixelSizes)) from error
+    return RegistrationOptions(
+        starts=parameters.starts,
+        spread_deg=parameters.spreadDegrees,
+        spread_mm=parameters.spreadMillimetres,
+        pixel_mm=sizes,
+        margin_mm=parameters.marginMillimetres,
+        seed=parameters.seed,
+    )
