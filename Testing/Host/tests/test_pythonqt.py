@@ -219,3 +219,18 @@ def test_enabled_given_a_string_stays_true(qt):
 def test_writing_a_read_only_property_raises(qt):
     with pytest.raises(AttributeError, match="not writable"):
         qt.QPushButton("x").width = 3
+
+
+def test_objects_made_by_qt_connect_as_well(qt):
+    menu, got = qt.QMenu(), []
+    action = menu.addAction("Delete")
+    action.connect("triggered()", lambda: got.append("deleted"))
+    action.trigger()
+    assert got == ["deleted"]
+    assert qt.QTableWidget(1, 1).horizontalHeader().connect("sectionClicked(int)", got.append)
+
+
+def test_confirmation_without_an_answer_is_slicers_own(slicer_app):
+    import slicer
+
+    assert slicer.util.confirmOkCancelDisplay("sure?") is False
