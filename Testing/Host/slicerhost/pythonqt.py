@@ -160,8 +160,7 @@ def install() -> QtModule:
         return sys.modules["qt"]
     protect_singletons()
     qt = QtModule("qt")
-    for cls in qtproperties.patch_classes([*SOURCES, QtTest]):
-        _give_connect(cls)  # for objects that Qt makes itself, such as a menu's actions
+    qtproperties.patch_classes([*SOURCES, QtTest])
     _patch_qobject()
     _own_classes(qt)
     qt.SIGNAL = qt.SLOT = lambda text: text

@@ -12,8 +12,8 @@ VIRTUAL_OF_SAME_NAME = {"sizeHint", "minimumSizeHint"}
 INTEGER_TYPES = {"int", "uint"}
 
 
-def patch_classes(modules: list[Any]) -> set[type]:
-    """Patch every QObject class of the PySide6 ``modules``, base classes first; returns the classes."""
+def patch_classes(modules: list[Any]) -> None:
+    """Patch every QObject class of the PySide6 ``modules``, base classes first."""
     done: set[type] = set()
     for cls in _qobject_classes(modules):
         for base in reversed(cls.__mro__):
@@ -22,7 +22,6 @@ def patch_classes(modules: list[Any]) -> set[type]:
                 _patch_properties(base)
                 _patch_enums(base)
     _patch_enums(QtCore.Qt)
-    return done
 
 
 def _qobject_classes(modules: list[Any]) -> Iterator[type]:
