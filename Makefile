@@ -40,8 +40,8 @@ lint: $(LINT_DONE) ## ruff and the layers (which room may import which)
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 
-bench: $(TEST_DONE) ## run Testing/Benchmarks/bench_*.py
-	@echo "Benchmarks live in Testing/Benchmarks as bench_*.py; each prints its own figures."
+bench: $(TEST_DONE) ## ours and the peers side by side: Testing/Benchmarks/bench_*.py
+	@$(PIP) install -r Testing/Benchmarks/peers.txt
 	@for file in $(sort $(wildcard Testing/Benchmarks/bench_*.py)); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 host: $(TEST_DONE) ## open the Slicer module in a window, on the test host (needs a screen)
