@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import slicer
+from PySide6 import QtCore
+from shiboken6 import Shiboken
 
 # Slicer's own nodes that Clear() leaves or makes anew.
 KEPT_CLASSES = {
@@ -40,12 +42,21 @@ def leftovers(app: Any) -> list[str]:
         problems.append("rendering is still paused or slicer.mrmlScene was replaced")
         while not app.is_clean():
             app.resumeRender()
+    delete_widgets(app)
     app.mrmlScene().Clear(False)
     app.processEvents()
     leaked = _own_nodes(app)
     if leaked:
         problems.append(f"nodes left after the scene was cleared: {', '.join(leaked)}")
     return problems
+
+
+def delete_widgets(app: Any) -> None:
+    """Delete all windows and parentless widgets: their connections would keep them, observing the scene, for ever."""
+    for widget in app.topLevelWidgets():
+        if Shiboken.isValid(widget):
+            Shiboken.delete(widget)
+    QtCore.QCoreApplication.sendPostedEvents(None, QtCore.QEvent.DeferredDelete)
 
 
 def _own_nodes(app: Any) -> list[str]:

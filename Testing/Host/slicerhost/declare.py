@@ -60,7 +60,9 @@ def observe(subject: Any, event: Any, method: Callable) -> int:
     reference = weakref.WeakMethod(method)
     tags: list[int] = []
 
-    def relay(caller: Any, name: str) -> None:
+    def relay(caller: Any | None, name: str) -> None:
+        if caller is None:
+            return  # the object is being destroyed, its observers go with it
         receiver = reference()
         if receiver is None or not Shiboken.isValid(receiver.__self__):
             caller.RemoveObserver(tags[0])

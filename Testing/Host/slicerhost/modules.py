@@ -140,5 +140,4 @@ def discard_module_widget(module: ScriptedModule, widget: Any) -> None:
     module._representation = None
     if hasattr(slicer.modules, f"{module.name}Widget"):
         delattr(slicer.modules, f"{module.name}Widget")
-    widget.parent.hide()
-    widget.parent.deleteLater()
+    widget.parent.delete()

@@ -18,7 +18,7 @@ class QUiLoader(QtUiTools.QUiLoader):
 
     loading: ClassVar[int] = 0
     find_class: ClassVar[Callable[[str], type | None]] = staticmethod(lambda name: None)
-    _kept: ClassVar[list[Any]] = []  # PySide6 forgets the Python side of objects that only C++ holds
+    _made: ClassVar[list[Any]] = []
 
     def createWidget(self, className: str, parent: Any = None, name: str = "") -> Any:
         """One widget of a named class."""
@@ -42,14 +42,16 @@ class QUiLoader(QtUiTools.QUiLoader):
 
     def _named(self, made: Any, name: str) -> Any:
         made.objectName = name
-        QUiLoader._kept.append(made)
+        QUiLoader._made.append(made)
         return made
 
     def load(self, device: Any, parent: Any = None) -> Any:
         """The top widget of the .ui text that ``device`` (a QFile) gives."""
         root = ElementTree.fromstring(bytes(device.readAll().data()))
         wanted = _take_connections(root)
+        QUiLoader._made = []
         widget = self._build(root, parent)
+        widget._made = QUiLoader._made  # PySide6 forgets the Python side of objects that only C++ holds
         objects = {child.objectName: child for child in [widget, *widget.findChildren(QtCore.QObject)]}
         for sender, signal, receiver, slot in wanted:
             objects[sender].connect(signal, getattr(objects[receiver], slot.partition("(")[0]))
