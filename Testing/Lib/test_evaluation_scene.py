@@ -1,4 +1,4 @@
-"""The scene file without Slicer: XML, relative names, labels, refusals. What Slicer reads is tested in Testing/Module."""
+"""The scene file without Slicer: XML, relative names, labels, refusals. Testing/Module opens it with Slicer."""
 
 from __future__ import annotations
 

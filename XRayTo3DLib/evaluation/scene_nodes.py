@@ -122,7 +122,7 @@ def legend_attributes(title: str, primary_display: str, labels: int = 6) -> dict
         "references": references(primaryDisplay=primary_display),
         "orientation": "Vertical",
         "position": "0.95 0.5",
-        "size": "0.15 0.5",
+        "size": "0.04 0.5",
         "titleText": title,
         "titleTextProperty": LEGEND_TEXT,
         "labelTextProperty": LEGEND_TEXT,
