@@ -305,6 +305,15 @@ def test_range_and_sign_change_the_map_at_once(panel: Any) -> None:
     assert panel.ui.evaluationReportButton.enabled  # the numbers are the same
 
 
+def test_other_panels_parameters_leave_the_map_alone(panel: Any) -> None:
+    scene = measured(panel)
+    panel.ui.evaluationPreset2Button.click()
+    colors = scene.map.GetDisplayNode().GetColorNode()
+    before = colors.GetMTime()
+    panel._node.caseName = "another"
+    assert colors.GetMTime() == before
+
+
 def test_measuring_again_reuses_everything(panel: Any) -> None:
     scene = measured(panel)
     before = node_count()

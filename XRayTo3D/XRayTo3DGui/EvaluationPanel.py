@@ -47,6 +47,7 @@ class EvaluationPanel(VTKObservationMixin):
         self._guiTag: Any = None
         self._watched: list[Any] = []
         self._measured: tuple[Any, ...] | None = None
+        self._choices: tuple[Any, ...] | None = None
         self._reference = views.ReferenceDisplay()
         self._layout = views.EvaluationLayout()
 
@@ -75,7 +76,7 @@ class EvaluationPanel(VTKObservationMixin):
         if self._node is not None:
             self._node.disconnectGui(self._guiTag)
             self.removeObservers()
-        self._node, self._guiTag, self._watched = node, None, []
+        self._node, self._guiTag, self._watched, self._choices = node, None, [], None
         if node is not None:
             self._guiTag = node.connectGui(self.ui)
             self.addObserver(node.parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParameters)
@@ -85,6 +86,11 @@ class EvaluationPanel(VTKObservationMixin):
     # ---- what happens --------------------------------------------------------------------------------------------
 
     def onParameters(self, _caller: Any = None, _event: str = "") -> None:
+        """The parameter node changed; most of its changes are other panels'."""
+        choices = (*self._inputs(), self._node.evaluationMaximum, self._node.evaluationSigned)
+        if choices == self._choices:
+            return
+        self._choices = choices
         model = self._map()
         if model is not None:
             nodes.color(model, self._node.evaluationMaximum, self._node.evaluationSigned)
