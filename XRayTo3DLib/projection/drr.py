@@ -100,10 +100,22 @@ class DrrProjector:
         column, row, width, height = window
         pixels = pixel_grid(width, height, self.device)
         near = camera.cropped(column, row, width, height)
-        axis = self._central_axis(near, base)
+        integrals = torch.zeros(len(pixels), device=self.device)
+        derivatives = torch.zeros(len(pixels), _parameter_count(motion), device=self.device)
+        for axis, chosen in _marching_axes(VoxelRays(near, base, self._lps_to_voxel), pixels):
+            found = self._march_with_jacobian(near, base, motion, pixels[chosen], axis)
+            integrals[chosen], derivatives[chosen] = found
+        frame = (column, columns - column - width, row, rows - row - height)
+        image = functional.pad(integrals.reshape(height, width), frame)
+        return image, functional.pad(derivatives.T.reshape(-1, height, width), frame)
+
+    def _march_with_jacobian(
+        self, camera: XRayCamera, base: Tensor, motion: Any, pixels: Tensor, axis: int
+    ) -> tuple[Tensor, Tensor]:
+        """(N,) line integrals of rays that march along ``axis``, and their derivatives (N, P), float32."""
 
         def rays_of(parameters: Tensor) -> tuple[Tensor, ...]:
-            return tuple(VoxelRays(near, motion(parameters) @ base, self._lps_to_voxel).march(pixels, axis))
+            return tuple(VoxelRays(camera, motion(parameters) @ base, self._lps_to_voxel).march(pixels, axis))
 
         zero = torch.zeros(_parameter_count(motion), dtype=torch.float64, device=self.device)
         rays = MarchingRays(*rays_of(zero))
@@ -115,9 +127,7 @@ class DrrProjector:
         sums = sums.detach()
         derivative = sum(g[:, None] * t for g, t in zip(slopes, tangents[:4], strict=True)) * rays.step_mm[:, None]
         derivative = derivative + sums[:, None] * tangents[4]
-        frame = (column, columns - column - width, row, rows - row - height)
-        image = functional.pad((sums * rays.step_mm).float().reshape(height, width), frame)
-        return image, functional.pad(derivative.float().T.reshape(-1, height, width), frame)
+        return (sums * rays.step_mm).float(), derivative.float()
 
     # ---- one pose -----------------------------------------------------------------------------------------
 
@@ -125,7 +135,8 @@ class DrrProjector:
         columns, rows = camera.size
         window = self._window(camera, pose)
         if window is None:
-            return torch.zeros(rows, columns, device=self.device) + 0.0 * pose.sum().float()
+            # Air times zero: a DRR that shows nothing still has its (zero) gradients.
+            return torch.zeros(rows, columns, device=self.device) + 0.0 * (pose.sum().float() + self._volume[0, 0, 0])
         column, row, width, height = window
         near = camera.cropped(column, row, width, height)
         pixels = pixel_grid(width, height, self.device)
@@ -134,19 +145,11 @@ class DrrProjector:
         return functional.pad(image, (column, columns - column - width, row, rows - row - height))
 
     def _line_integrals(self, voxel_rays: VoxelRays, pixels: Tensor) -> Tensor:
-        """(N,) line integrals; rays share one marching axis where they can, else each takes its own."""
-        speed = voxel_rays.directions(pixels).detach().abs()
-        axis = int(speed[len(speed) // 2].argmax())
-        if bool((speed.amax(dim=1) <= SHARED_AXIS_LIMIT * speed[:, axis]).all()):
-            rays = voxel_rays.march(pixels, axis)
-            return self._march(rays, axis) * rays.step_mm
+        """(N,) line integrals, each ray along the axis that :func:`_marching_axes` gives it."""
         result = torch.zeros(len(pixels), dtype=torch.float64, device=self.device)
-        nearest = speed.argmax(dim=1)
-        for each in range(3):
-            chosen = torch.nonzero(nearest == each)[:, 0]
-            if len(chosen):
-                rays = voxel_rays.march(pixels[chosen], each)
-                result = result.index_put((chosen,), self._march(rays, each) * rays.step_mm)
+        for axis, chosen in _marching_axes(voxel_rays, pixels):
+            rays = voxel_rays.march(pixels[chosen], axis)
+            result[chosen] = self._march(rays, axis) * rays.step_mm
         return result
 
     def _march(self, rays: MarchingRays, axis: int) -> Tensor:
@@ -175,11 +178,6 @@ class DrrProjector:
             self._by_axis[axis] = self._volume.movedim(2 - axis, 0).contiguous()
         return self._by_axis[axis]
 
-    def _central_axis(self, camera: XRayCamera, pose: Tensor) -> int:
-        middle = torch.tensor([[(camera.size[0] - 1) / 2, (camera.size[1] - 1) / 2]], dtype=torch.float64)
-        rays = VoxelRays(camera, pose, self._lps_to_voxel)
-        return int(rays.directions(middle.to(self.device)).detach().abs()[0].argmax())
-
     def _window(self, camera: XRayCamera, pose: Tensor) -> tuple[int, int, int, int] | None:
         """(column, row, width, height) of the pixels that can see the volume, or None; all when in doubt."""
         corners = self._corners @ pose[:3, :3].detach().cpu().numpy().T + pose[:3, 3].detach().cpu().numpy()
@@ -202,6 +200,17 @@ class DrrProjector:
         if not bool(torch.isfinite(poses).all()):
             raise InputError("a pose holds values that are not finite (NaN).")
         return poses
+
+
+def _marching_axes(voxel_rays: VoxelRays, pixels: Tensor) -> list[tuple[int, Any]]:
+    """Marching axes and which rays take them (an index): one axis for all where it can serve, else each its own."""
+    speed = voxel_rays.directions(pixels).detach().abs()
+    axis = int(speed.sum(dim=0).argmax())
+    if bool((speed.amax(dim=1) <= SHARED_AXIS_LIMIT * speed[:, axis]).all()):
+        return [(axis, slice(None))]
+    nearest = speed.argmax(dim=1)
+    groups = [(each, torch.nonzero(nearest == each)[:, 0]) for each in range(3)]
+    return [(each, rays) for each, rays in groups if len(rays)]
 
 
 def _sample_slices(slices: Tensor, first: int, rays: MarchingRays, inside: Tensor | None) -> Tensor:
@@ -234,13 +243,16 @@ def _between_source_and_detector(rays: MarchingRays, count: int) -> Tensor | Non
 
 def _crop_air(volume: Tensor, transform: np.ndarray) -> tuple[Tensor, np.ndarray]:
     """The box that holds everything but air, and its matrix."""
-    filled = torch.nonzero(volume)
-    if len(filled) == 0:
+    filled = volume != 0
+    if not bool(filled.any()):
         raise InputError("the attenuation volume is empty, nothing but air to project; check the CT and the label.")
-    low, high = filled.amin(dim=0).tolist(), (filled.amax(dim=0) + 1).tolist()
-    shift = np.eye(4)
-    shift[:3, 3] = low[::-1]
-    return volume[low[0] : high[0], low[1] : high[1], low[2] : high[2]], transform @ shift
+    box, shift = [], np.eye(4)
+    for axis in range(3):
+        one, other = (each for each in range(3) if each != axis)
+        inside = torch.nonzero(filled.any(dim=other).any(dim=one))
+        box.append(slice(int(inside[0]), int(inside[-1]) + 1))
+        shift[2 - axis, 3] = box[-1].start
+    return volume[box[0], box[1], box[2]], transform @ shift
 
 
 def _corners(shape: torch.Size) -> np.ndarray:
