@@ -8,12 +8,13 @@ import re
 import numpy as np
 import pytest
 from test_shape_meshes import cube, sphere
+from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.comparison import DISTANCE_ARRAY, SIGNED_ARRAY, WEIGHT_ARRAY, compare
 from XRayTo3DLib.evaluation.comparison_files import write_comparison
 from XRayTo3DLib.evaluation.distance_figure import distance_figure
-from XRayTo3DLib.shape.meshes import point_array, points_of, triangle_areas, triangles_of
+from XRayTo3DLib.shape.meshes import make_surface, point_array, points_of, triangle_areas, triangles_of
 from XRayTo3DLib.shape.surfaces import field_text, read_surface, set_field_text, write_surface
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -142,3 +143,12 @@ def test_same_input_same_files(tmp_path):
         write_comparison(compare(sphere(20, 20), sphere(21, 20), samples=2000), tmp_path / name)
     for file in (tmp_path / "one").iterdir():
         assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes(), file.name
+
+
+def test_surfaces_in_memory_are_checked_as_files_are():
+    whole = cube()
+    broken = make_surface([[0, 0, 0], [30, 0, 0], [0, float("nan"), 0]], [[0, 1, 2]])
+    with pytest.raises(InputError, match="no points"):
+        compare(whole, vtkPolyData())
+    with pytest.raises(InputError, match="not finite"):
+        compare(whole, broken)

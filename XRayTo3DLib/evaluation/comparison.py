@@ -12,7 +12,7 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.metrics import MetricRow, area_rows, map_rows, vertex_rows
 from XRayTo3DLib.shape.meshes import make_surface, points_of, set_point_array, triangles_of, vertex_areas
 from XRayTo3DLib.shape.surface_distance import DEFAULT_SAMPLES, SurfaceDistance, surface_distance
-from XRayTo3DLib.shape.surfaces import check_units, field_text, read_surface, set_field_text
+from XRayTo3DLib.shape.surfaces import check_content, check_units, field_text, read_surface, set_field_text
 
 DISTANCE_ARRAY = "SurfaceDistance_mm"
 SIGNED_ARRAY = "SignedSurfaceDistance_mm"
@@ -98,6 +98,7 @@ def compare(
 
 def _load(source: Path | str | vtkPolyData, unit: str, what: str, option: str, name: str) -> tuple[vtkPolyData, str]:
     if isinstance(source, vtkPolyData):
+        check_content(source, f"{what} {name}")
         check_units(source, f"{what} {name}", unit_option=option)
         return source, name
     return read_surface(source, unit=unit, what=what, unit_option=option), Path(source).name

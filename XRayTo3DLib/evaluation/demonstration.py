@@ -31,9 +31,6 @@ START_DEG, START_MM = 8.0, 8.0
 """How wrong every start is: rotation about a random axis and shift in a random direction."""
 POSED_DEG, POSED_MM = 6.0, 6.0
 """Spread (uniform, per axis) of how the forearm lies on the table, so that the truth is not the identity."""
-OPTIONS = {"starts": 16, "spread_deg": 6.0, "spread_mm": 5.0}
-"""Wider than the default search, for starts that are wrong by more."""
-
 Say = Callable[[str, float], None]
 
 
@@ -134,9 +131,9 @@ def _register(
     targets: FloatArray,
 ) -> DemoRegistration:
     """Register, write what ``xrayto3d register`` writes, and measure against the truth."""
-    from XRayTo3DLib.registration.register import RegistrationOptions, register
+    from XRayTo3DLib.registration.register import register
 
-    result = register(bone, radiographs, start, RegistrationOptions(**OPTIONS))
+    result = register(bone, radiographs, start)
     files = {"pose": folder / "pose.tfm", "registration": folder / "registration.json", "start": folder / "start.tfm"}
     result.pose.save(files["pose"])
     start.save(files["start"])

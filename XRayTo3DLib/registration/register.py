@@ -48,9 +48,9 @@ class RegistrationOptions:
         InputError: A number out of range.
     """
 
-    starts: int = 10
-    spread_deg: float = 4.0
-    spread_mm: float = 3.0
+    starts: int = 16
+    spread_deg: float = 6.0
+    spread_mm: float = 5.0
     pixel_mm: tuple[float, ...] = (1.4, 0.7, 0.35)
     kept: int = 3
     iterations: int = 15

@@ -17,6 +17,9 @@ RIVAL_MARGIN = 0.02
 """How much better than another solution the found one must be."""
 
 
+ONE_VIEW = " From one view this holds in the picture's plane; depth along the beam may be wrong by several millimetres."
+
+
 def judge(
     *,
     similarity: Sequence[float],
@@ -50,5 +53,5 @@ def judge(
         )
     if mean < WEAK_BELOW:
         return Verdict.AMBIGUOUS, f"The match is weak: {score}. Check the overlay."
-    depth = " Depth along the single view is the weak direction." if len(similarity) == 1 else ""
+    depth = ONE_VIEW if len(similarity) == 1 else ""
     return Verdict.CONVERGED, f"{agreeing} of {starts} starts agree, {score}.{depth}"

@@ -66,7 +66,7 @@ def read_surface(
         raise InputError(f'{what}: unit "{unit}" is unknown; give one of {", ".join(UNITS_MM)}.')
     name = f"{what} {path.name}"
     surface = _read(path, suffix, name)
-    _check_content(surface, name)
+    check_content(surface, name)
     space = _space_of(path, suffix, surface, name)
     surface = triangulated(surface, merge_points)
     if surface.GetNumberOfPolys() == 0:
@@ -178,7 +178,12 @@ def _damaged(name: str, suffix: str) -> str:
     return f"{name} is cut short, damaged or not really a {suffix} file. Copy or export it again."
 
 
-def _check_content(surface: vtkPolyData, name: str) -> None:
+def check_content(surface: vtkPolyData, name: str) -> None:
+    """Refuse a surface without points or triangles, with broken triangles, or with points that are not finite.
+
+    Raises:
+        InputError: Naming ``name`` and what is wrong.
+    """
     if surface.GetNumberOfPoints() == 0:
         raise InputError(f"{name} holds no points. Export the surface again.")
     if surface.GetNumberOfPolys() + surface.GetNumberOfStrips() == 0:
