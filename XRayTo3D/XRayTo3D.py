@@ -45,7 +45,7 @@ class XRayTo3D(ScriptedLoadableModule):
         self.parent.helpText = _(
             "Registers a CT bone to one or more radiographs with known X-ray geometry, and judges 3D bones against a "
             "reference.<br><b>Research use only. Not clinically validated.</b><br>"
-            "To try it: 'Load the synthetic example' in section 1, then 'Register' in section 2."
+            "To try it: 'Synthetic example' in section 1, then 'Register' in section 2."
         )
         self.parent.acknowledgementText = _("Built on 3D Slicer, VTK, SimpleITK, pydicom and PyTorch.")
         slicer.app.connect("startupCompleted()", registerSampleData)
@@ -90,7 +90,9 @@ class XRayTo3DWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         sections = (self.ui.radiographsSection, self.ui.registrationSection, self.ui.evaluationSection)
         self.panels = [self.radiographs, self.registration, self.evaluation]
         for section, panel in zip(sections, self.panels, strict=True):
-            section.layout().addWidget(panel.setup())
+            panelWidget = panel.setup()
+            panelWidget.setMRMLScene(slicer.mrmlScene)
+            section.layout().addWidget(panelWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
@@ -156,7 +158,7 @@ class XRayTo3DLogic(ScriptedLoadableModuleLogic):
     def getParameterNode(self) -> XRayTo3DParameterNode:
         return XRayTo3DParameterNode(super().getParameterNode())
 
-    def loadExample(self, ctSpacing: float = 0.6, pixelSpacing: float = 0.25) -> list[Any]:
+    def loadExample(self, ctSpacing: float = 0.7, pixelSpacing: float = 0.3) -> list[Any]:
         """The synthetic wrist in the scene; returns CT volume, segmentation and radiographs."""
         from XRayTo3DGui import example, folders
 

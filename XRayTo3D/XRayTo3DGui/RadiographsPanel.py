@@ -18,7 +18,7 @@ from XRayTo3DGui.radiograph_form import RadiographForm
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.imaging.radiograph_reader import read_radiograph
 
-COLUMNS = ("Name", "View", "Pixels", "Spacing", "SDD")
+COLUMNS = ("Name", "View", "Spacing", "SDD")
 SPACING_WORDS = {"detector": "detector plane", "calibrated": "calibrated", "user": "given by you"}
 
 
@@ -31,6 +31,7 @@ class RadiographsPanel:
         self._parameters: Any = None
         self._guiTag: Any = None
         self._tags: list[tuple[Any, int]] = []
+        self._geometryTags: list[tuple[Any, int]] = []
         self._rows: list[str] = []
         self._filling = False
         self._refresh = Throttle(self.refresh, 50)
@@ -60,7 +61,9 @@ class RadiographsPanel:
         ui.backLayoutButton.connect("clicked(bool)", self.onPreviousLayout)
         ui.exampleButton.connect("clicked(bool)", self.onExample)
         ui.showBeamsCheckBox.connect("toggled(bool)", self._refresh.request)
+        self.layout.register()
         self.form.inspect("")
+        self._updateLoadButton()
         showStatus(ui.statusLabel, "")
         self.refresh()
         return uiWidget
@@ -84,9 +87,22 @@ class RadiographsPanel:
         self._unobserve()
 
     def _unobserve(self) -> None:
-        for observed, tag in self._tags:
+        for observed, tag in [*self._tags, *self._geometryTags]:
             observed.RemoveObserver(tag)
-        self._tags = []
+        self._tags, self._geometryTags = [], []
+
+    def _observeGeometry(self, nodes: list[Any]) -> None:
+        """A source or a radiograph moved by hand changes its camera: beam, table and overlay follow."""
+        for observed, tag in self._geometryTags:
+            observed.RemoveObserver(tag)
+        watched = [(node, slicer.vtkMRMLTransformableNode.TransformModifiedEvent) for node in nodes]
+        sources = [radiographs.sourceNode(node) for node in nodes]
+        watched += [(source, source.PointModifiedEvent) for source in sources if source is not None]
+        self._geometryTags = [(node, node.AddObserver(event, self._onGeometry)) for node, event in watched]
+
+    def _onGeometry(self, *_: Any) -> None:
+        self._refresh.request()
+        self.widget.registration.requestOverlay()
 
     # ---- loading -------------------------------------------------------------------------------------------------
 
@@ -140,6 +156,7 @@ class RadiographsPanel:
             except InputError as error:
                 showStatus(self.ui.statusLabel, str(error), BAD)
                 return
+            self.widget.registration.onBoneModel()
             self.refresh()
             self.layout.show()
             self._updateLayoutButtons()
@@ -173,6 +190,7 @@ class RadiographsPanel:
             self._filling = False
         self._select(selected if selected in nodes else None)
         self._updateBeams(nodes)
+        self._observeGeometry(nodes)
         self._updateLayoutButtons()
         self._onSelection()
 
@@ -268,15 +286,14 @@ class RadiographsPanel:
 
 def _cells(node: Any) -> tuple[str, ...]:
     """Texts of one row."""
-    columns, rows, _slices = node.GetImageData().GetDimensions() if node.GetImageData() else (0, 0, 0)
     view = " ".join(p for p in (node.GetAttribute("XRayTo3D.View"), node.GetAttribute("XRayTo3D.Laterality")) if p)
     try:
         camera = radiographs.cameraFromNode(node)
     except InputError:
-        return node.GetName(), view, f"{columns} × {rows}", "–", _("no source")
+        return node.GetName(), view or "–", "–", _("no source")
     column, row = camera.spacing
     spacing = f"{column:.3g} mm" if abs(column / row - 1) < 1e-3 else f"{column:.3g} × {row:.3g} mm"
-    return node.GetName(), view or "–", f"{columns} × {rows}", spacing, f"{camera.sdd:.0f} mm"
+    return node.GetName(), view or "–", spacing, f"{camera.sdd:.0f} mm"
 
 
 def _item(text: str, node: Any = None) -> Any:
@@ -295,10 +312,11 @@ def _item(text: str, node: Any = None) -> Any:
 
 def _details(node: Any) -> str:
     """What was decided about a radiograph, as short HTML."""
+    size = node.GetImageData().GetDimensions() if node.GetImageData() else (0, 0)
     source = SPACING_WORDS.get(node.GetAttribute("XRayTo3D.SpacingSource") or "", "?")
     lines = [
         f"<b>{_('View {letter}').format(letter=radiographs.viewLetter(node))}</b>  {node.GetName()}",
-        _("Spacing: {source}.").format(source=source),
+        _("{columns} × {rows} pixels, spacing: {source}.").format(columns=size[0], rows=size[1], source=source),
         _("Intensities: {how}").format(how=node.GetAttribute("XRayTo3D.IntensityHow") or "–"),
         *(node.GetAttribute("XRayTo3D.Notes") or "").split("\n"),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import slicer
@@ -23,6 +24,8 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose
 
 OVERLAY_MILLISECONDS = 30
+RUNNING_SHARE = 4
+"""While a registration runs, an overlay that took so long is drawn again after this many times as long."""
 
 
 class RegistrationPanel:
@@ -87,7 +90,6 @@ class RegistrationPanel:
         scene = slicer.mrmlScene
         watched = [(node.parameterNode, vtk.vtkCommand.ModifiedEvent, self._sync.request)]
         watched += [(scene, event, self._sync.request) for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent)]
-        watched += [(scene, scene.StartSaveEvent, self._onStartSave), (scene, scene.EndSaveEvent, self._sync.request)]
         self._tags = [(subject, subject.AddObserver(event, slot)) for subject, event, slot in watched]
 
     def _unobserve(self) -> None:
@@ -97,10 +99,6 @@ class RegistrationPanel:
         self._overlay.stop()
         self._sync.stop()
         self._followPose(None)
-
-    def _onStartSave(self, _caller: Any, _event: str) -> None:
-        """Overlays are not saved: nothing that is saved may refer to them."""
-        self.overlays.clear()
 
     # ---- following the scene -------------------------------------------------------------------------------------
 
@@ -216,11 +214,18 @@ class RegistrationPanel:
         if parameters.ctVolume is None or not radiographs.radiographNodes() or bones.torchProblem():
             self.overlays.hideAll()
             return
+        began = time.monotonic()
         try:
             self.overlays.update(parameters, self.pose())
         except InputError as error:
             self.overlays.hideAll()
             self.say(str(error), BAD)
+        self._pace(1000 * (time.monotonic() - began))
+
+    def _pace(self, milliseconds: float) -> None:
+        """The overlay must not eat the registration's time: a fifth of it, then."""
+        running = self.run.running
+        self._overlay.setInterval(max(OVERLAY_MILLISECONDS, round(RUNNING_SHARE * milliseconds) if running else 0))
 
     def requestOverlay(self) -> None:
         """Soon, once."""

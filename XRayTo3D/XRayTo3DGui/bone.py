@@ -14,6 +14,8 @@ from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.geometry.frames import FloatArray
 
 BONE_HU = 200
+DISPLAY_SMOOTHING = 1.2
+"""Of the model's mask, in voxels: for the eye, without the steps of the slices. Nothing is measured on it."""
 BONE_COLOUR = (0.93, 0.87, 0.74)
 TORCH_MISSING = "PyTorch is missing: install the PyTorch extension (View > Extensions Manager), then restart Slicer."
 
@@ -119,7 +121,7 @@ def makeBoneModel(parameters: Any) -> Any:
 
     ct = ctOf(parameters)
     labels = ct.labels if ct.labels is not None else (ct.hu > BONE_HU).astype(np.uint8)
-    surface = surface_from_labels(labels, ct.voxel_to_lps, 1)
+    surface = surface_from_labels(labels, ct.voxel_to_lps, 1, smoothing_voxels=DISPLAY_SMOOTHING)
     mark = mrml.SYNTHETIC_MARK if ct.synthetic else ""
     model = mrml.surfaceToScene(surface, f"{boneName(parameters)} model{mark}", parameters.boneModel)
     model.SetAttribute(mrml.SYNTHETIC, str(int(ct.synthetic)))

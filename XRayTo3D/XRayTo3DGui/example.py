@@ -19,7 +19,7 @@ def truePose() -> RigidPose:
     return RigidPose.from_rotation(TRUE_ROTATION, TRUE_TRANSLATION, CENTRE)
 
 
-def makeSyntheticWrist(ctSpacing: float = 0.6, pixelSpacing: float = 0.25) -> tuple[Any, list[Any]]:
+def makeSyntheticWrist(ctSpacing: float = 0.7, pixelSpacing: float = 0.3) -> tuple[Any, list[Any]]:
     """Compute the case, without the scene: the phantom and its radiographs. Takes some seconds.
 
     Args:
@@ -45,7 +45,7 @@ def makeSyntheticWrist(ctSpacing: float = 0.6, pixelSpacing: float = 0.25) -> tu
     return case, radiographs
 
 
-def loadSyntheticWrist(ctSpacing: float = 0.6, pixelSpacing: float = 0.25) -> list[Any]:
+def loadSyntheticWrist(ctSpacing: float = 0.7, pixelSpacing: float = 0.3) -> list[Any]:
     """The case in the scene: CT volume, segmentation, radiographs. All names say that it is synthetic."""
     case, radiographs = makeSyntheticWrist(ctSpacing, pixelSpacing)
     ct = replace(case.ct, name="Wrist CT")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -66,8 +67,9 @@ class StepRunner:
     def _stop(self) -> None:
         self._timer.stop()
         steps, self._steps = self._steps, None
-        if hasattr(steps, "close") and not self._busy:
-            steps.close()
+        if hasattr(steps, "close"):
+            with suppress(ValueError):  # cancelled from inside a step: the generator ends by itself
+                steps.close()
 
     def _onTimeout(self) -> None:
         """One slice; a callback that lets Qt work (a dialog) must not start a second one inside it."""
@@ -93,7 +95,7 @@ class StepRunner:
         except StopIteration:
             self._stop()
             return self._tellEnd(newest)
-        except Exception:  # noqa: BLE001 - told to the panel, which decides what to show
+        except Exception as error:  # told to the panel, which decides what to show
             logging.debug("a step failed", exc_info=True)
             self._stop()
             return partial(self._onFailed, error)
@@ -125,6 +127,10 @@ class Throttle:
         self._wanted = True
         if not self._timer.active:
             self._timer.start()
+
+    def setInterval(self, milliseconds: int) -> None:
+        """Another pause before the next call."""
+        self._timer.setInterval(milliseconds)
 
     def flush(self) -> None:
         """Do it now if it is wanted."""

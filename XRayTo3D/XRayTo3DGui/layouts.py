@@ -11,6 +11,8 @@ import slicer
 from XRayTo3DGui import mrml
 from XRayTo3DGui import mrml_radiographs as radiographs
 
+ABOVE, DISTANCE = 0.25, 1.9
+"""Where the 3D camera starts: so much above the beams, and this many times the detectors' extent away."""
 FIRST_LAYOUT_ID = 20700
 """Ours are this plus the number of views; Slicer's own end below 100, extensions mostly use some hundreds."""
 
@@ -26,13 +28,9 @@ def sliceNode(letter: str) -> Any:
 
 
 def layoutXml(letters: list[str]) -> str:
-    """One or two radiographs side by side, more in two rows, 3D to their right."""
+    """Radiographs to the left, one below the other (more than two in two columns), 3D to their right."""
     views = [_sliceXml(letter) for letter in letters]
-    if len(views) > 2:
-        middle = (len(views) + 1) // 2
-        columns = [_column("vertical", pair) for pair in zip(views[:middle], [*views[middle:], None], strict=False)]
-    else:
-        columns = views
+    columns = [_column("vertical", views[first : first + 2]) for first in range(0, len(views), 2)]
     scene = '<view class="vtkMRMLViewNode" singletontag="1"><property name="viewlabel" action="default">1</property>'
     return _column("horizontal", [*columns, f"{scene}</view>"])
 
@@ -58,11 +56,23 @@ class XRayLayout:
 
     def __init__(self) -> None:
         self._before: int | None = None
+        self._turned = False
+
+    def register(self) -> None:
+        """Tell Slicer all our layouts, so that a scene saved in one of them opens in it."""
+        manager = slicer.app.layoutManager()
+        if manager is None:
+            return
+        layoutNode = manager.layoutLogic().GetLayoutNode()
+        for mask in range(1, 2**radiographs.MOST_VIEWS):
+            letters = [letter for index, letter in enumerate(radiographs.LETTERS) if mask >> index & 1]
+            if not layoutNode.IsLayoutDescription(FIRST_LAYOUT_ID + mask):
+                layoutNode.AddLayoutDescription(FIRST_LAYOUT_ID + mask, layoutXml(letters))
 
     @property
     def shown(self) -> bool:
         manager = slicer.app.layoutManager()
-        return manager is not None and FIRST_LAYOUT_ID < manager.layout <= FIRST_LAYOUT_ID + 2**radiographs.MOST_VIEWS
+        return manager is not None and 0 < manager.layout - FIRST_LAYOUT_ID < 2**radiographs.MOST_VIEWS
 
     def show(self) -> None:
         """One view per radiograph, aligned and fitted; the CT and other slices are left alone."""
@@ -72,16 +82,15 @@ class XRayLayout:
             return
         letters = sorted({radiographs.viewLetter(node) for node in nodes})
         number = FIRST_LAYOUT_ID + sum(1 << radiographs.LETTERS.index(letter) for letter in letters)
-        layoutNode = manager.layoutLogic().GetLayoutNode()
-        xml = layoutXml(letters)
-        if not layoutNode.IsLayoutDescription(number):
-            layoutNode.AddLayoutDescription(number, xml)
+        self.register()
         if not self.shown:
             self._before = manager.layout
         manager.setLayout(number)
         for node in nodes:
             showInView(node)
-        self.fit3D()
+        if not self._turned:
+            self._turned = True
+            lookFromSources(nodes)
 
     def back(self) -> None:
         """The layout that was shown before, Slicer's default where that is not known."""
@@ -94,13 +103,28 @@ class XRayLayout:
                 node.SetSliceVisible(False)
         manager.setLayout(self._before or slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
 
-    def fit3D(self) -> None:
-        """Show everything in the 3D view once."""
-        manager = slicer.app.layoutManager()
-        widget = manager.threeDWidget(0) if manager is not None and manager.threeDViewCount else None
-        if widget is not None:
-            widget.threeDView().resetFocalPoint()
-            widget.threeDView().resetCamera()
+
+def lookFromSources(nodes: list[Any]) -> None:
+    """Turn the 3D view once so that all detectors are seen from the front, the bone before them."""
+    manager = slicer.app.layoutManager()
+    widget = manager.threeDWidget(0) if manager is not None and manager.threeDViewCount else None
+    if widget is None:
+        return
+    camera = slicer.modules.cameras.logic().GetViewActiveCameraNode(widget.mrmlViewNode())
+    cameras = [radiographs.cameraFromNode(node) for node in nodes]
+    towards = np.sum([each.view_direction for each in cameras], axis=0)
+    up = -np.sum([each.row_direction for each in cameras], axis=0)
+    if min(np.linalg.norm(towards), np.linalg.norm(up)) < 1e-3:  # opposite views: no common front
+        towards, up = cameras[0].view_direction, -cameras[0].row_direction
+    towards, up = towards / np.linalg.norm(towards), up / np.linalg.norm(up)
+    towards = towards - ABOVE * up
+    corners = [each.pixel_to_world([[0, 0], each.size, [0, each.size[1]], [each.size[0], 0]]) for each in cameras]
+    middle = np.mean(np.concatenate(corners), axis=0)
+    size = np.linalg.norm(np.ptp(np.concatenate(corners), axis=0))
+    camera.SetFocalPoint(*mrml.rasFromLps(middle))
+    camera.SetPosition(*mrml.rasFromLps(middle - towards / np.linalg.norm(towards) * DISTANCE * size))
+    camera.SetViewUp(*mrml.rasFromLps(up))
+    camera.GetCamera().SetClippingRange(1.0, 20 * size)
 
 
 def showInView(node: Any) -> None:

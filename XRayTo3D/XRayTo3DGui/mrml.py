@@ -190,7 +190,7 @@ def surfaceToScene(surface: vtk.vtkPolyData, name: str, modelNode: Any = None) -
     """A model node of a surface in LPS mm; ``modelNode`` is filled anew if given."""
     model = modelNode or slicer.mrmlScene.AddNewNodeByClass("vtkMRMLModelNode")
     model.SetName(name)
-    model.SetAndObservePolyData(_flipped(surface))
+    model.SetAndObservePolyData(_shaded(_transformed(surface, LPS_TO_RAS)))
     model.CreateDefaultDisplayNodes()
     return model
 
@@ -200,8 +200,14 @@ def surfaceFromNode(modelNode: Any, world: bool = False) -> vtk.vtkPolyData:
     return _transformed(modelNode.GetPolyData(), LPS_TO_RAS @ (parentToWorld(modelNode) if world else np.eye(4)))
 
 
-def _flipped(surface: vtk.vtkPolyData) -> vtk.vtkPolyData:
-    return _transformed(surface, LPS_TO_RAS)
+def _shaded(surface: vtk.vtkPolyData) -> vtk.vtkPolyData:
+    """With point normals: the display is smooth then. Points and triangles stay as they are."""
+    normals = vtk.vtkPolyDataNormals()
+    normals.SetInputData(surface)
+    normals.SplittingOff()
+    normals.ConsistencyOff()
+    normals.Update()
+    return normals.GetOutput()
 
 
 def _transformed(surface: vtk.vtkPolyData, matrix: FloatArray) -> vtk.vtkPolyData:

@@ -102,8 +102,9 @@ class Overlays:
         display = model.GetDisplayNode()
         if list(display.GetViewNodeIDs() or ()) != ids:
             display.SetViewNodeIDs(ids)
-        display.SetOpacity(parameters.overlayOpacity)
-        display.SetSliceIntersectionOpacity(parameters.overlayOpacity)
+        opacity = min(1.0, 2 * parameters.overlayOpacity)  # half is right for a DRR, too faint for a line
+        display.SetOpacity(opacity)
+        display.SetSliceIntersectionOpacity(opacity)
         display.SetVisibility(bool(ids))  # an empty list of views would mean: every view
 
     def _hideOutline(self, node: Any) -> None:
@@ -129,8 +130,10 @@ class Overlays:
             composite.SetForegroundOpacity(parameters.overlayOpacity)
 
     def _hideDrr(self, node: Any) -> None:
-        volume, composite = self.drrOf(node), _composite(node)
-        if volume is not None and composite is not None and composite.GetForegroundVolumeID() == volume.GetID():
+        """Take the DRR, or one that was not saved with the scene, out of the view; a person's own foreground stays."""
+        composite = _composite(node)
+        shown = composite.GetForegroundVolumeID() if composite is not None else None
+        if shown and slicer.mrmlScene.GetNodeByID(shown) in (None, self.drrOf(node)):
             composite.SetForegroundVolumeID(None)
 
     def _hideBoth(self, node: Any) -> None:

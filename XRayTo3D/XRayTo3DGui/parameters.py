@@ -34,7 +34,7 @@ class XRayTo3DParameterNode:
     ctLandmarks: vtkMRMLMarkupsFiducialNode
     landmarkNames: str = "1, 2, 3, 4"
     overlayMode: Annotated[str, Choice([OVERLAY_OUTLINE, OVERLAY_DRR, OVERLAY_OFF])] = OVERLAY_OUTLINE
-    overlayOpacity: Annotated[float, WithinRange(0.0, 1.0), Decimals(2)] = 0.7
+    overlayOpacity: Annotated[float, WithinRange(0.0, 1.0), Decimals(2)] = 0.5
     overlayWidth: Annotated[int, WithinRange(64, 1024)] = 256
     overlayIn3D: bool = False
     showHandles: bool = False

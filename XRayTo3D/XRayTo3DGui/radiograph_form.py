@@ -117,9 +117,9 @@ class RadiographForm:
         ui.fileSummaryLabel.setVisible(info is not None)
         spacing = info.spacings[0].value if info is not None and info.spacings else None
         sdd = info.sdd if info is not None else None
-        ui.spacingColumnSpinBox.specialValueText = _("{mm:.4g} mm (file)").format(mm=spacing[0]) if spacing else "?"
-        ui.spacingRowSpinBox.specialValueText = _("{mm:.4g} mm (file)").format(mm=spacing[1]) if spacing else "?"
-        ui.sddSpinBox.specialValueText = _("{mm:.5g} mm (file)").format(mm=sdd) if sdd else "?"
+        ui.spacingColumnSpinBox.specialValueText = _("{mm:.4g} mm (file)").format(mm=spacing[0]) if spacing else "–"
+        ui.spacingRowSpinBox.specialValueText = _("{mm:.4g} mm (file)").format(mm=spacing[1]) if spacing else "–"
+        ui.sddSpinBox.specialValueText = _("{mm:.5g} mm (file)").format(mm=sdd) if sdd else "–"
         several = info is not None and info.frames > 1
         ui.frameSpinBox.maximum = info.frames if several else 1
         ui.frameSpinBox.enabled = several

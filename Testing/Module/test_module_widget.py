@@ -1,0 +1,122 @@
+"""The module as Slicer sees it: its own test, other scenes, no views, reload, sample data."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
+import pytest
+from module_cases import settle
+
+pytestmark = pytest.mark.host
+
+
+def test_what_slicer_shows_about_it(slicer_module: Any) -> None:
+    parent = slicer_module.instance.parent
+    assert parent.title == "XRayTo3D"
+    assert parent.categories and parent.contributors and parent.acknowledgementText
+    assert "Research use only. Not clinically validated." in parent.helpText
+
+
+def test_the_module_s_own_test_passes(slicer_module: Any) -> None:
+    slicer_module.instance.runTest()
+
+
+def test_sections_are_in_the_order_of_work(module_widget: Any) -> None:
+    ui = module_widget.ui
+    assert [s.text for s in (ui.radiographsSection, ui.registrationSection, ui.evaluationSection)] == [
+        "1  Radiographs",
+        "2  Registration",
+        "3  Evaluation",
+    ]
+    assert not ui.radiographsSection.collapsed and ui.registrationSection.collapsed
+
+
+def test_leaving_and_entering_keeps_everything(module_widget: Any) -> None:
+    module_widget.ui.caseNameEdit.text = "patient 7"
+    module_widget.registration.ui.startsSpinBox.value = 17
+    module_widget.exit()
+    assert module_widget.parameters is None
+    module_widget.enter()
+    assert module_widget.ui.caseNameEdit.text == "patient 7"
+    assert module_widget.registration.ui.startsSpinBox.value == 17
+
+
+def test_closing_the_scene_starts_anew(module_widget: Any) -> None:
+    import slicer
+
+    module_widget.ui.caseNameEdit.text = "patient 7"
+    slicer.mrmlScene.Clear()
+    settle()
+    assert module_widget.parameters is not None
+    assert module_widget.ui.caseNameEdit.text == "case"
+
+
+def test_it_opens_without_views(slicer_module: Any, slicer_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from slicerhost import modules
+
+    monkeypatch.setattr(slicer_app, "layoutManager", lambda: None)
+    widget = modules.make_module_widget(slicer_module)
+    modules.enter_module(widget)
+    widget.logic.loadExample(ctSpacing=1.8, pixelSpacing=1.5)
+    settle()
+    widget.radiographs.onShowLayout()
+    assert widget.radiographs.ui.loadedTable.rowCount == 2
+    modules.discard_module_widget(slicer_module, widget)
+
+
+def test_it_opens_without_pytorch(slicer_module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from slicerhost import modules
+
+    monkeypatch.setitem(sys.modules, "torch", None)
+    widget = modules.make_module_widget(slicer_module)
+    modules.enter_module(widget)
+    settle()
+    modules.discard_module_widget(slicer_module, widget)
+
+
+def test_sample_data_makes_the_synthetic_wrist(slicer_module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import XRayTo3D as module
+
+    registered: dict[str, Any] = {}
+    sample_data = ModuleType("SampleData")
+
+    class SampleDataLogic:
+        @staticmethod
+        def registerCustomSampleDataSource(**source: Any) -> None:
+            registered.update(source)
+
+    sample_data.SampleDataLogic = SampleDataLogic
+    monkeypatch.setitem(sys.modules, "SampleData", sample_data)
+    module.registerSampleData()
+    assert (registered["category"], registered["sampleName"]) == ("XRayTo3D", "XRayTo3D synthetic wrist")
+    monkeypatch.setattr(module.XRayTo3DLogic, "loadExample", lambda self: [self.getParameterNode()], raising=True)
+    assert len(registered["customDownloader"](None)) == 1
+
+
+def test_no_sample_data_module_is_no_error(slicer_module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import XRayTo3D as module
+
+    monkeypatch.setitem(sys.modules, "SampleData", None)
+    module.registerSampleData()
+
+
+def test_the_example_button(module_widget: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import slicer
+
+    load = module_widget.logic.loadExample
+    monkeypatch.setattr(module_widget.logic, "loadExample", lambda: load(ctSpacing=1.8, pixelSpacing=1.5))
+    module_widget.radiographs.ui.exampleButton.click()
+    settle()
+    names = [node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")]
+    assert {"Wrist CT (synthetic)", "Wrist PA (synthetic)", "Wrist LAT (synthetic)"} <= set(names)
+    assert module_widget.registration.parameters.boneModel.GetName() == "radius model (synthetic)"
+    assert module_widget.registration.ui.registerButton.enabled
+    assert module_widget.ui.caseNameEdit.text == "synthetic wrist"
+
+
+def test_cleaning_up_stops_everything(module_widget: Any) -> None:
+    module_widget.cleanup()
+    module_widget.cleanup()
+    settle()
