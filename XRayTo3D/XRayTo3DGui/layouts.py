@@ -7,12 +7,14 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 import slicer
+import vtk
 
 from XRayTo3DGui import mrml
 from XRayTo3DGui import mrml_radiographs as radiographs
 
 ABOVE, DISTANCE = 0.25, 1.9
 """Where the 3D camera starts: so much above the beams, and this many times the detectors' extent away."""
+ORIENTATION = "Radiograph"
 FIRST_LAYOUT_ID = 20700
 """Ours are this plus the number of views; Slicer's own end below 100, extensions mostly use some hundreds."""
 
@@ -154,6 +156,13 @@ def alignView(view: Any, node: Any) -> None:
     matrix = np.eye(4)
     matrix[:3, :3] = axes * (1, -1, 1)
     matrix[:3, 3] = (toRas @ [(columns - 1) / 2, (rows - 1) / 2, 0, 1])[:3]
+    preset = vtk.vtkMatrix3x3()
+    preset.DeepCopy(matrix[:3, :3].ravel().tolist())
     with slicer.util.NodeModify(view):
+        # A preset of its own gives the view's bar a name to show, and a scene saved so opens without complaint.
+        if view.HasSliceOrientationPreset(ORIENTATION):
+            view.RemoveSliceOrientationPreset(ORIENTATION)
+        view.AddSliceOrientationPreset(ORIENTATION, preset)
         view.GetSliceToRAS().DeepCopy(mrml.toVtk(matrix))
+        view.SetOrientation(ORIENTATION)
         view.UpdateMatrices()
