@@ -99,6 +99,21 @@ def test_a_camera_file_answers_everything(panel: Any, tmp_path: Path) -> None:
     assert mrml_radiographs.cameraFromNode(node).is_close(camera, 1e-3)
 
 
+def test_a_calibration_file_is_a_camera_too(panel: Any, tmp_path: Path) -> None:
+    from XRayTo3DGui import mrml_radiographs
+
+    k = "1000,0,24.5\n0,1000,29.5\n0,0,1"
+    text = f"image size\n50,60\n\ncamera matrix\n{k}\n\nrotation\n1,0,0\n0,1,0\n0,0,1\n\ntranslation\n1\n2\n800\n"
+    (tmp_path / "calibration.txt").write_text(text)
+    panel.ui.radiographPath.currentPath = str(png(tmp_path))
+    panel.ui.cameraPath.currentPath = str(tmp_path / "calibration.txt")
+    panel.ui.loadButton.click()
+    (node,) = mrml_radiographs.radiographNodes()
+    camera = mrml_radiographs.cameraFromNode(node)
+    assert camera.source == pytest.approx([-1, -2, -800], abs=1e-6)
+    assert camera.project([0.0, 0.0, 0.0]) == pytest.approx([24.5 + 1000 / 800, 29.5 + 2000 / 800])
+
+
 @pytest.mark.parametrize(
     ("content", "words"), [(None, "there is no file"), (b"not a picture", "cannot be decoded"), (b"", "empty")]
 )

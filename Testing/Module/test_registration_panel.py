@@ -103,6 +103,29 @@ def test_a_radiograph_is_no_ct(panel: Any, nodes: list[Any]) -> None:
     assert "is a radiograph" in panel.ui.registerButton.toolTip
 
 
+def test_defaults_are_the_library_s(module_widget: Any) -> None:
+    from XRayTo3DGui.registration_run import optionsOf
+    from XRayTo3DLib.registration.register import RegistrationOptions
+
+    assert optionsOf(module_widget.parameters) == RegistrationOptions()
+
+
+def test_ct_values_that_may_be_shifted(panel: Any) -> None:
+    import slicer
+
+    volume = panel.parameters.ctVolume
+    values = slicer.util.arrayFromVolume(volume)
+    values += 1024
+    np.maximum(values, 100, out=values)
+    slicer.util.arrayFromVolumeModified(volume)
+    panel.ui.registerButton.click()
+    assert "say which under Advanced" in panel.ui.statusLabel.text
+    panel.ui.ctValuesCombo.currentText = "Hounsfield units + 1024"
+    shifted = panel.bone.attenuation(panel.parameters).mu.max()
+    panel.ui.ctValuesCombo.currentText = "Hounsfield units"
+    assert panel.bone.attenuation(panel.parameters).mu.max() > 1.2 * shifted
+
+
 # ---- overlay ---------------------------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from XRayTo3DGui import mrml
+from XRayTo3DGui.parameters import CT_VALUES
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.geometry.frames import FloatArray
@@ -87,7 +88,8 @@ def ctOf(parameters: Any) -> Any:
     """
     if parameters is None or parameters.ctVolume is None:
         raise InputError(_("Choose the CT volume first."))
-    return mrml.ctFromNodes(parameters.ctVolume, parameters.segmentation, parameters.segmentId)
+    values = CT_VALUES[parameters.ctValues]
+    return mrml.ctFromNodes(parameters.ctVolume, parameters.segmentation, parameters.segmentId, values)
 
 
 def _keyOf(parameters: Any) -> tuple[Any, ...]:
@@ -97,7 +99,7 @@ def _keyOf(parameters: Any) -> tuple[Any, ...]:
         return ()
     image = volume.GetImageData()
     grid = tuple(np.round(mrml.ijkToLps(volume), 9).ravel())
-    key: tuple[Any, ...] = (volume.GetID(), image.GetMTime() if image else 0, grid)
+    key: tuple[Any, ...] = (volume.GetID(), parameters.ctValues, image.GetMTime() if image else 0, grid)
     if labels is None or not parameters.segmentId:
         return key
     content = labels.GetSegmentation() if labels.IsA("vtkMRMLSegmentationNode") else labels.GetImageData()

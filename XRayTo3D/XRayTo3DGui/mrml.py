@@ -8,9 +8,10 @@ import numpy as np
 import slicer
 import vtk
 
-from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.errors import InputError, MissingInformationError
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.geometry.frames import LPS_TO_RAS, FloatArray, apply_matrix
+from XRayTo3DLib.imaging.hounsfield import to_hounsfield
 from XRayTo3DLib.imaging.types import CtVolume
 
 ROLE, ROLE_RADIOGRAPH = "XRayTo3D.Role", "Radiograph"
@@ -101,13 +102,16 @@ def poseFromText(text: str | None) -> RigidPose | None:
 # ---- CT --------------------------------------------------------------------------------------------------------------
 
 
-def ctFromNodes(volumeNode: Any, labelNode: Any = None, segmentId: str | None = None) -> CtVolume:
+def ctFromNodes(
+    volumeNode: Any, labelNode: Any = None, segmentId: str | None = None, values: str = "auto"
+) -> CtVolume:
     """The CT of a volume node in its OWN coordinates (not through its parent transform).
 
     Args:
-        volumeNode: Scalar volume, HU.
+        volumeNode: Scalar volume.
         labelNode: Segmentation or label map node, or None.
         segmentId: The segment's ID, or the label's number as text; becomes label "bone", value 1. None or "": no label.
+        values: ``auto``, ``hu`` or ``offset1024``: what the voxels hold.
 
     Raises:
         InputError: Nothing in the volume, a radiograph in place of a CT, or no such segment.
@@ -122,12 +126,20 @@ def ctFromNodes(volumeNode: Any, labelNode: Any = None, segmentId: str | None = 
         labels = labelMask(labelNode, segmentId, volumeNode).astype(np.uint8)
         if not labels.any():
             raise InputError(f"{segmentName(labelNode, segmentId)} has no voxel inside {name}; choose another segment.")
+    try:
+        hu, notes = to_hounsfield(slicer.util.arrayFromVolume(volumeNode), values, name)
+    except MissingInformationError as error:
+        raise InputError(
+            f"{name} holds no air, so its values may be Hounsfield units or Hounsfield units + 1024; "
+            f"say which under Advanced."
+        ) from error
     return CtVolume(
-        hu=slicer.util.arrayFromVolume(volumeNode).astype(np.float32),
+        hu=hu,
         voxel_to_lps=ijkToLps(volumeNode),
         labels=labels,
         label_names={} if labels is None else {"bone": 1},
         name=name,
+        notes=notes,
         synthetic=volumeNode.GetAttribute(SYNTHETIC) == "1",
     )
 

@@ -13,6 +13,8 @@ from slicer import (
 )
 from slicer.parameterNodeWrapper import Choice, Decimals, WithinRange, parameterNodeWrapper
 
+CT_VALUES = {"Automatic": "auto", "Hounsfield units": "hu", "Hounsfield units + 1024": "offset1024"}
+"""What the panel calls the meaning of the CT's values, and what the library does."""
 OVERLAY_OUTLINE, OVERLAY_DRR, OVERLAY_OFF = "Outline", "DRR", "Off"
 
 
@@ -27,6 +29,7 @@ class XRayTo3DParameterNode:
 
     # 2 Registration
     ctVolume: vtkMRMLScalarVolumeNode
+    ctValues: Annotated[str, Choice(list(CT_VALUES))] = "Automatic"
     segmentation: vtkMRMLDisplayableNode
     segmentId: str = ""
     poseTransform: vtkMRMLTransformNode
@@ -40,9 +43,9 @@ class XRayTo3DParameterNode:
     showHandles: bool = False
     nudgeMillimetres: Annotated[float, WithinRange(0.1, 50.0), Decimals(1)] = 1.0
     nudgeDegrees: Annotated[float, WithinRange(0.1, 45.0), Decimals(1)] = 2.0
-    starts: Annotated[int, WithinRange(1, 200)] = 10
-    spreadDegrees: Annotated[float, WithinRange(0.0, 45.0), Decimals(1)] = 4.0
-    spreadMillimetres: Annotated[float, WithinRange(0.0, 50.0), Decimals(1)] = 3.0
+    starts: Annotated[int, WithinRange(1, 200)] = 16
+    spreadDegrees: Annotated[float, WithinRange(0.0, 45.0), Decimals(1)] = 6.0
+    spreadMillimetres: Annotated[float, WithinRange(0.0, 50.0), Decimals(1)] = 5.0
     pixelSizes: str = "1.4, 0.7, 0.35"
     marginMillimetres: Annotated[float, WithinRange(1.0, 50.0), Decimals(1)] = 10.0
     seed: Annotated[int, WithinRange(0, 99999)] = 0

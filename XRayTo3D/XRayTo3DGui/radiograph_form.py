@@ -10,6 +10,8 @@ from slicer.i18n import tr as _
 from XRayTo3DGui.panel import BAD
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import XRayCamera
+from XRayTo3DLib.geometry.camera import CAMERA_FORMAT
+from XRayTo3DLib.imaging.calibration_files import read_calibration
 from XRayTo3DLib.imaging.radiograph_info import RadiographInfo, inspect_radiograph
 
 VIEWS = (None, "AP", "PA", "LAT", "LL", "RL")
@@ -20,6 +22,8 @@ INTENSITY_WORDS = {
     "attenuation": "attenuation (bone bright)",
     "line-integral": "line integrals",
 }
+CALIBRATED_SDD_MM = 1000.0
+"""A pinhole calibration does not know its detector's distance, and projects the same with any."""
 NEEDED = f"color: {BAD}; font-weight: bold"
 
 
@@ -79,7 +83,7 @@ class RadiographForm:
         column, row = self.ui.spacingColumnSpinBox.value, self.ui.spacingRowSpinBox.value
         several = self.info is not None and self.info.frames > 1
         return {
-            "camera": XRayCamera.load(Path(camera).expanduser()) if camera else None,
+            "camera": self._camera(Path(camera).expanduser()) if camera else None,
             "frame": self.ui.frameSpinBox.value - 1 if several else None,
             "intensity": INTENSITIES[self.ui.intensityCombo.currentIndex],
             "spacing": (column or row, row or column) if column or row else None,
@@ -90,6 +94,13 @@ class RadiographForm:
             "view": VIEWS[self.ui.viewCombo.currentIndex],
             "name": self.ui.nameEdit.text.strip() or None,
         }
+
+    def _camera(self, path: Path) -> XRayCamera:
+        """A camera.json of ours, or a pinhole calibration with the detector at the source–detector distance given."""
+        content = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else CAMERA_FORMAT
+        if CAMERA_FORMAT.partition("/")[0] in content:
+            return XRayCamera.load(path)
+        return read_calibration(path, self.ui.sddSpinBox.value or CALIBRATED_SDD_MM)
 
     def markMissing(self) -> None:
         """The labels of what is needed and not yet given stand out."""
