@@ -12,6 +12,8 @@ from scipy.spatial.transform import Rotation
 from scipy.special import erf
 
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
+from XRayTo3DLib.geometry.calibration import standard_camera
+from XRayTo3DLib.imaging.types import CtVolume
 
 Array = NDArray[np.float64]
 SUBSAMPLES = 3
@@ -208,3 +210,25 @@ SMOOTH_LIMB: tuple[Shape, ...] = (
     Gaussian((-34, -20, 46), (6, 4, 5), (0, 40, 10), 0.045),
 )
 """The same without edges. The widest Gaussian is cut by the volume's border, as in the measurement it repeats."""
+
+BONE: tuple[Shape, ...] = (
+    Ellipsoid((0, 0, -8), (9, 8, 30), (8, -6, 0), 1.7),
+    Ellipsoid((0, 0, -8), (6, 5, 27), (8, -6, 0), -0.6),
+    Ellipsoid((4, -3, 20), (16, 11, 10), (0, 20, 25), 1.2),
+    Ellipsoid((15, 2, 26), (5, 4, 9), (20, 10, 0), 1.0),
+    Ellipsoid((-9, 8, 17), (5, 6, 4), (0, 0, 30), 1.1),
+)
+"""A crooked bone without any symmetry; values in water units above air (HU + 1000 over 1000)."""
+BONE_CAMERAS = {
+    view: standard_camera(1000.0, (0.8, 0.9), (110, 120), source_isocentre=900.0, view=view) for view in ("PA", "LAT")
+}
+"""Two views at right angles; pixels are not square."""
+
+
+def bone_ct(spacing: Any = 1.4, turn_deg: Any = (0, 0, 0), name: str = "bone") -> CtVolume:
+    """The bone in air with its label "bone"; whole Hounsfield units."""
+    size = tuple(int(n) for n in np.ceil([64, 56, 96] / np.broadcast_to(spacing, 3)))
+    grid = centred_grid(size, spacing, turn_deg, (3, 0, 0))
+    filled = voxelised(BONE, size, grid)
+    hu = np.round(1000 * filled - 1000).astype(np.float32)
+    return CtVolume(hu, grid, (filled > 0.6).astype(np.int32), {"bone": 1}, name)

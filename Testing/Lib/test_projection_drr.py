@@ -54,7 +54,7 @@ def smooth_volume(size: tuple[int, int, int] = (72, 64, 68), spacing: Any = 1.5,
     return voxelised(SMOOTH, size, grid), grid
 
 
-# ---- against closed forms ---------------------------------------------------------------------------------------
+# ---- against closed forms ------------------------------------------
 
 
 @pytest.mark.parametrize(("shapes", "limit"), [(SMOOTH_LIMB, 0.0075), (LIMB, 0.0175)], ids=["smooth", "sharp"])
@@ -94,7 +94,7 @@ def test_the_thickness_of_a_box_is_exact() -> None:
     assert image[1, 1] == pytest.approx(0.6, rel=1e-6)
 
 
-# ---- any grid ---------------------------------------------------------------------------------------------------
+# ---- any grid ------------------------------------------
 
 
 @pytest.mark.parametrize("axes", [(0,), (1,), (2,), (0, 2), (0, 1, 2)])
@@ -136,7 +136,7 @@ def test_air_round_the_bone_changes_nothing() -> None:
     assert relative_rms(render(bigger, shifted), render(volume, grid)) < 1e-6
 
 
-# ---- any pose and beam --------------------------------------------------------------------------------------------
+# ---- any pose and beam ------------------------------------------
 
 
 def test_moving_the_camera_against_the_bone_is_moving_the_bone() -> None:
@@ -240,7 +240,7 @@ def test_the_picture_with_derivatives_is_the_picture(angle: float) -> None:
         assert torch.allclose(image, projector(camera, pose), atol=1e-6)
 
 
-# ---- memory and devices -------------------------------------------------------------------------------------------
+# ---- memory and devices ------------------------------------------
 
 
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,7 +273,7 @@ def test_cuda_gives_the_same_picture() -> None:
     assert relative_rms(jacobians[1], jacobians[0]) < 1e-3
 
 
-# ---- refusals -----------------------------------------------------------------------------------------------------
+# ---- refusals ------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def central_differences(volume: np.ndarray) -> np.ndarray:
     return np.stack(found)
 
 
-# ---- voxels ---------------------------------------------------------------------------------------------------------
+# ---- voxels ------------------------------------------
 
 
 def voxel_gradient(mu: torch.Tensor, weights: torch.Tensor, pose: Any = POSE) -> torch.Tensor:
@@ -104,7 +104,7 @@ def test_a_view_that_misses_the_bone_has_zero_gradients(volume: np.ndarray) -> N
     assert not image.any() and not jacobian.any()
 
 
-# ---- pose -----------------------------------------------------------------------------------------------------------
+# ---- pose ------------------------------------------
 
 
 def autograd_pose_gradient(volume: np.ndarray, weights: torch.Tensor) -> np.ndarray:

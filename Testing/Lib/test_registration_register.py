@@ -1,0 +1,311 @@
+"""Registration from end to end: it finds the pose, can be stopped, repeats itself, and says when it failed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from phantoms_analytic import BONE_CAMERAS, bone_ct
+
+from XRayTo3DLib.dataset.phantoms import PhantomCase, make_forearm, wrist_camera
+from XRayTo3DLib.dataset.simulate import EXTREMITY_KEV, simulate_radiograph
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.geometry import RigidPose
+from XRayTo3DLib.imaging.attenuation import Attenuation, attenuation_of
+from XRayTo3DLib.imaging.types import IntensityNote, Radiograph, SpacingSource
+from XRayTo3DLib.projection.drr import DrrProjector
+from XRayTo3DLib.registration.levels import Level
+from XRayTo3DLib.registration.levenberg import LARGEST_STEP_DEG, LARGEST_STEP_MM, climb
+from XRayTo3DLib.registration.register import Registration, RegistrationOptions, register
+from XRayTo3DLib.registration.result import Verdict
+from XRayTo3DLib.shape.meshes import points_of
+
+TRUTH = RigidPose.from_rotation((3, -4, 2), (2, 1, -3))
+QUICK = RegistrationOptions(starts=4, pixel_mm=(1.6, 0.8))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def bone() -> Attenuation:
+    return attenuation_of(bone_ct(), "bone")
+
+
+@pytest.fixture(scope="module")
+def pictures(bone: Attenuation) -> list[Radiograph]:
+    """The bone's own DRRs at the true pose: nothing but the pose has to be found."""
+    projector = DrrProjector(bone.mu, bone.voxel_to_lps)
+    note = IntensityNote("line-integral", None, True, "DRR")
+    with torch.no_grad():
+        return [
+            Radiograph(projector(camera, TRUTH).numpy(), camera, note, SpacingSource.DETECTOR, view, name=view)
+            for view, camera in BONE_CAMERAS.items()
+        ]
+
+
+def start(bone: Attenuation, degrees: float = 5.0, millimetres: float = 4.0, seed: int = 0) -> RigidPose:
+    """The truth turned and shifted about the bone's centre in random directions."""
+    axis, direction = (v / np.linalg.norm(v) for v in np.random.default_rng(seed).normal(size=(2, 3)))
+    return RigidPose.from_rotation(degrees * axis, millimetres * direction, TRUTH.apply(bone.centre_lps)) @ TRUTH
+
+
+def level(bone: Attenuation, pictures: list[Radiograph], pose: RigidPose, pixel_mm: float = 1.0) -> Level:
+    everything = [np.ones(picture.pixels.shape, dtype=bool) for picture in pictures]
+    projector = DrrProjector(bone.mu, bone.voxel_to_lps)
+    return Level(projector, pictures, everything, pose, bone.centre_lps, pixel_mm, 10.0)
+
+
+# ---- steps ------------------------------------------
+
+
+def test_the_system_of_all_views_holds_the_gradient(bone: Attenuation, pictures: list[Radiograph]) -> None:
+    """J^T r summed over views is minus twice the gradient of the summed gradient correlations."""
+    pose = start(bone, 2.0, 1.0)
+    both = level(bone, pictures, pose)
+    value, square, gradient, motion = both.normal_equations(pose)
+    assert value == pytest.approx(both.similarity(pose), abs=1e-5)
+    step = 0.02
+    numeric = [
+        sum(both.similarities(motion.pose(step * p, pose))) - sum(both.similarities(motion.pose(-step * p, pose)))
+        for p in np.eye(6)
+    ]
+    assert gradient == pytest.approx(-2 * np.array(numeric) / (2 * step), rel=0.03, abs=0.01)
+    assert np.allclose(square, square.T) and np.linalg.eigvalsh(square).min() > 0
+
+
+def test_climbing_only_goes_up_and_ends_at_the_top(bone: Attenuation, pictures: list[Radiograph]) -> None:
+    pose = start(bone)
+    both = level(bone, pictures, pose)
+    iterates = list(climb(both, pose, 30))
+    heights = [both.similarity(pose), *(iterate.similarity for iterate in iterates)]
+    assert len(iterates) > 2 and np.all(np.diff(heights) > 0)
+    assert all(iterate.step <= max(LARGEST_STEP_DEG, LARGEST_STEP_MM) for iterate in iterates)
+    assert heights[-1] > 0.99 and iterates[-1].step < iterates[0].step
+    assert len(list(climb(both, pose, 2))) == 2
+    assert max(iterates[-1].pose.distance_to(TRUTH, bone.centre_lps)) < 0.1
+
+
+def test_at_the_top_there_is_nowhere_to_climb(bone: Attenuation, pictures: list[Radiograph]) -> None:
+    for iterate in climb(level(bone, pictures, TRUTH), TRUTH, 10):
+        assert iterate.step < 0.05
+
+
+def test_levels_bin_to_the_wanted_pixel_at_the_bone(bone: Attenuation, pictures: list[Radiograph]) -> None:
+    """0.8 mm pixels are 0.72 mm at the bone: 1.5 mm is two of them, and the cut-out camera sees the same points."""
+    for view, camera in zip(level(bone, pictures, TRUTH, 1.5).views, BONE_CAMERAS.values(), strict=True):
+        assert view.camera.spacing == pytest.approx((1.6, 1.8))
+        point = TRUTH.apply(bone.centre_lps)
+        on_detector = view.camera.pixel_to_world(view.camera.project(point))
+        assert on_detector == pytest.approx(camera.pixel_to_world(camera.project(point)), abs=1e-6)
+    assert level(bone, pictures, TRUTH, 1.5).similarity(TRUTH) > 0.98
+
+
+# ---- whole registrations ------------------------------------------
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_pose_of_a_bone_s_own_drrs_is_found_exactly(
+    bone: Attenuation, pictures: list[Radiograph], seed: int
+) -> None:
+    result = register(bone, pictures, start(bone, 8.0, 6.0, seed), QUICK)
+    degrees, millimetres = result.pose.distance_to(TRUTH, bone.centre_lps)
+    assert degrees < 0.05 and millimetres < 0.02
+    assert result.verdict is Verdict.CONVERGED and result.mean_similarity > 0.99
+    assert result.moved == pytest.approx((8.0, 6.0), abs=0.1)
+
+
+def test_a_pixel_shift_of_one_picture_moves_the_bone_by_a_pixel(bone: Attenuation, pictures: list[Radiograph]) -> None:
+    """The geometry is taken literally: pictures shifted up by two pixels lift the bone by 2 x 0.9 mm / 1.11."""
+    lifted = [replace(p, pixels=np.roll(p.pixels, -2, axis=0)) for p in pictures]
+    result = register(bone, lifted, TRUTH, QUICK)
+    shift = result.pose.apply(bone.centre_lps) - TRUTH.apply(bone.centre_lps)
+    assert shift[2] == pytest.approx(2 * 0.9 * 0.9, abs=0.1)
+
+
+@pytest.fixture(scope="module")
+def forearm() -> tuple[PhantomCase, list[Radiograph], Attenuation]:
+    case = make_forearm(spacing=1.0, mesh_spacing=1.0, soft_tissue=False, carpals=False)
+    views = [
+        simulate_radiograph(case.ct, wrist_camera(view, spacing_mm=0.5), TRUTH, view=view, name=view)
+        for view in ("PA", "LAT")
+    ]
+    return case, views, attenuation_of(case.ct, "radius", energy_kev=EXTREMITY_KEV)
+
+
+def test_a_simulated_forearm_is_found_to_half_a_millimetre(
+    forearm: tuple[PhantomCase, list[Radiograph], Attenuation], tmp_path: Path
+) -> None:
+    """With the ulna in the picture, noise, blur and scatter; mTRE over the surface. Measured 0.25 mm."""
+    case, views, radius = forearm
+    wrong, targets = start(radius), points_of(case.meshes["radius"])[::10]
+    options = RegistrationOptions(starts=3, pixel_mm=(1.5, 1.0, 0.5))
+    result = register(radius, views, wrong, options)
+    assert wrong.mean_target_error(TRUTH, targets) > 3.5
+    assert result.pose.mean_target_error(TRUTH, targets) < 0.5
+    assert result.verdict is Verdict.CONVERGED and result.synthetic
+    stages = [point.stage for point in result.trace]
+    assert list(dict.fromkeys(stages)) == ["1.5 mm pixels", "1 mm pixels", "0.5 mm pixels"]
+    for stage in set(stages):
+        assert np.all(np.diff([p.similarity for p in result.trace if p.stage == stage]) >= 0)
+    assert np.all(np.diff([p.seconds for p in result.trace]) >= 0)
+    assert result.view_names == ("PA", "LAT")
+    result.save(tmp_path / "registration.json")
+    content = json.loads((tmp_path / "registration.json").read_text())
+    assert content["settings"]["pixel_mm"] == [1.5, 1.0, 0.5] and len(content["trace"]) == len(stages)
+
+
+def test_the_same_seed_gives_the_same_result(bone: Attenuation, pictures: list[Radiograph]) -> None:
+    coarse = RegistrationOptions(starts=3, pixel_mm=(2.5,), iterations=4)
+    first, again, other = (
+        register(bone, pictures, start(bone), replace(coarse, seed=seed), on_state=None) for seed in (1, 1, 2)
+    )
+    assert np.array_equal(first.pose.matrix, again.pose.matrix)
+    assert first.similarity == again.similarity and first.agreeing == again.agreeing
+    assert not np.array_equal(first.pose.matrix, other.pose.matrix)
+
+
+def test_a_single_start_is_judged_by_its_match(bone: Attenuation, pictures: list[Radiograph]) -> None:
+    """Without rivals there is no other pose that could fit as well."""
+    result = register(bone, pictures, start(bone), RegistrationOptions(starts=1, pixel_mm=(1.6, 0.8)))
+    assert result.verdict is Verdict.CONVERGED and result.reason.startswith("1 of 1 starts agree")
+    assert max(result.pose.distance_to(TRUTH, bone.centre_lps)) < 0.05
+
+
+def test_one_view_finds_the_picture_s_plane_and_warns_of_depth(bone: Attenuation, pictures: list[Radiograph]) -> None:
+    result = register(bone, pictures[:1], start(bone, 3.0, 2.0), QUICK)
+    error = result.pose.apply(bone.centre_lps) - TRUTH.apply(bone.centre_lps)
+    assert np.linalg.norm(error[[0, 2]]) < 0.2
+    assert "one view" in result.reason and "depth" in result.reason
+
+
+# ---- driving it ------------------------------------------
+
+
+def test_states_come_in_order_and_end_with_done(bone: Attenuation, pictures: list[Radiograph]) -> None:
+    states: list[Any] = []
+    register(bone, pictures, start(bone), RegistrationOptions(starts=2, pixel_mm=(2.5, 1.5)), on_state=states.append)
+    fractions = [state.fraction for state in states]
+    assert fractions[0] == 0.0 and fractions[-1] == 1.0 and states[-1].stage == "done"
+    assert np.all(np.diff(fractions) >= 0)
+    assert states[0].pose is not states[-1].pose and all(-1 <= state.similarity <= 1 for state in states)
+
+
+def test_stopping_leaves_nothing_behind(
+    bone: Attenuation, pictures: list[Radiograph], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.set_num_threads(2)
+    try:
+        registration = Registration(bone, pictures, start(bone), QUICK)
+        steps = registration.steps()
+        next(steps), next(steps)
+        assert torch.get_num_threads() == 2  # its own number of threads holds only inside a step
+        steps.close()
+    finally:
+        torch.set_num_threads(1)
+    with pytest.raises(InputError, match=r"has not ended; iterate steps\(\) to its end"):
+        _ = registration.result
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- refusals ------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shift", "words"),
+    [
+        ((150, 0, 0), "radiograph PA: the bone's shadow at the initial pose misses the picture; move the CT onto"),
+        ((0, 2000, 0), "radiograph PA: at the initial pose the bone lies beside or behind the X-ray source; move"),
+    ],
+    ids=["beside the picture", "behind the source"],
+)
+def test_a_start_without_a_shadow_is_told(
+    bone: Attenuation, pictures: list[Radiograph], shift: tuple[float, float, float], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        register(bone, pictures, RigidPose.from_rotation((0, 0, 0), shift), QUICK)
+
+
+def test_a_flat_picture_is_told(bone: Attenuation, pictures: list[Radiograph]) -> None:
+    """Something shows in a corner, nothing where the bone should be."""
+    flat = replace(pictures[0], pixels=np.zeros_like(pictures[0].pixels))
+    flat.pixels[3:6, 3:6] = 1.0
+    with pytest.raises(InputError, match="flat where the bone should be"):
+        register(bone, [flat], TRUTH, QUICK)
+
+
+def test_no_radiograph_is_told(bone: Attenuation) -> None:
+    with pytest.raises(InputError, match="at least one radiograph"):
+        Registration(bone, [], TRUTH)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"starts": 0}, "starts, kept, iterations and threads must be 1 or more"),
+        ({"threads": 0}, "1 or more"),
+        ({"seed": -1}, "the seed 0 or more"),
+        ({"pixel_mm": ()}, "pixel sizes and margin must be greater than zero"),
+        ({"pixel_mm": (1.0, -0.5)}, "pixel sizes"),
+        ({"pixel_mm": (float("nan"),)}, "pixel sizes"),
+        ({"margin_mm": float("nan")}, "margin must be greater than zero"),
+        ({"margin_mm": float("inf")}, "margin"),
+        ({"spread_deg": -1.0}, "spreads of the starts must be 0 or more"),
+        ({"spread_mm": float("nan")}, "spreads"),
+    ],
+)
+def test_impossible_options_are_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        RegistrationOptions(**options)
+
+
+# ---- when it must not say converged ------------------------------------------
+
+DOUBTED = RegistrationOptions(starts=3, pixel_mm=(1.4, 0.7))
+
+
+def mirrored(radius: Attenuation) -> Attenuation:
+    """The bone of the other side of the body, in the same place."""
+    flip = np.diag([-1.0, 1, 1, 1])
+    flip[0, 3] = 2 * radius.centre_lps[0]
+    return replace(radius, voxel_to_lps=flip @ radius.voxel_to_lps)
+
+
+@pytest.mark.parametrize("wrong", ["25 mm beside", "upside down"])
+def test_a_hopeless_start_is_not_called_converged(
+    forearm: tuple[PhantomCase, list[Radiograph], Attenuation], wrong: str
+) -> None:
+    _, views, radius = forearm
+    beside = RigidPose.from_rotation((0, 0, 0), (25, 0, 0))
+    turned = RigidPose.from_rotation((180, 0, 0), centre=TRUTH.apply(radius.centre_lps))
+    result = register(radius, views, (beside if wrong == "25 mm beside" else turned) @ TRUTH, DOUBTED)
+    assert result.verdict in (Verdict.FAILED, Verdict.AMBIGUOUS), result.reason
+
+
+@pytest.mark.xfail(strict=True, reason="the verdict's thresholds are first guesses; similarities 0.45 to 0.64 pass")
+@pytest.mark.parametrize("wrong", ["the other side's bone", "turned back to front", "the ulna"])
+def test_a_look_alike_is_not_called_converged(
+    forearm: tuple[PhantomCase, list[Radiograph], Attenuation], wrong: str
+) -> None:
+    case, views, radius = forearm
+    centre = TRUTH.apply(radius.centre_lps)
+    ulna = attenuation_of(case.ct, "ulna", energy_kev=EXTREMITY_KEV)
+    bone, pose = {
+        "the other side's bone": (mirrored(radius), TRUTH),
+        "turned back to front": (radius, RigidPose.from_rotation((0, 0, 180), centre=centre) @ TRUTH),
+        "the ulna": (ulna, RigidPose.from_rotation((0, 0, 0), centre - TRUTH.apply(ulna.centre_lps)) @ TRUTH),
+    }[wrong]
+    result = register(bone, views, pose, DOUBTED)
+    assert result.verdict in (Verdict.FAILED, Verdict.AMBIGUOUS), result.reason

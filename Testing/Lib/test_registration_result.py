@@ -1,0 +1,150 @@
+"""Results, verdicts and reviews: what is written, and in which words."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.geometry import RigidPose
+from XRayTo3DLib.registration.result import (
+    RESULT_FORMAT,
+    RegistrationResult,
+    Review,
+    TracePoint,
+    Verdict,
+    record_review,
+)
+from XRayTo3DLib.registration.verdict import judge
+
+RESULT = RegistrationResult(
+    pose=RigidPose.from_rotation((0, 0, 10), (1, 2, 3), (5, 6, 7)),
+    initial=RigidPose.identity(),
+    centre=np.array([5.0, 6.0, 7.0]),
+    view_names=("PA", "LAT"),
+    similarity=(0.6, 0.5),
+    initial_similarity=(0.2, 0.1),
+    verdict=Verdict.CONVERGED,
+    reason="4 of 5 starts agree.",
+    trace=(TracePoint("1.4 mm pixels", 0.15, 0.1), TracePoint("0.7 mm pixels", 0.55, 1.2)),
+    starts=5,
+    agreeing=4,
+    seconds=1.25,
+    settings={"starts": 5},
+    synthetic=True,
+)
+
+# ---- verdict ------------------------------------------
+
+CASES: list[tuple[str, dict[str, Any], Verdict, str]] = [
+    ("clear", {}, Verdict.CONVERGED, r"^4 of 5 starts agree, similarity 0\.55 \(start 0\.15\)\.$"),
+    ("no rival", {"contest_rival": -1.0}, Verdict.CONVERGED, "4 of 5 starts agree"),
+    ("second view lost", {"similarity": (0.6, 0.1)}, Verdict.FAILED, "In view 2 the bone's edges were not found.*0.10"),
+    (
+        "first view lost",
+        {"similarity": (-0.2, 0.1)},
+        Verdict.FAILED,
+        "In view 1 .*start nearer, or check that CT, side",
+    ),
+    ("rival equal", {"contest_rival": 0.5}, Verdict.AMBIGUOUS, "Another pose fits nearly as well: 4 of 5.*overlay"),
+    ("rival close", {"contest_rival": 0.485}, Verdict.AMBIGUOUS, "Another pose fits nearly as well"),
+    ("rival far", {"contest_rival": 0.47}, Verdict.CONVERGED, "starts agree"),
+    ("weak", {"similarity": (0.2, 0.22)}, Verdict.AMBIGUOUS, r"The match is weak: similarity 0\.21.*Check the overlay"),
+    ("lost beats rival", {"similarity": (0.1, 0.1), "contest_rival": 0.5}, Verdict.FAILED, "not found"),
+    ("one view", {"similarity": (0.6,), "initial": (0.1,)}, Verdict.CONVERGED, "From one view.*plane; depth.*wrong"),
+    ("one view lost", {"similarity": (0.1,), "initial": (0.1,)}, Verdict.FAILED, "In view 1"),
+    ("one view, rival", {"similarity": (0.6,), "initial": (0.1,), "contest_rival": 0.5}, Verdict.AMBIGUOUS, "Another"),
+]
+
+
+@pytest.mark.parametrize(("change", "verdict", "words"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_verdicts_and_their_words(change: dict[str, Any], verdict: Verdict, words: str) -> None:
+    usual = {
+        "similarity": (0.6, 0.5),
+        "initial": (0.2, 0.1),
+        "contest_best": 0.5,
+        "contest_rival": 0.3,
+        "agreeing": 4,
+        "starts": 5,
+    }
+    found, reason = judge(**{**usual, **change})
+    assert found is verdict
+    assert re.search(words, reason), reason
+    assert reason.endswith(".") and "nan" not in reason
+
+
+def test_two_views_are_not_told_about_depth() -> None:
+    _, reason = judge(
+        similarity=(0.6, 0.5), initial=(0.1, 0.1), contest_best=0.5, contest_rival=0.1, agreeing=1, starts=1
+    )
+    assert "one view" not in reason and "depth" not in reason
+
+
+# ---- registration.json ------------------------------------------
+
+
+def test_the_file_tells_everything_in_plain_json(tmp_path: Path) -> None:
+    RESULT.save(tmp_path / "registration.json")
+    content = json.loads((tmp_path / "registration.json").read_text())
+    assert content["format"] == RESULT_FORMAT == "xrayto3d.registration/1"
+    assert content["research_use_only"] is True and content["synthetic"] is True
+    assert (content["frame"], content["unit"], content["verdict"]) == ("LPS", "mm", "converged")
+    assert RigidPose(content["pose_ct_to_world"]).distance_to(RESULT.pose, RESULT.centre) == pytest.approx((0, 0))
+    assert content["initial_ct_to_world"] == np.eye(4).tolist() and content["centre_ct"] == [5, 6, 7]
+    assert content["views"][1] == {"name": "LAT", "similarity": 0.5, "initial_similarity": 0.1}
+    assert content["mean_similarity"] == pytest.approx(0.55)
+    assert content["trace"][0] == {"stage": "1.4 mm pixels", "similarity": 0.15, "seconds": 0.1}
+    assert content["moved"]["rotation_deg"] == pytest.approx(10.0)
+    assert content["moved"]["centre_mm"] == pytest.approx(np.sqrt(14), abs=1e-4)
+    assert content["review"] == {"status": "unreviewed", "note": "", "by_role": ""}
+    assert (content["starts"], content["agreeing_starts"], content["settings"]) == (5, 4, {"starts": 5})
+
+
+def test_a_result_that_is_not_finite_is_never_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        replace(RESULT, similarity=(float("nan"), 0.5)).save(tmp_path / "registration.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- review ------------------------------------------
+
+
+def test_a_review_is_recorded_and_the_rest_stays(tmp_path: Path) -> None:
+    path = tmp_path / "registration.json"
+    RESULT.save(path)
+    before = json.loads(path.read_text())
+    record_review(path, Review.REJECTED, "the styloid is 2 mm off", "radiographer")
+    after = json.loads(path.read_text())
+    assert after.pop("review") == {
+        "status": "rejected",
+        "note": "the styloid is 2 mm off",
+        "by_role": "radiographer",
+    }
+    before.pop("review")
+    assert after == before
+    record_review(path, Review.ACCEPTED)
+    assert json.loads(path.read_text())["review"] == {"status": "accepted", "note": "", "by_role": ""}
+
+
+@pytest.mark.parametrize("note", ["", "  \n"])
+def test_a_rejection_needs_a_reason(tmp_path: Path, note: str) -> None:
+    path = tmp_path / "registration.json"
+    RESULT.save(path)
+    before = path.read_text()
+    with pytest.raises(InputError, match="rejected registration needs a note that says why"):
+        record_review(path, Review.REJECTED, note, "surgeon")
+    assert path.read_text() == before
+
+
+def test_only_a_registration_can_be_reviewed(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="registration: there is no file"):
+        record_review(tmp_path / "registration.json", Review.ACCEPTED)
+    (tmp_path / "other.json").write_text('{"format": "xrayto3d.camera/1"}')
+    with pytest.raises(InputError, match='expected "xrayto3d.registration/1"'):
+        record_review(tmp_path / "other.json", Review.ACCEPTED)
