@@ -104,6 +104,11 @@ def _view_level(
     sigma: float,
 ) -> ViewLevel:
     where = pose.apply(centre)
+    if not np.isfinite(radiograph.camera.project(where)).all():
+        raise InputError(
+            f"radiograph {radiograph.name}: at the initial pose the bone lies beside or behind the X-ray source; "
+            f"move the CT onto the bone first (by hand or by landmarks), or check the camera."
+        )
     factor = max(1, round(pixel_mm / pixel_at_bone(radiograph.camera, where)))
     camera = radiograph.camera.binned(factor)
     device = projector.device

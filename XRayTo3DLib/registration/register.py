@@ -59,12 +59,15 @@ class RegistrationOptions:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        if min(self.starts, self.kept, self.iterations, self.threads) < 1:
-            raise InputError("registration options: starts, kept, iterations and threads must be 1 or more.")
-        if not self.pixel_mm or min(self.pixel_mm) <= 0 or self.margin_mm <= 0:
+        if min(self.starts, self.kept, self.iterations, self.threads) < 1 or self.seed < 0:
+            raise InputError(
+                "registration options: starts, kept, iterations and threads must be 1 or more, the seed 0 or more."
+            )
+        lengths = (*self.pixel_mm, self.margin_mm)
+        if not self.pixel_mm or not np.isfinite(lengths).all() or min(lengths) <= 0:
             raise InputError("registration options: pixel sizes and margin must be greater than zero (mm).")
-        if self.spread_deg < 0 or self.spread_mm < 0:
-            raise InputError("registration options: the spreads of the starts cannot be negative.")
+        if not np.isfinite([self.spread_deg, self.spread_mm]).all() or min(self.spread_deg, self.spread_mm) < 0:
+            raise InputError("registration options: the spreads of the starts must be 0 or more (degrees, mm).")
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,7 @@ class Registration:
                 refined.append((yield from self._refine(level, candidate, pixel_mm, share)))
             pool = sorted(refined, key=lambda c: -c.similarity)
             coarse = pool if number == 0 else coarse
-            contest = pool if len(pool) > 1 else contest
+            contest = pool if number == 0 or len(pool) > 1 else contest
         self._result = self._finish(level, pool[0], coarse, contest)
         yield RegistrationState("done", 1.0, pool[0].pose, pool[0].similarity)
 
