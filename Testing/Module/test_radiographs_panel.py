@@ -236,7 +236,7 @@ def test_the_top_left_pixel_is_drawn_top_left(panel: Any, tmp_path: Path) -> Non
     import slicer
 
     pixels = np.zeros((70, 90), dtype=np.float32)
-    pixels[:20, :30] = 1.0
+    pixels[5:20, 5:30] = 1.0
     marked = replace(small_radiograph(), pixels=pixels)
     panel.ui.radiographPath.currentPath = str(write_radiograph(marked, tmp_path / "view.nrrd"))
     panel.ui.loadButton.click()

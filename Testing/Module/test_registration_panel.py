@@ -153,6 +153,23 @@ def test_the_outline_lies_on_the_bone_s_shadow(panel: Any, nodes: list[Any]) -> 
 
 
 @pytest.mark.gl
+def test_zooming_centres_the_bone(panel: Any, nodes: list[Any]) -> None:
+    from XRayTo3DGui import layouts
+
+    panel.widget.radiographs.ui.showLayoutButton.click()
+    view = layouts.sliceNode("A")
+    before = view.GetFieldOfView()[0]
+    panel.ui.zoomButton.click()
+    bounds = [0.0] * 6
+    panel.overlays.outlineOf(nodes[0]).GetRASBounds(bounds)
+    middle = np.reshape(bounds, (3, 2)).mean(axis=1)
+    to_ras = view.GetXYToRAS()
+    columns, rows, _ = view.GetDimensions()
+    assert np.array(to_ras.MultiplyPoint([columns / 2, rows / 2, 0, 1]))[:3] == pytest.approx(middle, abs=0.5)
+    assert view.GetFieldOfView()[0] < before
+
+
+@pytest.mark.gl
 def test_drr_and_no_overlay(panel: Any, nodes: list[Any]) -> None:
     import slicer
 

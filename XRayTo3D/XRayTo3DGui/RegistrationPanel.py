@@ -10,7 +10,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from XRayTo3DGui import bone as bones
-from XRayTo3DGui import mrml, pose
+from XRayTo3DGui import layouts, mrml, pose
 from XRayTo3DGui import mrml_radiographs as radiographs
 from XRayTo3DGui.jobs import Throttle
 from XRayTo3DGui.overlays import Overlays
@@ -58,6 +58,7 @@ class RegistrationPanel:
         self.ui.centreButton.connect("clicked(bool)", self.onCentre)
         self.ui.undoButton.connect("clicked(bool)", self.onUndo)
         self.ui.resetButton.connect("clicked(bool)", self.onReset)
+        self.ui.zoomButton.connect("clicked(bool)", self.onZoom)
         self.ui.boneModelButton.connect("clicked(bool)", self.onBoneModel)
         self.say("")
         self._settingUp = False
@@ -227,6 +228,16 @@ class RegistrationPanel:
         running = self.run.running
         self._overlay.setInterval(max(OVERLAY_MILLISECONDS, round(RUNNING_SHARE * milliseconds) if running else 0))
 
+    def onZoom(self, *_args: Any) -> None:
+        """Show the bone large in every radiograph."""
+        self.updateOverlay()
+        for node in radiographs.usedRadiographNodes():
+            outline = self.overlays.outlineOf(node) or self.overlays.drrOf(node)
+            if outline is not None:
+                bounds = [0.0] * 6
+                outline.GetRASBounds(bounds)
+                layouts.zoomTo(node, bounds)
+
     def requestOverlay(self) -> None:
         """Soon, once."""
         self._overlay.request()
@@ -251,6 +262,7 @@ class RegistrationPanel:
         self.ui.boneModelButton.enabled = chosen and idle
         self.ui.centreButton.enabled = chosen and used and idle
         self.ui.resetButton.enabled = chosen and idle
+        self.ui.zoomButton.enabled = chosen and used
         self.ui.undoButton.enabled = idle and self.history.canUndo
         self.adjust.updateButtons(chosen and idle)
         self.landmarks.updateButtons(chosen and used and idle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from XRayTo3DGui import mrml
 from XRayTo3DGui.parameters import CT_VALUES
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
-from XRayTo3DLib.geometry.frames import FloatArray
+from XRayTo3DLib.geometry.frames import FloatArray, apply_matrix
 
 BONE_HU = 200
 DISPLAY_SMOOTHING = 1.2
@@ -56,6 +57,12 @@ class BoneCache:
     def centreLps(self, parameters: Any) -> FloatArray:
         """(3,) centre of the bone in CT coordinates, LPS mm."""
         return np.asarray(self.attenuation(parameters).centre_lps, dtype=np.float64)
+
+    def cornersLps(self, parameters: Any) -> FloatArray:
+        """(8, 3) corners of the bone's box in CT coordinates, LPS mm."""
+        bone = self.attenuation(parameters)
+        ends = [(0, count - 1) for count in reversed(bone.mu.shape)]
+        return apply_matrix(bone.voxel_to_lps, list(product(*ends)))
 
     def drr(self, parameters: Any, camera: XRayCamera, pose: RigidPose) -> np.ndarray:
         """(rows, columns) line integrals of the bone."""

@@ -12,9 +12,11 @@ import vtk
 from XRayTo3DGui import mrml
 from XRayTo3DGui import mrml_radiographs as radiographs
 
-ABOVE, DISTANCE = 0.25, 1.9
-"""Where the 3D camera starts: so much above the beams, and this many times the detectors' extent away."""
+ABOVE, DISTANCE = 0.25, 3.5
+"""Where the 3D camera starts: so much above the beams, and this many times the detectors' reach away."""
 ORIENTATION = "Radiograph"
+ZOOM_SHARE = 0.7
+"""How much of a zoomed view the bone's outline takes."""
 FIRST_LAYOUT_ID = 20700
 """Ours are this plus the number of views; Slicer's own end below 100, extensions mostly use some hundreds."""
 
@@ -91,8 +93,12 @@ class XRayLayout:
         for node in nodes:
             showInView(node)
         if not self._turned:
-            self._turned = True
-            lookFromSources(nodes)
+            self.turn3D()
+
+    def turn3D(self) -> None:
+        """Look at bone and radiographs from the sources' side; done by itself only the first time."""
+        self._turned = True
+        lookFromSources(radiographs.radiographNodes())
 
     def back(self) -> None:
         """The layout that was shown before, Slicer's default where that is not known."""
@@ -122,7 +128,9 @@ def lookFromSources(nodes: list[Any]) -> None:
     towards = towards - ABOVE * up
     corners = [each.pixel_to_world([[0, 0], each.size, [0, each.size[1]], [each.size[0], 0]]) for each in cameras]
     middle = np.mean(np.concatenate(corners), axis=0)
-    size = np.linalg.norm(np.ptp(np.concatenate(corners), axis=0))
+    size = np.linalg.norm(np.concatenate(corners) - middle, axis=1).max()
+    width, height = widget.threeDView().renderWindow().GetSize()
+    size = size / min(1.0, max(0.6, width / max(height, 1)))
     camera.SetFocalPoint(*mrml.rasFromLps(middle))
     camera.SetPosition(*mrml.rasFromLps(middle - towards / np.linalg.norm(towards) * DISTANCE * size))
     camera.SetViewUp(*mrml.rasFromLps(up))
@@ -141,6 +149,7 @@ def showInView(node: Any) -> None:
     alignView(view, node)
     logic.FitSliceToBackground()
     alignView(view, node)
+    view.SetXYZOrigin(0.0, 0.0, 0.0)
     view.SetSliceResolutionMode(view.SliceResolutionMatchVolumes)
     view.SetSliceVisible(True)
 
@@ -166,3 +175,18 @@ def alignView(view: Any, node: Any) -> None:
         view.GetSliceToRAS().DeepCopy(mrml.toVtk(matrix))
         view.SetOrientation(ORIENTATION)
         view.UpdateMatrices()
+
+
+def zoomTo(node: Any, boundsRas: Any) -> None:
+    """Centre a radiograph's view on a box (RAS bounds) and let it fill half of the view."""
+    view = sliceNode(radiographs.viewLetter(node))
+    if view is None:
+        return
+    bounds = np.reshape(boundsRas, (3, 2))
+    toSlice = np.linalg.inv(mrml.toNumpy(view.GetSliceToRAS()))
+    centre = toSlice[:3, :3] @ bounds.mean(axis=1) + toSlice[:3, 3]
+    width, height, depth = view.GetFieldOfView()
+    scale = np.linalg.norm(bounds[:, 1] - bounds[:, 0]) / ZOOM_SHARE / min(width, height)
+    # Panned, not moved: the plane stays whole in 3D.
+    view.SetXYZOrigin(centre[0], centre[1], 0.0)
+    view.SetFieldOfView(width * scale, height * scale, depth)

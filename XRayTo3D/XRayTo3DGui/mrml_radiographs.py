@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import slicer
 import vtk
+from scipy.ndimage import binary_erosion
 
 from XRayTo3DGui import mrml
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import XRayCamera
+from XRayTo3DLib.imaging.radiograph_edit import exposed_field
 from XRayTo3DLib.imaging.types import IntensityNote, Radiograph, SpacingSource
 
 PREFIX = "XRayTo3D."
@@ -22,6 +24,9 @@ SOURCE, BEAM, LANDMARKS = "XRayTo3D.Source", "XRayTo3D.Beam", "XRayTo3D.Landmark
 USED, SHOW_BEAM = "XRayTo3D.Used", "XRayTo3D.ShowBeam"
 COLOURS = ((0.96, 0.66, 0.14), (0.16, 0.76, 0.86), (0.82, 0.47, 0.87), (0.55, 0.80, 0.33))
 """Amber, cyan, magenta, green: one per view, told apart by colour-blind people too."""
+WINDOW_PERCENTILES = (0.5, 99.8)
+RIM_SHARE_STEPS = 8
+"""Width of the rim left out, in 1/128 of the picture."""
 LETTERS = "ABCD"
 MOST_VIEWS = len(LETTERS)
 
@@ -71,7 +76,7 @@ def radiographToScene(radiograph: Radiograph) -> Any:
     for key, value in _attributes(radiograph, free[0]).items():
         node.SetAttribute(key, value)
     node.SetDescription("\n".join(radiograph.notes))
-    _display(node, radiograph.pixels)
+    _display(node, radiograph)
     _addSource(node, radiograph.camera)
     updateBeam(node)
     return node
@@ -97,15 +102,30 @@ def _attributes(radiograph: Radiograph, letter: str) -> dict[str, str]:
     }
 
 
-def _display(node: Any, pixels: np.ndarray) -> None:
-    """Bone bright; the darkest and brightest half percent are cut so that a collimator does not rule the contrast."""
+def _display(node: Any, radiograph: Radiograph) -> None:
+    """Bone bright; contrast from what the beam reached, the collimator's surround (nothing but white) left out."""
     node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()
-    low, high = np.percentile(pixels, [0.5, 99.5])
+    field = exposed_field(radiograph)
+    exposed = radiograph.pixels[field]
+    low, high = np.percentile(_inner(radiograph.pixels, field), WINDOW_PERCENTILES)
     display.SetAutoWindowLevel(False)
     display.SetWindowLevelMinMax(float(low), float(max(high, low + 1e-3)))
     display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
     display.SetInterpolate(True)
+    if not field.all():
+        display.SetAutoThreshold(False)
+        display.SetThreshold(float(radiograph.pixels.min()), float(exposed.max()))
+        display.SetApplyThreshold(True)
+
+
+def _inner(pixels: np.ndarray, field: np.ndarray) -> np.ndarray:
+    """Values well inside the exposed field (a share of all pixels): the rim beside the collimator is half in shade."""
+    step = max(1, min(pixels.shape) // 128)
+    small = field[::step, ::step]
+    inside = small if small.all() else binary_erosion(small, iterations=RIM_SHARE_STEPS, border_value=1)
+    values = pixels[::step, ::step][inside]
+    return values if values.size else pixels
 
 
 def _addSource(node: Any, camera: XRayCamera) -> None:
@@ -119,7 +139,7 @@ def _addSource(node: Any, camera: XRayCamera) -> None:
     display.SetColor(*colourOf(node))
     display.SetGlyphType(display.Sphere3D)
     display.SetUseGlyphScale(False)
-    display.SetGlyphSize(8.0)
+    display.SetGlyphSize(15.0)
     display.SetTextScale(3.0)
     display.SetVisibility2D(False)
     display.SetVisibility(False)

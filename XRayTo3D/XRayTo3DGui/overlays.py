@@ -25,7 +25,6 @@ class Overlays:
 
     def __init__(self, bone: BoneCache) -> None:
         self._bone = bone
-        self._cameras: dict[str, tuple[XRayCamera, XRayCamera]] = {}
         self._outlines: dict[str, Any] = {}
         self._drrs: dict[str, Any] = {}
 
@@ -35,6 +34,7 @@ class Overlays:
         Raises:
             InputError: The bone or a radiograph cannot be used.
         """
+        corners = pose.apply(self._bone.cornersLps(parameters))
         used = {node.GetID() for node in radiographs.usedRadiographNodes()}
         with slicer.util.RenderBlocker():
             for node in radiographs.radiographNodes():
@@ -42,7 +42,10 @@ class Overlays:
                 if mode not in (OVERLAY_OUTLINE, OVERLAY_DRR):
                     self._hideBoth(node)
                     continue
-                camera = self._smallCamera(node, parameters.overlayWidth)
+                camera = self._nearCamera(node, corners, parameters.overlayWidth)
+                if camera is None:
+                    self._hideBoth(node)
+                    continue
                 image = self._bone.drr(parameters, camera, pose)
                 if mode == OVERLAY_OUTLINE:
                     self._hideDrr(node)
@@ -58,7 +61,7 @@ class Overlays:
         for each in [*self._outlines.values(), *self._drrs.values()]:
             if slicer.mrmlScene.IsNodePresent(each):
                 slicer.mrmlScene.RemoveNode(each)
-        self._cameras, self._outlines, self._drrs = {}, {}, {}
+        self._outlines, self._drrs = {}, {}
 
     def hideAll(self) -> None:
         """Hide what is drawn (nothing to draw any more)."""
@@ -73,16 +76,26 @@ class Overlays:
         """The DRR volume of a radiograph, or None."""
         return _present(self._drrs.get(node.GetID()))
 
-    def _smallCamera(self, node: Any, width: int) -> XRayCamera:
-        """The radiograph's camera with about ``width`` pixels along the longer side; kept while it stays the same."""
+    def _nearCamera(self, node: Any, corners: np.ndarray, width: int) -> XRayCamera | None:
+        """The part of the detector that can see the bone, with at most ``width`` pixels along its longer side.
+
+        Args:
+            node: The radiograph.
+            corners: (8, 3) corners of the bone's box in the world, LPS mm.
+            width: Pixels.
+        """
         camera = radiographs.cameraFromNode(node)
-        small = self._cameras.get(node.GetID())
-        longer = max(camera.size)
-        size = tuple(max(2, round(each * min(1.0, width / longer))) for each in camera.size)
-        if small is None or small[1].size != size or not small[0].is_close(camera):
-            small = (camera, camera.resampled(size))
-            self._cameras[node.GetID()] = small
-        return small[1]
+        pixels = camera.project(corners)
+        if np.isnan(pixels).any():
+            return None
+        low = np.maximum(np.floor(pixels.min(axis=0)), 0).astype(int)
+        high = np.minimum(np.ceil(pixels.max(axis=0)) + 1, camera.size).astype(int)
+        if np.any(high - low < 2):
+            return None
+        size = high - low
+        near = camera.cropped(*low.tolist(), *size.tolist())
+        smaller = np.maximum(2, np.round(size * min(1.0, width / size.max()))).astype(int)
+        return near.resampled((int(smaller[0]), int(smaller[1])))
 
     # ---- outline -------------------------------------------------------------------------------------------------
 
