@@ -1,4 +1,4 @@
-"""The options of every sub-command that reads a CT and one of its bones."""
+"""The options of every sub-command that reads a CT and projects one of its bones."""
 
 from __future__ import annotations
 
@@ -28,6 +28,29 @@ def add_ct_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--ct-series", type=int, metavar="N", help="which series of a DICOM folder, counted from 1")
     add("--energy", type=float, default=60.0, metavar="KEV", help="effective energy of the radiograph (default 60 keV)")
+
+
+def add_device_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--device``; :func:`usable_device` checks what was given."""
+    parser.add_argument("--device", default="cpu", help='"cpu" (default) or "cuda"')
+
+
+def usable_device(name: str) -> str:
+    """``name`` if torch can compute there.
+
+    Raises:
+        InputError: No such device here.
+    """
+    import torch
+
+    if name == "cpu":
+        return name
+    if name.partition(":")[0] != "cuda":
+        raise InputError(f'--device {name} is not known; use "cpu" or "cuda".')
+    number = name.partition(":")[2] or "0"
+    if not number.isdigit() or int(number) >= torch.cuda.device_count():
+        raise InputError(f"--device {name}: this torch sees no such CUDA GPU; leave the option out to use the CPU.")
+    return name
 
 
 def read_ct_bone(path: Path, args: argparse.Namespace) -> tuple[CtVolume, Attenuation]:

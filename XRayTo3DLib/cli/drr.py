@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from XRayTo3DLib.cli.console import say
-from XRayTo3DLib.cli.ct_options import add_ct_options, read_ct_bone
+from XRayTo3DLib.cli.ct_options import add_ct_options, add_device_option, read_ct_bone, usable_device
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import atomic_path, file_suffix
 
@@ -37,9 +37,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("ct", type=Path, metavar="CT", help="CT file (NRRD, NIfTI, MHA) or DICOM folder")
     parser.add_argument("--camera", type=Path, required=True, metavar="JSON", help="the exposure's camera.json")
     parser.add_argument("--pose", type=Path, metavar="TFM", help="the CT's pose (default: where it is)")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help=".nrrd, .mha or .png")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help=".nrrd or .png")
     parser.add_argument("--bin", type=int, default=1, metavar="N", help="N x N detector pixels as one (default 1)")
-    parser.add_argument("--device", default="cpu", help='"cpu" (default) or "cuda"')
+    add_device_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     add_ct_options(parser)
     parser.set_defaults(run=run)
@@ -50,25 +50,27 @@ def run(args: argparse.Namespace) -> int:
     from XRayTo3DLib.geometry import RigidPose, XRayCamera
     from XRayTo3DLib.imaging.radiograph_header import write_radiograph
 
-    if file_suffix(args.output) not in (".nrrd", ".mha", ".png"):
-        raise InputError(f"output {args.output.name}: write .nrrd, .mha (line integrals) or .png (a picture).")
+    if file_suffix(args.output) not in (".nrrd", ".png"):
+        raise InputError(f"output {args.output.name}: write .nrrd (line integrals) or .png (a picture).")
+    device = usable_device(args.device)
     camera = XRayCamera.load(args.camera).binned(args.bin)
     pose = RigidPose.identity() if args.pose is None else RigidPose.load(args.pose)
     ct, bone = read_ct_bone(args.ct, args)
-    drr = _project(bone, camera, pose, args.device, ct.name)
+    drr = _project(bone, camera, pose, device, ct.name)
     if file_suffix(args.output) == ".png":
         _write_png(drr, args.output)
     else:
         write_radiograph(drr, args.output)
     peak = float(drr.pixels.max())
+    notes = [*ct.notes, bone.note]
+    if peak == 0:
+        notes.append("The picture is empty: no ray meets the volume. Check pose and camera.")
     if args.json:
         content = {"output": str(args.output), "size": list(camera.size), "largest_line_integral": peak}
-        say(json.dumps({**content, "notes": [*ct.notes, bone.note]}))
+        say(json.dumps({**content, "notes": notes}))
         return 0
-    for note in (*ct.notes, bone.note):
+    for note in notes:
         say(f"note: {note}")
-    if peak == 0:
-        say("note: the picture is empty: no ray meets the volume. Check pose and camera.")
     say(f"wrote {args.output} ({camera.size[0]} x {camera.size[1]} pixels, largest line integral {peak:.3f})")
     return 0
 
@@ -79,8 +81,6 @@ def _project(bone: object, camera: object, pose: object, device: str, name: str)
     from XRayTo3DLib.imaging.types import IntensityNote, Radiograph, SpacingSource
     from XRayTo3DLib.projection.drr import DrrProjector
 
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError("--device cuda: this torch sees no CUDA GPU; leave the option out to use the CPU.")
     with torch.no_grad():
         projector = DrrProjector(bone.mu, bone.voxel_to_lps, device)  # type: ignore[attr-defined]
         pixels = projector(camera, pose).cpu().numpy()  # type: ignore[arg-type]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from XRayTo3DLib.cli.console import Progress, say
-from XRayTo3DLib.cli.ct_options import add_ct_options, read_ct_bone
+from XRayTo3DLib.cli.ct_options import add_ct_options, add_device_option, read_ct_bone, usable_device
 from XRayTo3DLib.cli.radiograph_options import add_radiograph_options, radiograph_arguments
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import write_bytes
@@ -50,7 +52,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add("--margin", type=float, metavar="MM", help="how far round the bone to look (default 10 mm)")
     add("--seed", type=int, metavar="N", help="of the random starts (default 0)")
     add("--threads", type=int, metavar="N", help="CPU threads (default 1)")
-    add("--device", default="cpu", help='"cpu" (default) or "cuda"')
+    add_device_option(parser)
     add("--json", action="store_true", help="print one JSON object and nothing else")
     add_ct_options(parser)
     add_radiograph_options(parser, view_option="--view-position")
@@ -63,6 +65,9 @@ def run(args: argparse.Namespace) -> int:
     from XRayTo3DLib.geometry import RigidPose
     from XRayTo3DLib.registration.register import register
 
+    if args.output.exists() and not args.output.is_dir():
+        raise InputError(f"output {args.output}: this is a file; name a folder for the results.")
+    device, options = usable_device(args.device), _options(args)
     initial = RigidPose.load(args.initial)
     ct, bone = read_ct_bone(args.ct, args)
     radiographs = read_views(args.views, args)
@@ -71,17 +76,18 @@ def run(args: argparse.Namespace) -> int:
         bone,
         radiographs,
         initial,
-        _options(args),
-        args.device,
+        options,
+        device,
         on_state=lambda state: progress.update(f"{state.stage}, similarity {state.similarity:.3f}", state.fraction),
     )
     progress.done()
+    overlays = [registration_overlay(radiograph, bone, result.pose, result.initial) for radiograph in radiographs]
     files = {"pose": args.output / "pose.tfm", "registration": args.output / "registration.json"}
     result.pose.save(files["pose"])
     result.save(files["registration"])
-    for number, radiograph in enumerate(radiographs, start=1):
+    for number, (radiograph, picture) in enumerate(zip(radiographs, overlays, strict=True), start=1):
         path = args.output / f"overlay_{number}_{safe_file_name(radiograph.name)}.png"
-        write_bytes(path, registration_overlay(radiograph, bone, result.pose, result.initial))
+        write_bytes(path, picture)
         files[f"overlay_{number}"] = path
     notes = [*ct.notes, bone.note, *(f"{r.name}: {note}" for r in radiographs for note in (r.intensity.how, *r.notes))]
     _say_result(result, files, notes, args.json)
@@ -99,8 +105,15 @@ def read_views(views: list[str], args: argparse.Namespace) -> list[Radiograph]:
         arguments: dict[str, Any] = radiograph_arguments(args)
         if camera is not None:
             arguments["camera"] = XRayCamera.load(camera)
-        radiographs.append(read_radiograph(picture, **arguments))
+        radiograph = read_radiograph(picture, **arguments)
+        radiographs.append(replace(radiograph, name=_unique(radiograph.name, [r.name for r in radiographs])))
     return radiographs
+
+
+def _unique(name: str, taken: list[str]) -> str:
+    """``name``, with a number after it where it is taken."""
+    names = itertools.chain([name], (f"{name} {number}" for number in itertools.count(2)))
+    return next(each for each in names if each not in taken)
 
 
 def split_view(text: str) -> tuple[Path, Path | None]:
