@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
@@ -17,6 +17,7 @@ from XRayTo3DLib.cli import demo
 from XRayTo3DLib.cli.main import main
 from XRayTo3DLib.evaluation import demonstration, demonstration_report
 from XRayTo3DLib.geometry import RigidPose
+from XRayTo3DLib.registration import register as registration
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -30,8 +31,14 @@ def one_thread() -> Iterator[None]:
 def test_one_person_the_whole_way(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Report, pictures and scene are there, labelled synthetic. Fewer starts than usual, for time."""
-    monkeypatch.setattr(demonstration, "OPTIONS", replace(demonstration.OPTIONS, starts=6))
+    """Report, pictures and scene are there, labelled synthetic. A shorter search than usual, for time."""
+    usual = registration.register
+
+    def shorter(bone: Any, views: Any, start: Any) -> Any:
+        options = registration.RegistrationOptions(starts=16 if len(views) == 2 else 3, pixel_mm=(1.4, 0.7))
+        return usual(bone, views, start, options)
+
+    monkeypatch.setattr(registration, "register", shorter)
     out = tmp_path / "demo"
     arguments = ["demo", "-o", str(out), "--people", "1", "--spacing", "1.2", "--json"]
     assert main(arguments) == 0
