@@ -177,7 +177,24 @@ def test_binning_averages_whole_blocks_of_pixels(camera: XRayCamera, factor: int
     assert binned.spacing == pytest.approx(np.array(camera.spacing) * factor)
 
 
-@pytest.mark.parametrize("factor", [0, -1, 402])
+@every_camera
+@pytest.mark.parametrize("factor", [(1, 3), (4, 2)])
+def test_binning_may_differ_by_axis(camera: XRayCamera, factor: tuple[int, int]) -> None:
+    points, pixels = point_and_pixel(camera)
+    binned = camera.binned(factor)
+    assert binned.size == (camera.size[0] // factor[0], camera.size[1] // factor[1])
+    assert binned.project(points) == pytest.approx((pixels + 0.5) / factor - 0.5)
+
+
+def test_a_pixel_s_size_at_a_point_is_its_spacing_over_the_magnification() -> None:
+    """Half way to the detector 0.5 x 0.25 mm pixels cover 0.25 x 0.125 mm; a step that size moves one pixel."""
+    camera = flat_camera()
+    assert camera.pixel_size_at([3.0, 2.0, 500.0]) == pytest.approx((0.25, 0.125))
+    column, row = camera.pixel_size_at(point := np.array([3.0, 2.0, 500.0]))
+    assert camera.project(point + [column, row, 0]) == pytest.approx(camera.project(point) + 1)
+
+
+@pytest.mark.parametrize("factor", [0, -1, 402, (2, 0), (1, 402), (1, 2, 3), 1.5])
 def test_binning_to_nothing_is_refused(factor: int) -> None:
     with pytest.raises(InputError, match="cannot be binned"):
         flat_camera().binned(factor)

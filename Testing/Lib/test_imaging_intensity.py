@@ -131,11 +131,12 @@ def blob_centre(radiograph: Radiograph) -> np.ndarray:
         lambda r: crop_radiograph(r, 30, 3, 120, 107),
         lambda r: bin_radiograph(r, 2),
         lambda r: bin_radiograph(r, 3),
+        lambda r: bin_radiograph(r, (1, 3)),
         lambda r: resample_radiograph(r, (100, 90)),
         lambda r: resample_radiograph(r, (320, 200)),
         lambda r: resample_radiograph(bin_radiograph(crop_radiograph(r, 30, 3, 121, 107), 2), (50, 50)),
     ],
-    ids=["as it is", "crop", "bin 2", "bin 3", "smaller", "larger", "all"],
+    ids=["as it is", "crop", "bin 2", "bin 3", "bin 1 x 3", "smaller", "larger", "all"],
 )
 def test_edited_pictures_still_fit_their_camera(edit: object) -> None:
     radiograph, centre = ball_radiograph()

@@ -137,6 +137,11 @@ class XRayCamera:
             raise InputError("magnification: the point lies beside or behind the source.")
         return towards / depth
 
+    def pixel_size_at(self, point: Any) -> tuple[float, float]:
+        """(column, row) mm that one pixel covers at world point ``point`` (3,): the spacing over the magnification."""
+        magnification = self.magnification(point)
+        return self.spacing[0] / magnification, self.spacing[1] / magnification
+
     # ---- other cameras ------------------------------------------------------------------------------------
 
     def cropped(self, column: int, row: int, columns: int, rows: int) -> XRayCamera:
@@ -154,12 +159,15 @@ class XRayCamera:
         spacing = (self.spacing[0] * factor[0], self.spacing[1] * factor[1])
         return replace(self, origin=self.pixel_to_world(first), spacing=spacing, size=(columns, rows))
 
-    def binned(self, factor: int) -> XRayCamera:
-        """Every ``factor`` x ``factor`` pixels become one; left-over columns and rows at the far edges fall away."""
-        if not 1 <= factor <= min(self.size):
-            raise InputError(f"camera of {self.size[0]} x {self.size[1]} pixels cannot be binned by {factor}.")
-        columns, rows = self.size[0] // factor, self.size[1] // factor
-        return self.cropped(0, 0, columns * factor, rows * factor).resampled((columns, rows))
+    def binned(self, factor: int | tuple[int, int]) -> XRayCamera:
+        """Blocks of ``factor`` pixels, a number or a pair (column, row), become one; left-overs at the far edges fall.
+
+        Raises:
+            InputError: The factor is no whole number of at least 1, or larger than the picture.
+        """
+        across, down = bin_factors(factor, self.size)
+        columns, rows = self.size[0] // across, self.size[1] // down
+        return self.cropped(0, 0, columns * across, rows * down).resampled((columns, rows))
 
     def moved(self, motion: FloatArray) -> XRayCamera:
         """The camera after a rigid world motion (4x4, LPS mm): source and detector move together."""
@@ -224,6 +232,20 @@ class XRayCamera:
             InputError: Missing file, not JSON, another format, or values that are no camera.
         """
         return cls.from_dict(read_json(path, "camera", CAMERA_FORMAT), f"camera: {Path(path).name}")
+
+
+def bin_factors(factor: int | tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
+    """``factor``, a number or a pair, as (column, row) for a picture of ``size`` (columns, rows).
+
+    Raises:
+        InputError: Not whole numbers from 1 to the picture's size.
+    """
+    numbers = np.ravel(factor)
+    across, down = (numbers[0], numbers[0]) if np.ndim(factor) == 0 else (numbers if len(numbers) == 2 else (0, 0))
+    whole = across == int(across) and down == int(down)
+    if not whole or not (1 <= across <= size[0] and 1 <= down <= size[1]):
+        raise InputError(f"camera of {size[0]} x {size[1]} pixels cannot be binned by {factor}.")
+    return int(across), int(down)
 
 
 def _pair(values: Any, what: str, kind: type) -> tuple[Any, Any]:

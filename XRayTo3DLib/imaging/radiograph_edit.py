@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.geometry.camera import bin_factors
 from XRayTo3DLib.imaging.types import Radiograph
 
 
@@ -27,15 +28,16 @@ def crop_radiograph(radiograph: Radiograph, column: int, row: int, columns: int,
     return replace(radiograph, pixels=pixels, camera=radiograph.camera.cropped(column, row, columns, rows))
 
 
-def bin_radiograph(radiograph: Radiograph, factor: int) -> Radiograph:
-    """Means of ``factor`` x ``factor`` pixels; left-over columns and rows at the far edges fall away.
+def bin_radiograph(radiograph: Radiograph, factor: int | tuple[int, int]) -> Radiograph:
+    """Means of blocks of ``factor`` pixels, a number or a pair (column, row); left-overs at the far edges fall away.
 
     Raises:
-        InputError: A factor below one or larger than the picture.
+        InputError: The factor is no whole number of at least 1, or larger than the picture.
     """
-    camera = radiograph.camera.binned(factor)
+    across, down = bin_factors(factor, radiograph.camera.size)
+    camera = radiograph.camera.binned((across, down))
     columns, rows = camera.size
-    blocks = radiograph.pixels[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor)
+    blocks = radiograph.pixels[: rows * down, : columns * across].reshape(rows, down, columns, across)
     return replace(radiograph, pixels=blocks.mean(axis=(1, 3), dtype=np.float64), camera=camera)
 
 
