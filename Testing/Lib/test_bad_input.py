@@ -1,0 +1,537 @@
+"""What goes wrong in practice, end to end: the command says what is wrong, where, and what to do, and leaves nothing.
+
+In the order of the list of bad inputs; the rooms' own tests go deeper.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import pickle
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+from imaging_cases import dicom_header, save, shown, write_dicom
+from phantoms_analytic import BONE_CAMERAS, bone_ct, relative_rms
+from PIL import Image
+from test_shape_meshes import sphere
+
+from XRayTo3DLib.cli.main import main
+from XRayTo3DLib.geometry import RigidPose
+from XRayTo3DLib.imaging import read_radiograph
+from XRayTo3DLib.imaging.attenuation import attenuation_of
+from XRayTo3DLib.imaging.ct_writer import write_ct, write_labels
+from XRayTo3DLib.imaging.itk_images import lps_image
+from XRayTo3DLib.imaging.types import CtVolume
+from XRayTo3DLib.projection.drr import DrrProjector
+from XRayTo3DLib.shape.meshes import transformed
+from XRayTo3DLib.shape.surfaces import write_surface
+
+CAMERA = BONE_CAMERAS["PA"]
+SECRETS = {"PatientName": "SECRET^NAME", "PatientID": "SECRETID99", "PatientBirthDate": "19530417"}
+SECRETS |= {"StudyDate": "20190823", "InstitutionName": "SECRETHOSPITAL", "StudyDescription": "SECRETSTUDY"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A case that works: CT, labels, one picture with its camera, a start, a surface."""
+    folder = tmp_path_factory.mktemp("good")
+    ct = bone_ct(2.0)
+    write_ct(ct, folder / "ct.nrrd")
+    write_labels(ct, folder / "labels.seg.nrrd")
+    bone = attenuation_of(ct)
+    with torch.no_grad():
+        drr = DrrProjector(bone.mu, bone.voxel_to_lps)(CAMERA, RigidPose.identity()).numpy()
+    Image.fromarray(np.round(60000 * np.exp(-drr)).astype(np.uint16)).save(folder / "pa.png")
+    CAMERA.save(folder / "pa.json")
+    RigidPose.from_rotation((1, -1, 1), (1, 1, -1)).save(folder / "start.tfm")
+    write_surface(sphere(20, 24), folder / "bone.ply")
+    return folder
+
+
+@pytest.fixture
+def case(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the good case; the working directory is inside it."""
+    shutil.copytree(template, tmp_path / "case")
+    monkeypatch.chdir(tmp_path / "case")
+    return tmp_path / "case"
+
+
+class Refusal:
+    """Runs a command that must be refused: exit code 2, one line of words, nothing written."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+        self._capsys, self._folder = capsys, folder
+
+    def __call__(self, words: str, *arguments: str) -> None:
+        before = {path: path.stat().st_mtime_ns for path in self._folder.rglob("*") if path.is_file()}
+        self._capsys.readouterr()
+        assert main(list(arguments)) == 2
+        captured = self._capsys.readouterr()
+        assert re.search(words, captured.err), captured.err
+        assert captured.out == "" and "Traceback" not in captured.err and captured.err.count("\n") == 1
+        after = {path: path.stat().st_mtime_ns for path in self._folder.rglob("*") if path.is_file()}
+        assert after == before
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str], case: Path) -> Refusal:
+    return Refusal(capsys, case)
+
+
+def drr(ct: str = "ct.nrrd", *options: str, camera: str = "pa.json") -> list[str]:
+    return ["drr", ct, "--camera", camera, "-o", "drr.nrrd", *options]
+
+
+def register(view: str = "pa.png:pa.json", *options: str, ct: str = "ct.nrrd", initial: str = "start.tfm") -> list[str]:
+    quick = ["--starts", "1", "--pixel-sizes", "2"]
+    return ["register", "--ct", ct, "--view", view, "--initial", initial, "-o", "out", *quick, *options]
+
+
+def evaluate(reference: str, result: str = "bone.ply") -> list[str]:
+    return ["evaluate", reference, result, "-o", "out"]
+
+
+def ct_series(folder: Path, ct: CtVolume, modality: str = "CT", **moved: Any) -> Path:
+    """DICOM slices of a CT; ``moved`` adds mm along (column, row, slice) to slice number ``moved['slice']`` on."""
+    folder.mkdir()
+    for number, values in enumerate(ct.hu):
+        position = ct.voxel_points([0, 0, number])
+        position = position + np.array(moved.get("shift", lambda n: (0, 0, 0))(number))
+        dataset = dicom_header(modality, SeriesInstanceUID="1.2.3", **SECRETS)
+        dataset.ImagePositionPatient = [f"{value:.6f}" for value in position]
+        dataset.ImageOrientationPatient, dataset.PixelSpacing = [1, 0, 0, 0, 1, 0], [ct.spacing[1], ct.spacing[0]]
+        dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+        dataset.Rows, dataset.Columns = values.shape
+        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 16, 15, 0
+        dataset.RescaleSlope, dataset.RescaleIntercept = 1, -1024
+        dataset.PixelData = (values + 1024).astype("<u2").tobytes()
+        save(dataset, folder / f"{number:03d}.dcm")
+    return folder
+
+
+def rendered(name: str = "drr.nrrd") -> np.ndarray:
+    return sitk.GetArrayFromImage(sitk.ReadImage(name))[0]
+
+
+def test_the_good_case_is_good(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Or the refusals below would prove nothing."""
+    assert main(register("pa.png:pa.json", "--labels", "labels.seg.nrrd")) == 0
+    assert main(drr()) == 0 and main(evaluate("bone.ply")) == 0 and main(["info", "pa.png"]) == 0
+    assert "verdict:" in capsys.readouterr().out
+
+
+# ---- wrong modality ------------------------------------------
+
+
+def test_a_radiograph_given_as_ct(case: Path, refused: Refusal) -> None:
+    write_dicom(case / "x.dcm", shown(), "DX")
+    refused("CT: pa.png is a picture without voxel geometry; export the CT as NRRD, NIfTI or DICOM", *drr("pa.png"))
+    refused(r"holds no CT slices \(found DX\); choose the folder of the CT series", *drr("x.dcm"))
+    sitk.WriteImage(sitk.GetImageFromArray(np.zeros((1, 20, 30), np.float32)), "slice.nrrd")
+    refused("CT: slice.nrrd has size 30x20x1: a picture .a radiograph", *drr("slice.nrrd"))
+
+
+def test_a_ct_given_as_radiograph(case: Path, refused: Refusal) -> None:
+    ct_series(case / "series", bone_ct(4.0))
+    refused("ct.nrrd has .* voxels: it is a volume, not a radiograph; load it as a CT", *register("ct.nrrd"))
+    refused("000.dcm is a CT slice; load its folder as a CT", *register("series/000.dcm"))
+    refused("series is a folder, a file is needed", *register("series"))
+
+
+def test_magnetic_resonance(case: Path, refused: Refusal) -> None:
+    ct_series(case / "mr", bone_ct(4.0), "MR")
+    refused("a magnetic resonance image, which is no projection; radiographs are CR, DX", *register("mr/000.dcm"))
+    refused(r"no CT slices \(found MR\)", *drr("mr"))
+
+
+def test_a_label_map_given_as_ct_and_a_ct_as_labels(case: Path, refused: Refusal) -> None:
+    refused("label map or a normalised volume, not a CT in Hounsfield units", *drr("labels.seg.nrrd"))
+    refused(
+        "label map: ct.nrrd holds values outside 0..65535; it is an image, not labels",
+        *drr("ct.nrrd", "--labels", "ct.nrrd"),
+    )
+
+
+# ---- missing tags ------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("tags", "words"),
+    [
+        ({"DistanceSourceToDetector": 1000}, "pixel spacing, column and row in mm .--spacing with --spacing-kind"),
+        ({"ImagerPixelSpacing": [0.2, 0.15]}, "source to detector distance.*--sdd"),
+        ({"PixelSpacing": [0.2, 0.15]}, "PixelSpacing 0.15 x 0.2 mm holds on the detector or at the object.*--sdd"),
+        ({}, "--spacing.*--sdd"),
+    ],
+    ids=["no spacing", "no SDD", "spacing of an unknown plane", "neither"],
+)
+def test_missing_tags_are_asked_for_by_option(case: Path, refused: Refusal, tags: dict[str, Any], words: str) -> None:
+    write_dicom(case / "x.dcm", shown(), **tags)
+    refused(words, *register("x.dcm"))
+
+
+def test_a_picture_without_a_camera_is_asked_for_everything(refused: Refusal) -> None:
+    refused("radiograph pa.*--spacing.*--sdd", *register("pa.png"))
+
+
+# ---- contradictory tags ------------------------------------------
+
+
+def test_contradictory_spacings_are_shown_and_can_be_settled(case: Path, refused: Refusal) -> None:
+    tags = {"ImagerPixelSpacing": [0.2, 0.15], "PixelSpacing": [0.12, 0.16], "DistanceSourceToDetector": 1000}
+    write_dicom(case / "x.dcm", shown(), **tags)
+    refused("0.15 x 0.2 mm and PixelSpacing 0.16 x 0.12 mm contradict.*--spacing-kind detector", *register("x.dcm"))
+    assert read_radiograph("x.dcm", spacing_kind="detector").camera.spacing == (0.15, 0.2)
+
+
+def test_a_magnification_that_does_not_fit_is_refused(case: Path, refused: Refusal) -> None:
+    tags = {"ImagerPixelSpacing": [0.2, 0.2], "PixelSpacing": [0.16, 0.16], "DistanceSourceToDetector": 1000}
+    write_dicom(case / "x.dcm", shown(), **tags, EstimatedRadiographicMagnificationFactor=1.1)
+    refused("differ by a magnification of 1.250, but Estimated.* says 1.100", *register("x.dcm"))
+
+
+# ---- unequal spacings ------------------------------------------
+
+
+def test_row_and_column_spacing_are_not_mixed_up(case: Path) -> None:
+    write_dicom(case / "x.dcm", shown(), ImagerPixelSpacing=[0.3, 0.2], DistanceSourceToDetector=1000)
+    camera = read_radiograph("x.dcm").camera
+    assert camera.spacing == (0.2, 0.3)  # DICOM says row spacing first
+    right, down = camera.pixel_to_world([[1, 0], [0, 1]]) - camera.origin
+    assert np.linalg.norm(right) == pytest.approx(0.2) and np.linalg.norm(down) == pytest.approx(0.3)
+
+
+def test_unequal_slice_distances_are_refused(case: Path, refused: Refusal) -> None:
+    ct_series(case / "series", bone_ct(4.0), shift=lambda number: (0, 0, 1.5 if number > 9 else 0))
+    refused(r"between slice 10 and 11 of 24 in series there are 5.5 mm, elsewhere 4 mm \(unequal slice", *drr("series"))
+
+
+def test_a_sheared_series_is_refused(case: Path, refused: Refusal) -> None:
+    """A tilted gantry shifts every slice sideways."""
+    ct_series(case / "series", bone_ct(4.0), shift=lambda number: (0, 0.5 * number, 0))
+    refused(r"sheared \(gantry tilt\); resample it to a straight grid", *drr("series"))
+
+
+# ---- oblique and flipped CTs ------------------------------------------
+
+
+@pytest.mark.parametrize("axes", [(0,), (1, 2), (0, 1, 2)])
+def test_a_flipped_ct_gives_the_same_drr(case: Path, axes: tuple[int, ...]) -> None:
+    ct = bone_ct(2.0)
+    grid = ct.voxel_to_lps.copy()
+    for axis in axes:
+        grid[:3, 3] += grid[:3, 2 - axis] * (ct.hu.shape[axis] - 1)
+        grid[:3, 2 - axis] *= -1
+    write_ct(CtVolume(np.flip(ct.hu, axes).copy(), grid), case / "flipped.nrrd")
+    assert main(drr()) == 0
+    expected = rendered()
+    assert main(drr("flipped.nrrd")) == 0
+    assert relative_rms(rendered(), expected) < 1e-4 and expected.max() > 0.3
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".nii.gz"])
+def test_an_oblique_ct_gives_the_same_drr(case: Path, suffix: str) -> None:
+    """Within 4 %, the sharp edges' difference between two grids of 1 mm."""
+    straight, oblique = bone_ct(1.0), bone_ct(1.0, (20, -35, 50))
+    write_ct(straight, case / "ct.nrrd")
+    sitk.WriteImage(lps_image(oblique.hu, oblique.voxel_to_lps), f"oblique{suffix}")
+    assert main(drr()) == 0
+    expected = rendered()
+    assert main(drr(f"oblique{suffix}")) == 0
+    assert relative_rms(rendered(), expected) < 0.04
+
+
+# ---- empty masks and labels ------------------------------------------
+
+
+def test_empty_labels(case: Path, refused: Refusal) -> None:
+    ct = bone_ct(2.0)
+    sitk.WriteImage(lps_image(np.zeros(ct.hu.shape, np.uint8), ct.voxel_to_lps), "empty.nrrd")
+    refused("label map: empty.nrrd is empty: every voxel is 0", *drr("ct.nrrd", "--labels", "empty.nrrd"))
+    elsewhere = ct.voxel_to_lps.copy()
+    elsewhere[:3, 3] += 5000
+    sitk.WriteImage(lps_image(ct.labels.astype(np.uint8), elsewhere), "away.nrrd")
+    refused("no label of away.nrrd lies inside CT ct", *drr("ct.nrrd", "--labels", "away.nrrd"))
+
+
+def test_a_label_that_no_voxel_carries(case: Path, refused: Refusal) -> None:
+    (case / "names.json").write_text('{"bone": 1, "ulna": 7}')
+    options = ["--labels", "labels.seg.nrrd", "--label-names", "names.json", "--label"]
+    refused("label 'ulna' is not in the label map of CT ct; it has bone", *drr("ct.nrrd", *options, "ulna"))
+    refused("label '7' .*is empty: no voxel carries it", *drr("ct.nrrd", *options, "7"))
+
+
+def test_a_ct_of_nothing_but_air(case: Path, refused: Refusal) -> None:
+    ct = bone_ct(4.0)
+    write_ct(replace(ct, hu=np.full(ct.hu.shape, -1000.0), labels=None), case / "air.nrrd")
+    refused("every voxel has the value -1000; it shows nothing", *drr("air.nrrd"))
+
+
+def test_a_picture_of_nothing(case: Path, refused: Refusal) -> None:
+    Image.fromarray(np.full((120, 110), 300, np.uint16)).save("flat.png")
+    refused("radiograph flat.*(same|constant|every|one value)", *register("flat.png:pa.json"))
+
+
+# ---- NaN ------------------------------------------
+
+
+def test_nan_in_ct_radiograph_and_mesh(case: Path, refused: Refusal) -> None:
+    ct = bone_ct(4.0)
+    ct.hu[3, 4, 5] = np.nan
+    sitk.WriteImage(lps_image(ct.hu, ct.voxel_to_lps), "nan.nrrd")
+    refused(r"CT nan: 1 voxels are not finite \(NaN or infinite\); export it again", *drr("nan.nrrd"))
+    picture = np.random.default_rng(0).random((120, 110)).astype(np.float32)
+    picture[7, 7] = np.nan
+    Image.fromarray(picture).save("nan.tiff")
+    refused("radiograph nan.*(not finite|NaN)", *register("nan.tiff:pa.json"))
+    (case / "nan.obj").write_text("v 0 0 0\nv 20 0 0\nv nan 20 0\nf 1 2 3\n")
+    refused("Reference nan.obj.*(not finite|NaN|not a number)", *evaluate("nan.obj"))
+
+
+def test_nan_in_camera_and_pose(case: Path, refused: Refusal) -> None:
+    (case / "nan.json").write_text((case / "pa.json").read_text().replace('"source": [', '"source": [NaN, ', 1))
+    content = json.loads((case / "pa.json").read_text())
+    content["source"][1] = float("nan")
+    (case / "nan.json").write_text(json.dumps(content))
+    refused("nan.json: camera source holds a value that is not finite", *drr(camera="nan.json"))
+    lines = (case / "start.tfm").read_text().splitlines()
+    lines = ["Parameters: nan 0 0 0 1 0 0 0 1 0 0 0" if line.startswith("Parameters") else line for line in lines]
+    (case / "nan.tfm").write_text("\n".join(lines) + "\n")
+    refused("pose: nan.tfm.*(not finite|not a readable)", *drr("ct.nrrd", "--pose", "nan.tfm"))
+
+
+# ---- truncated files ------------------------------------------
+
+
+def halved(path: Path) -> str:
+    content = path.read_bytes()
+    path.with_name(f"cut_{path.name}").write_bytes(content[: len(content) // 2])
+    return f"cut_{path.name}"
+
+
+def test_truncated_volumes_and_pictures(case: Path, refused: Refusal) -> None:
+    volume = sitk.ReadImage("ct.nrrd")
+    for name in ("ct.nii", "ct.nii.gz", "ct.mha"):
+        sitk.WriteImage(volume, name)
+    for name in ("ct.nrrd", "ct.nii", "ct.nii.gz", "ct.mha"):
+        refused(f"CT: cut_{name} cannot be read .truncated.*copy or export it again", *drr(halved(case / name)))
+    refused("cut_pa.png cannot be decoded as PNG .truncated", *register(f"{halved(case / 'pa.png')}:pa.json"))
+    refused("label map: cut_.*cannot be read", *drr("ct.nrrd", "--labels", halved(case / "labels.seg.nrrd")))
+
+
+def test_truncated_dicom(case: Path, refused: Refusal) -> None:
+    write_dicom(case / "x.dcm", shown(), ImagerPixelSpacing=[0.2, 0.2], DistanceSourceToDetector=1000)
+    refused("radiograph: .*cut_x.dcm.*truncated", *register(halved(case / "x.dcm")))
+    series = ct_series(case / "series", bone_ct(4.0))
+    content = (series / "007.dcm").read_bytes()
+    (series / "007.dcm").write_bytes(content[:-100])
+    refused("007.dcm.*truncated", *drr("series"))
+
+
+def test_truncated_geometry(case: Path, refused: Refusal) -> None:
+    refused("Reference: .*cut_bone.ply|Reference cut_bone.ply", *evaluate(halved(case / "bone.ply")))
+    refused("pose: cut_start.tfm.*(cut off|not a readable)", *drr("ct.nrrd", "--pose", halved(case / "start.tfm")))
+    refused("camera: cut_pa.json is not a JSON file", *drr(camera=halved(case / "pa.json")))
+
+
+def test_empty_and_missing_files_and_folders(case: Path, refused: Refusal) -> None:
+    for name in ("e.nrrd", "e.png", "e.tfm", "e.json", "e.ply"):
+        (case / name).touch()
+    (case / "folder").mkdir()
+    refused(r"CT: e.nrrd is empty \(0 bytes\). Copy or export it again", *drr("e.nrrd"))
+    refused("radiograph: e.png is empty", *register("e.png:pa.json"))
+    refused("pose: e.tfm is empty", *drr("ct.nrrd", "--pose", "e.tfm"))
+    refused("camera: e.json is empty", *drr(camera="e.json"))
+    refused("Reference: e.ply is empty", *evaluate("e.ply"))
+    refused("CT: there is no file absent.nrrd. Check the path", *drr("absent.nrrd"))
+    refused(r"folder holds no CT slices \(no DICOM files found\)", *drr("folder"))
+    refused("camera: folder is a folder, a file is needed", *drr(camera="folder"))
+
+
+# ---- foreign checkpoints ------------------------------------------
+
+
+class Evil:
+    """Unpickling it makes a file."""
+
+    def __init__(self, marker: Path) -> None:
+        self._marker = marker
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        return os.mkdir, (str(self._marker),)
+
+
+@pytest.fixture
+def marker(case: Path) -> Path:
+    """What the malicious pickle makes; it does when it is unpickled."""
+    proof = case / "unpickled"
+    pickle.loads(pickle.dumps(Evil(proof)))
+    assert proof.is_dir()
+    proof.rmdir()
+    return proof
+
+
+def places(name: str) -> list[list[str]]:
+    """The file given everywhere a file can be given."""
+    return [
+        drr(name),
+        drr("ct.nrrd", "--labels", name),
+        drr("ct.nrrd", "--labels", "labels.seg.nrrd", "--label-names", name),
+        drr("ct.nrrd", "--pose", name),
+        drr(camera=name),
+        register(name),
+        register(f"{name}:pa.json"),
+        register(initial=name),
+        register(ct=name),
+        evaluate(name),
+        evaluate("bone.ply", name),
+    ]
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".npz"])
+def test_foreign_checkpoints_are_refused_unopened(case: Path, marker: Path, refused: Refusal, suffix: str) -> None:
+    name = f"model{suffix}"
+    (case / name).write_bytes(pickle.dumps(Evil(marker)))
+    (case / name).chmod(0)  # not even readable: it is refused by its name
+    for arguments in places(name):
+        refused(f"model{suffix} is a foreign checkpoint .*never opens those because they can run code", *arguments)
+    assert not marker.exists()
+
+
+def test_a_checkpoint_of_torch_is_refused_by_info_too(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.save({"weights": torch.zeros(3)}, case / "net.pt")
+    assert main(["info", "net.pt"]) == 2
+    assert "net.pt is a foreign checkpoint" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".nii.gz", ".png", ".tfm", ".h5", ".json", ".ply", ".vtp", ".dcm"])
+def test_a_pickle_under_an_honest_name_is_no_such_file(
+    case: Path, marker: Path, capfd: pytest.CaptureFixture[str], suffix: str
+) -> None:
+    """Whatever reader it meets refuses it in words; none unpickles it."""
+    content = pickle.dumps(Evil(marker))
+    (case / f"evil{suffix}").write_bytes(gzip.compress(content) if suffix.endswith(".gz") else content)
+    for arguments in places(f"evil{suffix}"):
+        assert main(arguments) == 2, arguments
+        assert "xrayto3d: error: " in capfd.readouterr().err
+    assert not marker.exists() and not (case / "out").exists() and not (case / "drr.nrrd").exists()
+
+
+# ---- cameras, poses and surfaces in other frames and units ------------------------------------------
+
+
+def test_a_camera_of_another_size(case: Path, refused: Refusal) -> None:
+    CAMERA.binned(2).save("half.json")
+    words = r"radiograph pa has 110 x 120 pixels \(columns x rows\) but the camera 55 x 60; "
+    refused(words + ".*resampled", *register("pa.png:half.json"))
+    CAMERA.cropped(5, 0, 100, 120).save("cropped.json")
+    refused("but the camera 100 x 120; use the camera of this picture", *register("pa.png:cropped.json"))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"frame": "RAS"}, "frame 'RAS' and unit 'mm' given; cameras are in frame \"LPS\" and unit \"mm\". Convert"),
+        ({"unit": "m"}, "unit 'm' given"),
+        ({"frame": None}, "frame None"),
+        ({"format": "xrayto3d.camera/9"}, 'format .xrayto3d.camera/9., expected "xrayto3d.camera/1"'),
+        ({"spacing": [0, 0.2]}, "spacing .*greater than zero"),
+        ({"size": [110.5, 120]}, "size .*whole numbers"),
+        ({"column_direction": [0, 0, 0]}, "column_direction has length zero"),
+        ({"source": "above"}, "source must be numbers"),
+    ],
+)
+def test_cameras_that_are_none(case: Path, refused: Refusal, change: dict[str, Any], words: str) -> None:
+    (case / "bad.json").write_text(json.dumps({**json.loads((case / "pa.json").read_text()), **change}))
+    refused(f"camera: bad.json.*{words}", *drr(camera="bad.json"))
+    refused(f"camera: bad.json.*{words}", *register("pa.png:bad.json"))
+
+
+@pytest.mark.parametrize(
+    ("matrix", "words"),
+    [
+        (np.diag([-1.0, 1, 1]), r"mirrors \(determinant below zero\), a rigid pose cannot; check LPS against RAS"),
+        (np.diag([1.1, 1, 1]), "not rigid .*it scales or shears. Give a rigid transform"),
+        (np.array([[1, 0.2, 0], [0, 1, 0], [0, 0, 1.0]]), "not rigid"),
+    ],
+    ids=["mirrored", "scaled", "sheared"],
+)
+def test_poses_that_are_not_rigid(case: Path, refused: Refusal, matrix: np.ndarray, words: str) -> None:
+    transform = sitk.AffineTransform(3)
+    transform.SetMatrix(matrix.ravel().tolist())
+    sitk.WriteTransform(transform, "bad.tfm")
+    refused(f"pose: bad.tfm: .*{words}", *drr("ct.nrrd", "--pose", "bad.tfm"))
+    refused(f"pose: bad.tfm: .*{words}", *register(initial="bad.tfm"))
+
+
+def test_a_surface_in_metres(case: Path, refused: Refusal) -> None:
+    write_surface(transformed(sphere(20, 24), np.diag([0.001, 0.001, 0.001, 1])), case / "metres.stl")
+    refused("Reference metres.stl looks like metres: largest extent is 0.04; give --unit m", *evaluate("metres.stl"))
+    refused("looks like metres.*give --result-unit m", *evaluate("bone.ply", "metres.stl"))
+
+
+# ---- patient data ------------------------------------------
+
+
+def assert_no_secret(text: str | bytes, where: str) -> None:
+    plain = text.decode("latin-1") if isinstance(text, bytes) else text
+    for secret in SECRETS.values():
+        for part in secret.split("^"):
+            assert part.lower() not in plain.lower(), f"{part} in {where}"
+
+
+def test_patient_data_never_comes_out(
+    case: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A radiograph and a CT full of it: in no line, no log, no file and no file name."""
+    caplog.set_level("DEBUG")
+    stored = np.asarray(Image.open("pa.png")).astype(float) / 60000 * 4000
+    tags = {"ImagerPixelSpacing": [0.9, 0.8], "DistanceSourceToDetector": 1000, "ViewPosition": "PA", **SECRETS}
+    lin = {"PixelIntensityRelationship": "LIN", "PixelIntensityRelationshipSign": 1}
+    write_dicom(case / "x.dcm", np.round(stored), **tags, **lin)
+    ct_series(case / "series", bone_ct(2.0))
+    good = set(case.rglob("*"))
+    whole = register("x.dcm:pa.json", ct="series")
+    runs = [["info", "x.dcm"], ["info", "x.dcm", "--json"], whole, [*whole, "--json"], drr("series")]
+    for arguments in runs:
+        assert main(arguments) == 0, arguments
+    write_dicom(case / "bare.dcm", np.round(stored), **SECRETS)
+    write_dicom(case / "odd.dcm", np.round(stored), **{**tags, "PixelSpacing": [0.2, 0.9]})
+    bad = [
+        register("bare.dcm"),
+        register("odd.dcm"),
+        register("series/001.dcm"),
+        drr("x.dcm"),
+        drr(halved(case / "x.dcm")),
+    ]
+    for arguments in bad:
+        assert main(arguments) == 2, arguments
+    assert main(["info", "bare.dcm", "odd.dcm"]) == 0
+    captured = capfd.readouterr()
+    assert "PA" in captured.out and "error" in captured.err
+    assert_no_secret(captured.out, "standard output")
+    assert_no_secret(captured.err, "standard error")
+    assert_no_secret(caplog.text, "the log")
+    written = [path for path in set(case.rglob("*")) - good if path.is_file() and path.suffix != ".dcm"]
+    assert {"pose.tfm", "registration.json", "drr.nrrd"} <= {path.name for path in written}
+    for path in written:
+        assert_no_secret(path.name, "a file's name")
+        assert_no_secret(path.read_bytes(), path.name)
