@@ -14,7 +14,8 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("XRAYTO3D_DATA", REPOSITORY.parent / "shared" / "data"))
 sys.path[:0] = [str(REPOSITORY / "Testing" / "Host"), str(Path(__file__).parent)]
-SIZE, SCENE = (1600, 1000), (1200, 900)
+SIZE, SCENE, WIDE = (1600, 1000), (1200, 900), (1600, 560)
+GEOMETRY_HALF_HEIGHT_MM = 250.0
 
 
 def main(folder: Path) -> None:
@@ -52,7 +53,7 @@ def synthetic_wrist(widget: Any, folder: Path) -> None:
     second.ui.overlayModeCombo.currentText = "Outline"
     second.ui.overlay3DCheckBox.click()
     show_whole_geometry()
-    shoot(folder / "scene_radiographs.png", None, SCENE, turn=False)
+    shoot(folder / "scene_radiographs.png", None, WIDE, turn=False)
 
 
 def real_wrist_registered(widget: Any, folder: Path) -> None:
@@ -109,16 +110,18 @@ def shoot(path: Path, panel: Any, size: tuple[int, int], turn: bool = True) -> N
 
 
 def show_whole_geometry() -> None:
-    """3D alone, seen from above the beams, from far enough for the sources."""
+    """3D alone, seen from between the two sources and from a little above, without perspective."""
     import slicer
 
     manager = slicer.app.layoutManager()
     manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUp3DView)
     camera = slicer.modules.cameras.logic().GetViewActiveCameraNode(manager.threeDWidget(0).mrmlViewNode())
-    focus = [330.0, -330.0, -30.0]  # RAS, between the detectors and the two sources
+    focus = [120.0, -120.0, -24.0]  # RAS; the sources are near (955, 0, -30) and (0, -955, -30)
     camera.SetFocalPoint(focus)
-    camera.SetPosition(focus[0] - 900, focus[1] + 900, focus[2] + 900)
+    camera.SetPosition(focus[0] + 2000, focus[1] - 2000, focus[2] + 600)
     camera.SetViewUp(0, 0, 1)
+    camera.SetParallelProjection(True)
+    camera.SetParallelScale(GEOMETRY_HALF_HEIGHT_MM)
     tidy()
 
 

@@ -69,7 +69,7 @@ def check_golden(gui: Any, node: Any) -> None:
     image = DrrProjector(attenuation.mu, attenuation.voxel_to_lps)(camera, POSE).numpy()
     weights = image / image.sum()
     rows, columns = np.mgrid[0 : image.shape[0], 0 : image.shape[1]]
-    assert [(weights * columns).sum(), (weights * rows).sum()] == pytest.approx(pixel, abs=0.15)
+    assert [(weights * columns).sum(), (weights * rows).sum()] == pytest.approx(pixel, abs=0.03)
 
 
 def test_the_same_point_everywhere_and_after_saving(gui: Any, tmp_path: Path) -> None:

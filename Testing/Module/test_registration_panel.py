@@ -136,11 +136,11 @@ def test_the_outline_lies_on_the_bone_s_shadow(panel: Any, nodes: list[Any]) -> 
 
     panel.widget.radiographs.ui.showLayoutButton.click()
     panel.movePose(truePose())
-    settle()
+    settle(0.6)
     mesh = wrist()[0].meshes["radius"]
     points = np.array([mesh.GetPoint(i) for i in range(0, mesh.GetNumberOfPoints(), 7)])
     for node in nodes:
-        outline = panel.overlays.outlineOf(node)
+        outline = panel.overlay.drawn.outlineOf(node)
         display = outline.GetDisplayNode()
         assert display.GetVisibility() and display.GetVisibility2D()
         assert list(display.GetViewNodeIDs()) == [layouts.sliceNode(mrml_radiographs.viewLetter(node)).GetID()]
@@ -161,7 +161,7 @@ def test_zooming_centres_the_bone(panel: Any, nodes: list[Any]) -> None:
     before = view.GetFieldOfView()[0]
     panel.ui.zoomButton.click()
     bounds = [0.0] * 6
-    panel.overlays.outlineOf(nodes[0]).GetRASBounds(bounds)
+    panel.overlay.drawn.outlineOf(nodes[0]).GetRASBounds(bounds)
     middle = np.reshape(bounds, (3, 2)).mean(axis=1)
     to_ras = view.GetXYToRAS()
     columns, rows, _ = view.GetDimensions()
@@ -185,7 +185,7 @@ def test_drr_and_no_overlay(panel: Any, nodes: list[Any]) -> None:
     panel.ui.overlayModeCombo.currentText = "DRR"
     panel.ui.overlayOpacitySlider.value = 0.4
     settle()
-    assert [c.GetForegroundVolumeID() for c in composites] == [panel.overlays.drrOf(n).GetID() for n in nodes]
+    assert [c.GetForegroundVolumeID() for c in composites] == [panel.overlay.drawn.drrOf(n).GetID() for n in nodes]
     assert composites[0].GetForegroundOpacity() == pytest.approx(0.4)
     panel.ui.overlayModeCombo.currentText = "Off"
     settle()
@@ -206,7 +206,7 @@ def test_overlays_are_not_saved(panel: Any, nodes: list[Any], tmp_path: Path) ->
     settle()
     panel.ui.overlayModeCombo.currentText = "DRR"
     settle()
-    drr = panel.overlays.drrOf(nodes[0]).GetID()
+    drr = panel.overlay.drawn.drrOf(nodes[0]).GetID()
     slicer.util.saveScene(str(tmp_path / "case.mrb"))
     slicer.mrmlScene.Clear()
     slicer.util.loadScene(str(tmp_path / "case.mrb"))
@@ -218,6 +218,25 @@ def test_overlays_are_not_saved(panel: Any, nodes: list[Any], tmp_path: Path) ->
     settle()
     logic = slicer.app.applicationLogic().GetSliceLogic(layouts.sliceNode("A"))
     assert logic.GetSliceCompositeNode().GetForegroundVolumeID() is None
+
+
+@pytest.mark.gl
+def test_leaving_the_module_stops_and_hides_what_would_grow_stale(panel: Any, nodes: list[Any]) -> None:
+    panel.widget.radiographs.ui.showLayoutButton.click()
+    settle()
+    display = panel.overlay.drawn.outlineOf(nodes[0]).GetDisplayNode()
+    assert display.GetVisibility()
+    start = panel.pose().matrix
+    panel.parameters.starts = 50
+    panel.ui.registerButton.click()
+    settle()
+    panel.widget.exit()
+    assert not panel.run.running and not display.GetVisibility()
+    panel.widget.enter()
+    settle()
+    assert display.GetVisibility()
+    assert panel.pose().matrix == pytest.approx(start)
+    assert panel.ui.statusLabel.text.startswith("Cancelled")
 
 
 # ---- by hand ---------------------------------------------------------------------------------------------------------

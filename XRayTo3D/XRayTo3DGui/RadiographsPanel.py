@@ -9,17 +9,15 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from XRayTo3DGui import folders, mrml
+from XRayTo3DGui import folders
 from XRayTo3DGui import mrml_radiographs as radiographs
 from XRayTo3DGui.jobs import Throttle
 from XRayTo3DGui.layouts import XRayLayout
 from XRayTo3DGui.panel import BAD, GOOD, showStatus
 from XRayTo3DGui.radiograph_form import RadiographForm
+from XRayTo3DGui.radiograph_table import RadiographTable, detailsText
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.imaging.radiograph_reader import read_radiograph
-
-COLUMNS = ("Name", "View", "Spacing", "SDD")
-SPACING_WORDS = {"detector": "detector plane", "calibrated": "calibrated", "user": "given by you"}
 
 
 class RadiographsPanel:
@@ -32,8 +30,6 @@ class RadiographsPanel:
         self._guiTag: Any = None
         self._tags: list[tuple[Any, int]] = []
         self._geometryTags: list[tuple[Any, int]] = []
-        self._rows: list[str] = []
-        self._filling = False
         self._refresh = Throttle(self.refresh, 50)
 
     # ---- life ----------------------------------------------------------------------------------------------------
@@ -44,7 +40,7 @@ class RadiographsPanel:
         self.ui = ui = slicer.util.childWidgetVariables(uiWidget)
         self.form = RadiographForm(ui)
         ui.moreBox.collapsed = True
-        self._prepareTable()
+        self.table = RadiographTable(ui.loadedTable, self._onSelection, self._onTick)
         for spinBox in (ui.spacingColumnSpinBox, ui.spacingRowSpinBox, ui.sddSpinBox, ui.magnificationSpinBox):
             spinBox.connect("valueChanged(double)", self._onAnswer)
         ui.sourceIsocentreSpinBox.connect("valueChanged(double)", self._onAnswer)
@@ -53,8 +49,6 @@ class RadiographsPanel:
         ui.radiographPath.connect("currentPathChanged(QString)", self.onPath)
         ui.cameraPath.connect("currentPathChanged(QString)", self._onAnswer)
         ui.loadButton.connect("clicked(bool)", self.onLoad)
-        ui.loadedTable.connect("itemSelectionChanged()", self._onSelection)
-        ui.loadedTable.connect("itemChanged(QTableWidgetItem*)", self._onItemChanged)
         ui.removeButton.connect("clicked(bool)", self.onRemove)
         ui.exportCameraButton.connect("clicked(bool)", self.onExportCamera)
         ui.showLayoutButton.connect("clicked(bool)", self.onShowLayout)
@@ -102,7 +96,7 @@ class RadiographsPanel:
 
     def _onGeometry(self, *_: Any) -> None:
         self._refresh.request()
-        self.widget.registration.requestOverlay()
+        self.widget.registration.overlay.request()
 
     # ---- loading -------------------------------------------------------------------------------------------------
 
@@ -143,7 +137,7 @@ class RadiographsPanel:
             folders.fileRadiograph(node, self._caseName())
             self.ui.radiographPath.addCurrentPathToHistory()
             self.refresh()
-            self._select(node)
+            self.table.select(node)
             showStatus(self.ui.statusLabel, _("{name} loaded.").format(name=node.GetName()), GOOD)
             if self.layout.shown:
                 self.layout.show()
@@ -168,48 +162,18 @@ class RadiographsPanel:
 
     # ---- the table -----------------------------------------------------------------------------------------------
 
-    def _prepareTable(self) -> None:
-        table = self.ui.loadedTable
-        table.setColumnCount(len(COLUMNS))
-        table.setHorizontalHeaderLabels([_(name) for name in COLUMNS])
-        table.verticalHeader().setVisible(False)
-        header = table.horizontalHeader()
-        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
-        header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
-        header.setHighlightSections(False)
-
     def refresh(self) -> None:
         """Table, beams and buttons as the scene has them now."""
         self._refresh.stop()
         nodes = radiographs.radiographNodes() if self._parameters is not None else []
-        selected = self._selectedNode()
-        self._filling = True
-        try:
-            self._fill(nodes)
-        finally:
-            self._filling = False
-        self._select(selected if selected in nodes else None)
+        self.table.fill(nodes)
         self._updateBeams(nodes)
         self._observeGeometry(nodes)
         self._updateLayoutButtons()
         self._onSelection()
 
-    def _fill(self, nodes: list[Any]) -> None:
-        table = self.ui.loadedTable
-        self._rows = [node.GetID() for node in nodes]
-        table.setRowCount(len(nodes))
-        rowHeight = 26
-        for row, node in enumerate(nodes):
-            for column, text in enumerate(_cells(node)):
-                table.setItem(row, column, _item(text, node if column == 0 else None))
-            table.setRowHeight(row, rowHeight)
-        table.setFixedHeight(28 + rowHeight * max(2, len(nodes)) + 4)
-
-    def _onItemChanged(self, item: Any) -> None:
-        if self._filling or item.column() != 0 or item.row() >= len(self._rows):
-            return
-        node = slicer.mrmlScene.GetNodeByID(self._rows[item.row()])
-        node.SetAttribute(radiographs.SHOW_BEAM, "1" if item.checkState() == qt.Qt.Checked else "0")
+    def _onTick(self, node: Any, ticked: bool) -> None:
+        node.SetAttribute(radiographs.SHOW_BEAM, "1" if ticked else "0")
         self._updateBeams([node])
 
     def _updateBeams(self, nodes: list[Any]) -> None:
@@ -222,26 +186,15 @@ class RadiographsPanel:
                 continue
             radiographs.showBeam(node, wanted and node.GetAttribute(radiographs.SHOW_BEAM) != "0")
 
-    def _selectedNode(self) -> Any:
-        row = self.ui.loadedTable.currentRow()
-        return slicer.mrmlScene.GetNodeByID(self._rows[row]) if 0 <= row < len(self._rows) else None
-
-    def _select(self, node: Any) -> None:
-        if node is not None and node.GetID() in self._rows:
-            self.ui.loadedTable.selectRow(self._rows.index(node.GetID()))
-        else:
-            self.ui.loadedTable.clearSelection()
-            self.ui.loadedTable.setCurrentCell(-1, -1)
-
     def _onSelection(self) -> None:
-        node = self._selectedNode() if not self._filling else None
+        node = self.table.selected()
         self.ui.removeButton.enabled = self.ui.exportCameraButton.enabled = node is not None
         self.ui.detailLabel.setVisible(node is not None)
-        self.ui.detailLabel.text = _details(node) if node is not None else ""
+        self.ui.detailLabel.text = detailsText(node) if node is not None else ""
 
     def onRemove(self, *_args: Any) -> None:
         """Remove the selected radiograph; the layout follows if it is shown."""
-        node = self._selectedNode()
+        node = self.table.selected()
         if node is None:
             return
         name = node.GetName()
@@ -249,11 +202,11 @@ class RadiographsPanel:
         self.refresh()
         showStatus(self.ui.statusLabel, _("{name} removed.").format(name=name))
         if self.layout.shown:
-            self.layout.show() if self._rows else self.layout.back()
+            self.layout.show() if self.table.rows else self.layout.back()
 
     def onExportCamera(self, *_args: Any) -> None:
         """Ask for a file and write the selected radiograph's camera as the scene has it now."""
-        node = self._selectedNode()
+        node = self.table.selected()
         suggested = str(Path.home() / "camera.json")
         chosen = qt.QFileDialog.getSaveFileName(
             slicer.util.mainWindow(), _("Export camera"), suggested, _("Camera (*.json)")
@@ -280,46 +233,5 @@ class RadiographsPanel:
         self._updateLayoutButtons()
 
     def _updateLayoutButtons(self) -> None:
-        self.ui.showLayoutButton.enabled = bool(self._rows)
+        self.ui.showLayoutButton.enabled = bool(self.table.rows)
         self.ui.backLayoutButton.enabled = self.layout.shown
-
-
-def _cells(node: Any) -> tuple[str, ...]:
-    """Texts of one row."""
-    view = " ".join(p for p in (node.GetAttribute("XRayTo3D.View"), node.GetAttribute("XRayTo3D.Laterality")) if p)
-    try:
-        camera = radiographs.cameraFromNode(node)
-    except InputError:
-        return node.GetName(), view or "–", "–", _("no source")
-    column, row = camera.spacing
-    spacing = f"{column:.3g} mm" if abs(column / row - 1) < 1e-3 else f"{column:.3g} × {row:.3g} mm"
-    return node.GetName(), view or "–", spacing, f"{camera.sdd:.0f} mm"
-
-
-def _item(text: str, node: Any = None) -> Any:
-    """A cell; the first one carries the view's colour and the tick for its beam."""
-    item = qt.QTableWidgetItem(text)
-    item.setToolTip(text)
-    if node is not None:
-        red, green, blue = (round(255 * value) for value in radiographs.colourOf(node))
-        swatch = qt.QPixmap(12, 12)
-        swatch.fill(qt.QColor(red, green, blue))
-        item.setIcon(qt.QIcon(swatch))
-        ticked = node.GetAttribute(radiographs.SHOW_BEAM) != "0"
-        item.setCheckState(qt.Qt.Checked if ticked else qt.Qt.Unchecked)
-    return item
-
-
-def _details(node: Any) -> str:
-    """What was decided about a radiograph, as short HTML."""
-    size = node.GetImageData().GetDimensions() if node.GetImageData() else (0, 0)
-    source = SPACING_WORDS.get(node.GetAttribute("XRayTo3D.SpacingSource") or "", "?")
-    lines = [
-        f"<b>{_('View {letter}').format(letter=radiographs.viewLetter(node))}</b>  {node.GetName()}",
-        _("{columns} × {rows} pixels, spacing: {source}.").format(columns=size[0], rows=size[1], source=source),
-        _("Intensities: {how}").format(how=node.GetAttribute("XRayTo3D.IntensityHow") or "–"),
-        *(node.GetAttribute("XRayTo3D.Notes") or "").split("\n"),
-    ]
-    if node.GetAttribute(mrml.SYNTHETIC) == "1":
-        lines[0] += f" <b>{_('synthetic')}</b>" if mrml.SYNTHETIC_MARK not in node.GetName() else ""
-    return "<br>".join(line for line in lines if line)

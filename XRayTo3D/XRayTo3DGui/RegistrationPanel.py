@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import slicer
@@ -10,22 +9,18 @@ import vtk
 from slicer.i18n import tr as _
 
 from XRayTo3DGui import bone as bones
-from XRayTo3DGui import layouts, mrml, pose
+from XRayTo3DGui import mrml, pose
 from XRayTo3DGui import mrml_radiographs as radiographs
 from XRayTo3DGui.jobs import Throttle
-from XRayTo3DGui.overlays import Overlays
 from XRayTo3DGui.panel import BAD, showStatus
 from XRayTo3DGui.registration_adjust import HandAdjust
 from XRayTo3DGui.registration_inputs import RegistrationInputs
 from XRayTo3DGui.registration_landmarks import LandmarkFit
+from XRayTo3DGui.registration_overlay import LiveOverlay
 from XRayTo3DGui.registration_review import ReviewBox
 from XRayTo3DGui.registration_run import RegistrationRun
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose
-
-OVERLAY_MILLISECONDS = 30
-RUNNING_SHARE = 4
-"""While a registration runs, an overlay that took so long is drawn again after this many times as long."""
 
 
 class RegistrationPanel:
@@ -35,13 +30,12 @@ class RegistrationPanel:
         self.widget = widget
         self.parameters: Any = None
         self.bone = bones.BoneCache()
-        self.overlays = Overlays(self.bone)
+        self.overlay = LiveOverlay(self)
         self.history = pose.PoseHistory(self.updateButtons)
         self._guiTag: Any = None
         self._tags: list[tuple[Any, int]] = []
         self._poseTag: tuple[Any, int] | None = None
         self._settingUp = True
-        self._overlay = Throttle(self.updateOverlay, OVERLAY_MILLISECONDS)
         self._sync = Throttle(self.sync, 50)
 
     # ---- life ----------------------------------------------------------------------------------------------------
@@ -58,7 +52,7 @@ class RegistrationPanel:
         self.ui.centreButton.connect("clicked(bool)", self.onCentre)
         self.ui.undoButton.connect("clicked(bool)", self.onUndo)
         self.ui.resetButton.connect("clicked(bool)", self.onReset)
-        self.ui.zoomButton.connect("clicked(bool)", self.onZoom)
+        self.ui.zoomButton.connect("clicked(bool)", self.overlay.onZoom)
         self.ui.boneModelButton.connect("clicked(bool)", self.onBoneModel)
         self.say("")
         self._settingUp = False
@@ -70,6 +64,8 @@ class RegistrationPanel:
         if self.parameters is not None:
             self.parameters.disconnectGui(self._guiTag)
         self._unobserve()
+        if node is None:
+            self.overlay.drawn.hideAll()  # nobody would move it along any more
         self.parameters = node
         if node is not None:
             if node.ctVolume is None:
@@ -81,10 +77,10 @@ class RegistrationPanel:
     def cleanup(self) -> None:
         """Nothing of ours may run later, and the overlay goes with the panel."""
         self.run.stop()
-        self._overlay.stop()
+        self.overlay.stop()
         self._sync.stop()
         self._unobserve()
-        self.overlays.clear()
+        self.overlay.clear()
         self.bone.clear()
 
     def _observe(self, node: Any) -> None:
@@ -97,7 +93,7 @@ class RegistrationPanel:
         for subject, tag in self._tags:
             subject.RemoveObserver(tag)
         self._tags = []
-        self._overlay.stop()
+        self.overlay.stop()
         self._sync.stop()
         self._followPose(None)
 
@@ -115,7 +111,7 @@ class RegistrationPanel:
             self._syncHandles()
         self.review.sync()
         self.updateButtons()
-        self._overlay.request()
+        self.overlay.request()
 
     def _followPose(self, node: Any) -> None:
         if self._poseTag is not None and self._poseTag[0] is node:
@@ -131,7 +127,7 @@ class RegistrationPanel:
     def _onPoseModified(self, _caller: Any, _event: str) -> None:
         self.adjust.poseChanged()
         self.review.poseChanged()
-        self._overlay.request()
+        self.overlay.poseChanged()
 
     def _syncHandles(self) -> None:
         node = self.parameters.poseTransform
@@ -203,44 +199,6 @@ class RegistrationPanel:
             self.ensurePose()
             folders.fileNode(model, self.parameters.caseName)
             self.say(_("{name} made.").format(name=model.GetName()))
-
-    # ---- overlay -------------------------------------------------------------------------------------------------
-
-    def updateOverlay(self) -> None:
-        """Draw the bone over the radiographs at its present pose, or nothing where that cannot be done."""
-        self._overlay.stop()
-        parameters = self.parameters
-        if parameters is None:
-            return
-        if parameters.ctVolume is None or not radiographs.radiographNodes() or bones.torchProblem():
-            self.overlays.hideAll()
-            return
-        began = time.monotonic()
-        try:
-            self.overlays.update(parameters, self.pose())
-        except InputError as error:
-            self.overlays.hideAll()
-            self.say(str(error), BAD)
-        self._pace(1000 * (time.monotonic() - began))
-
-    def _pace(self, milliseconds: float) -> None:
-        """The overlay must not eat the registration's time: a fifth of it, then."""
-        running = self.run.running
-        self._overlay.setInterval(max(OVERLAY_MILLISECONDS, round(RUNNING_SHARE * milliseconds) if running else 0))
-
-    def onZoom(self, *_args: Any) -> None:
-        """Show the bone large in every radiograph."""
-        self.updateOverlay()
-        for node in radiographs.usedRadiographNodes():
-            outline = self.overlays.outlineOf(node) or self.overlays.drrOf(node)
-            if outline is not None:
-                bounds = [0.0] * 6
-                outline.GetRASBounds(bounds)
-                layouts.zoomTo(node, bounds)
-
-    def requestOverlay(self) -> None:
-        """Soon, once."""
-        self._overlay.request()
 
     # ---- saying --------------------------------------------------------------------------------------------------
 

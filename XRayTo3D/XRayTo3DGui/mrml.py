@@ -102,9 +102,7 @@ def poseFromText(text: str | None) -> RigidPose | None:
 # ---- CT --------------------------------------------------------------------------------------------------------------
 
 
-def ctFromNodes(
-    volumeNode: Any, labelNode: Any = None, segmentId: str | None = None, values: str = "auto"
-) -> CtVolume:
+def ctFromNodes(volumeNode: Any, labelNode: Any = None, segmentId: str | None = None, values: str = "auto") -> CtVolume:
     """The CT of a volume node in its OWN coordinates (not through its parent transform).
 
     Args:

@@ -28,8 +28,8 @@ class Overlays:
         self._outlines: dict[str, Any] = {}
         self._drrs: dict[str, Any] = {}
 
-    def update(self, parameters: Any, pose: RigidPose) -> None:
-        """Draw for every radiograph in use at ``pose``.
+    def update(self, parameters: Any, pose: RigidPose, width: int) -> None:
+        """Draw for every radiograph in use at ``pose``, with ``width`` pixels along the bone.
 
         Raises:
             InputError: The bone or a radiograph cannot be used.
@@ -42,7 +42,7 @@ class Overlays:
                 if mode not in (OVERLAY_OUTLINE, OVERLAY_DRR):
                     self._hideBoth(node)
                     continue
-                camera = self._nearCamera(node, corners, parameters.overlayWidth)
+                camera = self._nearCamera(node, corners, width)
                 if camera is None:
                     self._hideBoth(node)
                     continue

@@ -88,7 +88,7 @@ class RegistrationInputs:
         node = slicer.mrmlScene.GetNodeByID(self._listed[row])
         node.SetAttribute(radiographs.USED, "1" if item.checkState() == qt.Qt.Checked else "0")
         self.panel.updateButtons()
-        self.panel.requestOverlay()
+        self.panel.overlay.request()
 
     def problem(self) -> str:
         """What is missing to register, empty when nothing is."""

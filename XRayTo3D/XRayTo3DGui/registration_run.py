@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import slicer
 from slicer.i18n import tr as _
 
 from XRayTo3DGui import bone as bones
@@ -35,7 +36,6 @@ class RegistrationRun:
         self._runner = StepRunner(self._onState, self._onFinished, self._onFailed, self._onCancelled)
         self._registration: Any = None
         self._start: RigidPose | None = None
-        self._stopping = False
         self._began = 0.0
         self.ui.progressBar.setVisible(False)
         self.ui.registerButton.connect("clicked(bool)", self.onButton)
@@ -76,12 +76,8 @@ class RegistrationRun:
         self._showRunning(True)
 
     def stop(self) -> None:
-        """The scene closes or the module is left: back to the start, without a word."""
-        self._stopping = True
-        try:
-            self._runner.cancel()
-        finally:
-            self._stopping = False
+        """The scene closes or the module is left: back to the start."""
+        self._runner.cancel()
 
     # ---- what the runner tells -----------------------------------------------------------------------------------
 
@@ -106,16 +102,14 @@ class RegistrationRun:
         self._restore()
         self._end()
         if not isinstance(error, InputError):
-            import slicer
-
             slicer.util.errorDisplay(_("The registration failed."), detailedText=repr(error))
         self.panel.say(_("{error} The bone is back at its start.").format(error=error), BAD)
 
     def _onCancelled(self) -> None:
         self._restore()
         self._end()
-        if not self._stopping:
-            self.panel.say(_("Cancelled; the bone is back where the registration started."))
+        closing = slicer.mrmlScene.IsClosing()
+        self.panel.say("" if closing else _("Cancelled; the bone is back where the registration started."))
 
     def _restore(self) -> None:
         node = self.panel.poseNode()
