@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ from imaging_cases import correlation, limb, shown, transmitted
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry.calibration import standard_camera
-from XRayTo3DLib.imaging import IntensityNote, Radiograph, SpacingSource
+from XRayTo3DLib.imaging import IntensityNote, Radiograph, SpacingSource, read_radiograph
 from XRayTo3DLib.imaging.intensity import StoredPicture, to_line_integrals
 from XRayTo3DLib.imaging.polarity import guess_polarity
 from XRayTo3DLib.imaging.radiograph_edit import bin_radiograph, crop_radiograph, exposed_field, resample_radiograph
@@ -165,3 +167,64 @@ def test_the_exposed_field_leaves_out_the_surround_only() -> None:
     pixels = np.where(outside, 5.5, radiograph.pixels)
     field = exposed_field(Radiograph(pixels, radiograph.camera, radiograph.intensity, SpacingSource.USER))
     assert not field[outside].any() and field[np.hypot(row - 60, column - 80) < 50].all()
+
+
+def with_pixels(pixels: np.ndarray) -> Radiograph:
+    camera = standard_camera(1000, (0.8, 0.6), (pixels.shape[1], pixels.shape[0]), view="AP")
+    return Radiograph(pixels, camera, IntensityNote("line-integral", None, True, "made"), SpacingSource.USER)
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+@pytest.mark.parametrize("percentile", [95, 80, 70])
+def test_a_saturated_shaft_that_reaches_the_border_is_no_surround(percentile: float, turns: int) -> None:
+    line = np.rot90(limb(240, 200), turns)
+    clipped = np.minimum(line, np.percentile(line, percentile))
+    assert (clipped == clipped.max()).mean() > 0.04
+    assert exposed_field(with_pixels(clipped)).all()
+
+
+def test_a_saturated_shaft_that_reaches_the_surround_stays_in_the_field() -> None:
+    line = limb(240, 240)
+    row, column = np.mgrid[:240, :240] - 119.5
+    outside = np.hypot(row, column) > 115
+    line = np.minimum(line, 2.0)
+    shaft = (line == 2.0) & (np.hypot(row, column) < 105)
+    field = exposed_field(with_pixels(np.where(outside, 2.0, line)))
+    assert shaft.mean() > 0.05 and field[shaft].mean() > 0.95 and not field[outside].any()
+
+
+@pytest.mark.parametrize("side", ["left", "both", "all"])
+def test_collimator_edges_are_a_surround(side: str) -> None:
+    pixels = limb(240, 200)
+    shut = np.zeros(pixels.shape, dtype=bool)
+    shut[:, :25] = True
+    shut[:, -25:] = side != "left"
+    shut[:30] |= side == "all"
+    shut[-30:] |= side == "all"
+    pixels[shut] = 6.0
+    field = exposed_field(with_pixels(pixels))
+    assert not field[shut].any() and field.mean() > 0.9 * (~shut).mean()
+
+
+def test_the_tissue_at_the_picture_s_end_is_not_flat_and_no_surround() -> None:
+    """Thick tissue along a whole side, denser and denser towards it."""
+    column = np.mgrid[:240, :200][1]
+    assert exposed_field(with_pixels(np.clip(column / 100, 0, 2) ** 1.0 + 0.001 * column)).all()
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("name", "share"),
+    [
+        ("wrist_biplane_autoscoper/wrist_cam01_frame0099.png", 0.174),
+        ("wrist_biplane_autoscoper/wrist_cam02_frame0099.png", 0.163),
+        ("knee_biplane_autoscoper/left_knee_cam01_frame0138.png", 0.188),
+        ("knee_biplane_autoscoper/left_knee_cam02_frame0138.png", 0.180),
+        ("knee_tka_fluoro_jtml/mono_kneel/frame000.png", 0.235),
+        ("cr_dicom_lower_leg/RG3_J2KR.dcm", 0.479),
+        ("wrist_hand_radiographs/hand-1.png", 0.0),
+    ],
+)
+def test_the_surround_of_real_pictures(data_dir: Path, name: str, share: float) -> None:
+    radiograph = read_radiograph(data_dir / name, spacing=(0.2, 0.2), sdd=1000)
+    assert (~exposed_field(radiograph)).mean() == pytest.approx(share, abs=0.005)

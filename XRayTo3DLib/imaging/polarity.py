@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from XRayTo3DLib.imaging.surround import CORNERS, corners_held, solidity, touching_border
+
 WORKING_SIZE = 256
 EXTREME = 0.2
 """Share of the grey range at either end that counts as "dark" or "bright"."""
@@ -46,7 +48,7 @@ def guess_polarity(values: NDArray[np.floating]) -> PolarityGuess:
     small = _unit_range(gaussian_filter(_shrunk(values), 0.7))
     dark, bright = _Extreme(small), _Extreme(1 - small)
     for corner, other, name in ((dark, bright, "dark"), (bright, dark, "bright")):
-        if corner.corners >= 3 and corner.lowest.sum() > 0.25 * corner.inside.sum():
+        if corner.corners >= CORNERS and corner.lowest.sum() > 0.25 * corner.inside.sum():
             return _from_corners(corner, other, name)
     return _from_areas(small, dark, bright)
 
@@ -58,10 +60,8 @@ class _Extreme:
         down, across = np.gradient(small)
         self.inside = small < EXTREME
         self.even = float((self.inside & (np.abs(down) + np.abs(across) < 0.015)).mean())
-        self.lowest = _touching_border(small < LOWEST)
-        patch = max(2, min(small.shape) // 32)
-        ends = slice(None, patch), slice(-patch, None)
-        self.corners = sum(float(self.lowest[row, column].mean()) > 0.7 for row in ends for column in ends)
+        self.lowest = touching_border(small < LOWEST)
+        self.corners = corners_held(self.lowest)
 
 
 def _from_corners(corner: _Extreme, other: _Extreme, name: str) -> PolarityGuess:
@@ -75,33 +75,12 @@ def _from_corners(corner: _Extreme, other: _Extreme, name: str) -> PolarityGuess
         if other.inside.any() and between.any()
         else 2
     )
-    framed = float(corner.lowest.mean()) < FRAME_SHARE and _solidity(~corner.lowest) > 0.9 and deep < 3
+    framed = float(corner.lowest.mean()) < FRAME_SHARE and solidity(~corner.lowest) > 0.9 and deep < 3
     if other.even > 0.05 and (deep < 0.9 or framed):
         reason = f"the {name} corners are an unexposed surround; air fills {100 * other.even:.0f} % of the picture"
         return PolarityGuess(_mode(name == "dark"), other.even > 0.1, reason)
     reason = f"the {name} corners go over into the limb by degrees, so they are air"
     return PolarityGuess(_mode(name == "bright"), deep > 1.5 and corner.even > 0.05, reason)
-
-
-def _touching_border(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The parts of a mask that touch the picture's border."""
-    from scipy.ndimage import label
-
-    parts, _ = label(mask)
-    border = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
-    return np.isin(parts, border[border > 0])
-
-
-def _solidity(mask: NDArray[np.bool_]) -> float:
-    """Area of a mask over that of its convex hull, specks aside."""
-    from scipy.ndimage import binary_opening
-    from scipy.spatial import ConvexHull, QhullError
-
-    points = np.argwhere(binary_opening(mask, iterations=3))
-    try:
-        return len(points) / max(ConvexHull(points).volume, 1.0)
-    except (QhullError, ValueError):  # too few points, or all in a line
-        return 0.0
 
 
 def _from_areas(small: NDArray[np.float64], dark: _Extreme, bright: _Extreme) -> PolarityGuess:

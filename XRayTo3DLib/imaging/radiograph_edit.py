@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry.camera import bin_factors
+from XRayTo3DLib.imaging.surround import surround_mask
 from XRayTo3DLib.imaging.types import Radiograph
 
 
@@ -63,18 +64,14 @@ def resample_radiograph(radiograph: Radiograph, size: tuple[int, int]) -> Radiog
 def exposed_field(radiograph: Radiograph) -> NDArray[np.bool_]:
     """Mask (rows, columns) of what the beam reached: without the surround of collimator or image intensifier.
 
-    The surround is an almost constant area at the highest line integral (no radiation) that touches the border and
-    covers at least 1 % of the picture; similarity measures should leave it and its edge out. All true without one.
+    The surround is an even area at the highest line integral (no radiation) that holds the picture's corners, most of
+    its border or a whole side, outside a convex field, and covers at least 1 % of the picture; see
+    :mod:`~XRayTo3DLib.imaging.surround`. Similarity measures should leave it and its edge out. All true without one.
     """
-    from scipy.ndimage import binary_dilation, label
+    from scipy.ndimage import binary_dilation
 
     pixels = radiograph.pixels
-    dark = pixels >= 0.9 * float(pixels.max())
-    parts, count = label(dark)
-    border = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
-    sizes = np.bincount(parts.ravel(), minlength=count + 1)
-    touching = [part for part in np.unique(border) if part != 0 and sizes[part] >= 0.001 * pixels.size]
-    surround = np.isin(parts, touching)
+    surround = surround_mask(pixels)
     if surround.mean() < 0.01:
         return np.ones(pixels.shape, dtype=bool)
     return ~binary_dilation(surround, iterations=max(2, min(pixels.shape) // 200))
