@@ -91,6 +91,15 @@ def test_ambiguous_values_are_asked_about(tmp_path: Path) -> None:
     assert read_ct(write(tmp_path, values), values="offset1024").hu.max() == 1216
 
 
+def test_a_bone_masked_volume_in_plain_hu_is_asked_about(tmp_path: Path) -> None:
+    """Outside exactly 0 as in HU + 1024, but spongy bone of 100 to 600: that would be air."""
+    values = np.zeros(SHAPE, np.int16)
+    values[3:6, 3:8, 3:9] = np.linspace(100, 1500, 90).reshape(3, 5, 6)
+    with pytest.raises(MissingInformationError, match="--ct-values") as raised:
+        read_ct(write(tmp_path, values))
+    assert raised.value.missing == ("ct_values",)
+
+
 @pytest.mark.parametrize(
     ("values", "word"),
     [
@@ -166,6 +175,44 @@ def test_a_series_is_the_volume(tmp_path: Path, kind: str) -> None:
     assert ct.name == "CT"
     same = read_ct(next((tmp_path / "s").iterdir()))
     np.testing.assert_array_equal(same.hu, ct.hu)
+
+
+def unsigned_series(folder: Path, **tags: object) -> Path:
+    """Slices whose values from 0 up, with a large outside of 0, look like HU + 1024; tags set or (``None``) deleted."""
+    import pydicom
+
+    for path in write_series(folder, "straight").iterdir():
+        dataset = pydicom.dcmread(path)
+        values = np.where(volume()[0] % 2 == 0, 0, 2200).astype("<u2")
+        dataset.RescaleIntercept, dataset.PixelData = 0, values.tobytes()
+        for keyword, value in tags.items():
+            delattr(dataset, keyword) if value is None else setattr(dataset, keyword, value)
+        save(dataset, path)
+    return folder
+
+
+def test_dicom_that_states_its_rescaling_is_not_guessed(tmp_path: Path) -> None:
+    stated = read_ct(unsigned_series(tmp_path / "a"))
+    assert (stated.hu.min(), stated.hu.max()) == (0, 2200) and stated.notes == ()
+    for name, tags in (("b", {"RescaleIntercept": None}), ("c", {"RescaleType": "US"})):
+        guessed = read_ct(unsigned_series(tmp_path / name, **tags))
+        assert guessed.hu.min() == -1024 and any("HU + 1024" in note for note in guessed.notes)
+    assert read_ct(tmp_path / "a", values="offset1024").hu.min() == -1024
+
+
+def test_a_file_brings_its_own_series(tmp_path: Path) -> None:
+    folder = write_series(tmp_path / "s", "straight", "1.2.3")
+    write_series(folder, "oblique", "1.2.4")
+    slice_files(folder)[0].unlink()
+    for uid, kind in (("1.2.3", "straight"), ("1.2.4", "oblique")):
+        ct = read_ct(next(folder.glob(f"*-{uid}.dcm")))
+        step = ct.voxel_to_lps[:3, 0] / 0.4
+        assert step == pytest.approx(geometry(kind)[:3, 0] / 0.4, abs=1e-5)
+        assert any("2 series" in note for note in ct.notes)
+    write_series(tmp_path / "mr", modality="MR", uid="1.2.5")
+    moved = next((tmp_path / "mr").iterdir()).rename(folder / "mr.dcm")
+    with pytest.raises(InputError, match="no CT slice"):
+        read_ct(moved)
 
 
 def slice_files(folder: Path) -> list[Path]:

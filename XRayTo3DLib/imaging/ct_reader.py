@@ -33,9 +33,11 @@ def read_ct(
     """Read a CT in Hounsfield units.
 
     Args:
-        path: NRRD, NIfTI or MetaImage file, a folder with a DICOM series, or one file of such a folder.
+        path: NRRD, NIfTI or MetaImage file, a folder with a DICOM series, or one file of such a folder, which brings
+            its own series.
         labels: Label map or Slicer segmentation (``.seg.nrrd``); resampled to the CT (nearest) if its grid differs.
-        values: ``auto``, ``hu`` or ``offset1024``; see :func:`~XRayTo3DLib.imaging.hounsfield.to_hounsfield`.
+        values: ``auto``, ``hu`` or ``offset1024``; see :func:`~XRayTo3DLib.imaging.hounsfield.to_hounsfield`. With
+            ``auto``, DICOM slices that state a RescaleIntercept are Hounsfield units.
         label_names: JSON (name to value) or Slicer colour table (``.ctbl``) that names the labels.
         series: Which series, counted from 1, where the folder holds several.
         name: Short name for the scene; no patient data.
@@ -46,13 +48,14 @@ def read_ct(
     """
     path = Path(path)
     if path.is_dir() or (path.is_file() and path.stat().st_size > 0 and _is_dicom_file(path)):
-        stored, to_lps, notes = read_series(path if path.is_dir() else path.parent, series)
+        stored, to_lps, notes, rescaled = read_series(path, series)
         name = name or "CT"
     else:
         path = require_file(path, "CT")
         stored, to_lps, notes = _read_volume(path)
-        name = name or path.name[: -len(file_suffix(path))]
-    hu, more = to_hounsfield(stored, values, name)
+        rescaled, name = False, name or path.name[: -len(file_suffix(path))]
+    hu, more = to_hounsfield(stored, "hu" if rescaled and values == "auto" else values, name)
+    more = () if rescaled and values == "auto" else more
     ct = CtVolume(hu=hu, voxel_to_lps=to_lps, name=name, notes=notes + more)
     return ct if labels is None else read_labels(labels, ct, names=label_names)
 

@@ -19,29 +19,40 @@ SPACING_TOLERANCE = 0.02
 
 @dataclass(frozen=True)
 class Slice:
-    """A slice's file and place: (3,) ``position`` of its first voxel and (3, 2) ``axes`` (column, row step), LPS mm."""
+    """A slice's file and place: (3,) ``position`` of its first voxel and (3, 2) ``axes`` (column, row step), LPS mm.
+
+    ``rescaled``: whether the header says how stored values become Hounsfield units.
+    """
 
     path: Path
     position: NDArray[np.float64]
     axes: NDArray[np.float64]
     size: tuple[int, int]
+    rescaled: bool
 
 
 def read_series(
-    folder: Path, series: int | None = None
-) -> tuple[NDArray[np.float32], NDArray[np.float64], tuple[str, ...]]:
-    """Hounsfield units (slices, rows, columns), voxel to LPS matrix and notes of the CT in a folder.
+    path: Path, series: int | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.float64], tuple[str, ...], bool]:
+    """Rescaled values (slices, rows, columns), voxel to LPS matrix, notes, and whether the header makes them HU.
+
+    Args:
+        path: A folder, or a file in one: then the series that this file belongs to.
+        series: Which series of the folder, counted from 1; wins over the file's.
 
     Raises:
-        MissingInformationError: Several CT series and no ``series`` (counted from 1).
+        MissingInformationError: A folder with several CT series and no ``series``.
         InputError: No CT slices, missing or doubled slices, unequal sizes, damaged files.
     """
-    group, notes = _chosen(_series_of(folder), series, folder)
+    folder = path if path.is_dir() else path.parent
+    groups = _series_of(folder)
+    group, notes = _own(groups, path) if folder != path and series is None else _chosen(groups, series, folder)
     slices = _sorted(group, folder)
     step = _slice_step(slices, folder)
     to_lps = np.eye(4)
     to_lps[:3, :2], to_lps[:3, 2], to_lps[:3, 3] = slices[0].axes, step, slices[0].position
-    return np.stack([_hounsfield(item.path) for item in slices]), to_lps, notes
+    stored = np.stack([_hounsfield(item.path) for item in slices])
+    return stored, to_lps, notes, all(item.rescaled for item in slices)
 
 
 def _series_of(folder: Path) -> list[list[Slice]]:
@@ -75,11 +86,25 @@ def _slice(header: Any, path: Path) -> Slice:
         row_step, column_step = (float(value) for value in header.PixelSpacing)
         position = np.array(header.ImagePositionPatient, dtype=float).reshape(3)
         axes = np.stack([orientation[0] * column_step, orientation[1] * row_step], axis=1)
-        return Slice(path, position, axes, (int(header.Columns), int(header.Rows)))
+        return Slice(path, position, axes, (int(header.Columns), int(header.Rows)), _rescaled(header))
     except (AttributeError, TypeError, ValueError) as error:
         raise InputError(
             f"CT: slice {path.name} lacks a position, orientation or pixel spacing; export the series again."
         ) from error
+
+
+def _rescaled(header: Any) -> bool:
+    """Whether RescaleIntercept is there and its result, where the header names it, is Hounsfield units."""
+    return header.get("RescaleIntercept", None) is not None and str(header.get("RescaleType", "") or "HU") == "HU"
+
+
+def _own(groups: list[list[Slice]], path: Path) -> tuple[list[Slice], tuple[str, ...]]:
+    """The series that a file belongs to."""
+    number = next((n for n, group in enumerate(groups, 1) if any(item.path == path for item in group)), None)
+    if number is None:
+        raise InputError(f"CT: {path.name} is no CT slice (a scout or another kind of image); choose one of the CT.")
+    several = f"Of {len(groups)} series in the folder, the one of {path.name} was read."
+    return groups[number - 1], (several,) if len(groups) > 1 else ()
 
 
 def _chosen(groups: list[list[Slice]], series: int | None, folder: Path) -> tuple[list[Slice], tuple[str, ...]]:

@@ -12,6 +12,9 @@ from XRayTo3DLib.errors import InputError, MissingInformationError
 VALUES = ("auto", "hu", "offset1024")
 AIR_HU = -500.0
 OFFSET = 1024.0
+SOFT_STORED, SOFT_SHARE = 700, 0.1
+"""In HU + 1024 hardly a voxel of a body lies between 1 and 700 (lung, -1023 to -324 HU): 0.9 % of the wrist pieces in
+``wrist_biplane_autoscoper``, against most of the spongy bone of a masked volume in plain HU."""
 
 
 def to_hounsfield(stored: NDArray[Any], values: str, name: str) -> tuple[NDArray[np.float32], tuple[str, ...]]:
@@ -20,7 +23,7 @@ def to_hounsfield(stored: NDArray[Any], values: str, name: str) -> tuple[NDArray
     Args:
         stored: (slices, rows, columns).
         values: ``hu``, ``offset1024`` (stored = HU + 1024) or ``auto``: values below -500 are taken as air in HU;
-            values from 0 up with a large exactly-zero outside as HU + 1024.
+            values from 0 up with a large exactly-zero outside and little from 1 to 700 as HU + 1024.
         name: For messages.
 
     Raises:
@@ -44,13 +47,19 @@ def _guess(stored: NDArray[Any], low: float, high: float, name: str) -> str:
     if low < AIR_HU:
         return "hu"
     zeros = float(np.mean(stored == 0))
-    if low >= 0 and zeros > 0.2 and high > OFFSET:
+    if low >= 0 and zeros > 0.2 and high > OFFSET and _soft_share(stored) <= SOFT_SHARE:
         return "offset1024"
     raise MissingInformationError(
         f"CT {name}: values from {low:g} to {high:g} hold no air (below {AIR_HU:g} HU), so they may be Hounsfield "
         f"units of tissue only or HU + 1024; say which with --ct-values hu or offset1024.",
         ("ct_values",),
     )
+
+
+def _soft_share(stored: NDArray[Any]) -> float:
+    """Share of the voxels inside (above 0) that would be air or lung if the values were HU + 1024."""
+    inside = stored[stored > 0]
+    return float(np.mean(inside < SOFT_STORED))
 
 
 def _offset_note(stored: NDArray[Any]) -> str:
