@@ -313,6 +313,53 @@ def test_layers_of_a_segmentation_are_merged(tmp_path: Path) -> None:
     assert any("2 layers" in note for note in back.notes)
 
 
+@pytest.mark.parametrize("layers", [False, True])
+def test_segments_that_share_a_name_stay_apart(tmp_path: Path, layers: bool) -> None:
+    ct = labelled("straight")
+    maps = [(ct.labels == 1).astype(np.uint8), 4 * (ct.labels == 4).astype(np.uint8)]
+    extra = np.zeros_like(maps[0])
+    extra[0, 0, 0] = 9
+    maps.append(extra)
+    values = np.stack(maps, axis=-1) if layers else sum(maps)
+    image = sitk.GetImageFromArray(values, isVector=layers)
+    image.CopyInformation(lps_image(ct.hu, ct.voxel_to_lps))
+    for number, (name, value) in enumerate((("Bone", 1), ("Bone", 4), ("bone", 9))):
+        layer = str(number if layers else 0)
+        for key, text in {"ID": f"S{number}", "Name": name, "LabelValue": str(value), "Layer": layer}.items():
+            image.SetMetaData(f"Segment{number}_{key}", text)
+    sitk.WriteImage(image, str(tmp_path / "l.seg.nrrd"))
+    write_ct(ct, tmp_path / "ct.nrrd")
+    back = read_ct(tmp_path / "ct.nrrd", labels=tmp_path / "l.seg.nrrd")
+    assert list(back.label_names) == ["Bone", "Bone (2)", "bone (3)"]
+    np.testing.assert_array_equal(back.label_mask("Bone (2)"), ct.labels == 4)
+    np.testing.assert_array_equal(back.label_mask("bone"), ct.labels == 1)
+    assert any("share a name" in note and "Bone (2)" in note for note in back.notes)
+
+
+@pytest.mark.parametrize("label", ["0", 0, "00"])
+def test_the_background_is_no_bone(label: str | int) -> None:
+    with pytest.raises(InputError, match="0 is the background"):
+        labelled().label_mask(label)
+
+
+def test_a_raised_digit_is_no_number() -> None:
+    with pytest.raises(InputError, match="not in the label map"):
+        labelled().label_value("²")
+
+
+def test_synthetic_anatomy_stays_labelled_through_files(tmp_path: Path) -> None:
+    made = CtVolume(volume(), geometry("oblique"), labelled().labels, {"radius": 1, "ulna": 4}, synthetic=True)
+    real = CtVolume(volume(), geometry("oblique"), labelled().labels, {"radius": 1, "ulna": 4})
+    for name, ct in (("made", made), ("real", real)):
+        write_ct(ct, tmp_path / f"{name}.nrrd")
+        write_labels(ct, tmp_path / f"{name}.seg.nrrd")
+    assert read_ct(tmp_path / "made.nrrd").synthetic and not read_ct(tmp_path / "real.nrrd").synthetic
+    assert any("SYNTHETIC" in note for note in read_ct(tmp_path / "made.nrrd").notes)
+    assert sitk.ReadImage(str(tmp_path / "made.nrrd")).GetMetaData("xrayto3d_synthetic") == "1"
+    assert read_ct(tmp_path / "real.nrrd", labels=tmp_path / "made.seg.nrrd").synthetic
+    assert not read_ct(tmp_path / "real.nrrd", labels=tmp_path / "real.seg.nrrd").synthetic
+
+
 def test_another_grid_is_resampled_in_place(tmp_path: Path) -> None:
     """Segmentations of Slicer are often cropped: the same voxels, another origin and size."""
     ct = labelled()

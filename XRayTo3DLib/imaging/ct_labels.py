@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import file_suffix, require_file
-from XRayTo3DLib.imaging.itk_images import image_to_lps, lps_image, read_image
+from XRayTo3DLib.imaging.itk_images import image_to_lps, is_synthetic, lps_image, read_image
 from XRayTo3DLib.imaging.types import CtVolume
 
 SAME_PLACE_MM = 0.01
@@ -37,7 +37,8 @@ def read_labels(path: Path | str, ct: CtVolume, *, names: Path | str | None = No
     values, own_names, notes = _merged(image, path)
     on_grid, moved = _on_grid(values, _grid(image), ct, path)
     label_names = named_labels(on_grid, _names_file(names) if names is not None else own_names)
-    return replace(ct, labels=on_grid, label_names=label_names, notes=ct.notes + notes + moved)
+    synthetic = ct.synthetic or is_synthetic(image)
+    return replace(ct, labels=on_grid, label_names=label_names, notes=ct.notes + notes + moved, synthetic=synthetic)
 
 
 def named_labels(labels: NDArray[Any], names: dict[str, int]) -> dict[str, int]:
@@ -61,14 +62,13 @@ def _merged(image: Any, path: Path) -> tuple[NDArray[np.int32], dict[str, int], 
         values = values.astype(np.int32)
     if values.min() < 0 or values.max() > MAX_LABEL:
         raise InputError(f"label map: {path.name} holds values outside 0..{MAX_LABEL}; it is an image, not labels.")
-    segments = _segments(image)
+    segments, notes = _with_unique_names(_segments(image))
     if layers == 1:
         merged = values.astype(np.int32)
         names = {name: value for name, _, value in segments}
-        notes: tuple[str, ...] = ()
     else:
         merged, names = _flattened(values, segments)
-        notes = (f"The segmentation has {layers} layers: where segments overlap, the later one was kept.",)
+        notes += (f"The segmentation has {layers} layers: where segments overlap, the later one was kept.",)
     if not merged.any():
         raise InputError(f"label map: {path.name} is empty: every voxel is 0.")
     return merged, names, notes
@@ -84,6 +84,25 @@ def _segments(image: Any) -> list[tuple[str, int, int]]:
         name = fields["Name"] or fields["ID"]
         found.append((name, int(fields["Layer"] or 0), int(fields["LabelValue"] or 1)))
     return found
+
+
+def _with_unique_names(
+    segments: list[tuple[str, int, int]],
+) -> tuple[list[tuple[str, int, int]], tuple[str, ...]]:
+    """Segments that share a name (case ignored) are numbered: "Bone", "Bone (2)"; with a note."""
+    taken: set[str] = set()
+    unique = []
+    for name, layer, value in segments:
+        number, new = 1, name
+        while new.lower() in taken:
+            number += 1
+            new = f"{name} ({number})"
+        taken.add(new.lower())
+        unique.append((new, layer, value))
+    renamed = [new for (new, *_), (old, *_) in zip(unique, segments, strict=True) if new != old]
+    if not renamed:
+        return unique, ()
+    return unique, (f"Several segments share a name; they are called {', '.join(renamed)} here.",)
 
 
 def _meta(image: Any, key: str) -> str:

@@ -14,11 +14,13 @@ from XRayTo3DLib.imaging.ct_labels import read_labels
 from XRayTo3DLib.imaging.ct_series import read_series
 from XRayTo3DLib.imaging.dicom_files import is_dicom
 from XRayTo3DLib.imaging.hounsfield import to_hounsfield
-from XRayTo3DLib.imaging.itk_images import VOLUME_SUFFIXES, image_to_lps, read_image
+from XRayTo3DLib.imaging.itk_images import VOLUME_SUFFIXES, image_to_lps, is_synthetic, read_image
 from XRayTo3DLib.imaging.picture_files import PICTURE_SUFFIXES
 from XRayTo3DLib.imaging.types import CtVolume
 
 UNKNOWN_SPACING = "Every voxel is 1 mm in the file, as if its spacing were not known: check the size of the bones."
+
+SYNTHETIC = "SYNTHETIC: the file says that this anatomy is simulated."
 
 
 def read_ct(
@@ -49,14 +51,14 @@ def read_ct(
     path = Path(path)
     if path.is_dir() or (path.is_file() and path.stat().st_size > 0 and _is_dicom_file(path)):
         stored, to_lps, notes, rescaled = read_series(path, series)
-        name = name or "CT"
+        synthetic, name = False, name or "CT"
     else:
         path = require_file(path, "CT")
-        stored, to_lps, notes = _read_volume(path)
+        stored, to_lps, notes, synthetic = _read_volume(path)
         rescaled, name = False, name or path.name[: -len(file_suffix(path))]
     hu, more = to_hounsfield(stored, "hu" if rescaled and values == "auto" else values, name)
     more = () if rescaled and values == "auto" else more
-    ct = CtVolume(hu=hu, voxel_to_lps=to_lps, name=name, notes=notes + more)
+    ct = CtVolume(hu=hu, voxel_to_lps=to_lps, name=name, notes=notes + more, synthetic=synthetic)
     return ct if labels is None else read_labels(labels, ct, names=label_names)
 
 
@@ -64,8 +66,8 @@ def _is_dicom_file(path: Path) -> bool:
     return file_suffix(path) not in VOLUME_SUFFIXES and is_dicom(path)
 
 
-def _read_volume(path: Path) -> tuple[NDArray[Any], NDArray[np.float64], tuple[str, ...]]:
-    """Stored values (slices, rows, columns), voxel to LPS matrix, notes."""
+def _read_volume(path: Path) -> tuple[NDArray[Any], NDArray[np.float64], tuple[str, ...], bool]:
+    """Stored values (slices, rows, columns), voxel to LPS matrix, notes, whether the file says it is synthetic."""
     if file_suffix(path) in PICTURE_SUFFIXES:
         raise InputError(f"CT: {path.name} is a picture without voxel geometry; export the CT as NRRD, NIfTI or DICOM.")
     image = read_image(path, "CT")
@@ -78,4 +80,6 @@ def _read_volume(path: Path) -> tuple[NDArray[Any], NDArray[np.float64], tuple[s
     import SimpleITK as sitk
 
     notes = (UNKNOWN_SPACING,) if image.GetSpacing() == (1.0, 1.0, 1.0) else ()
-    return sitk.GetArrayFromImage(image), image_to_lps(image), notes
+    synthetic = is_synthetic(image)
+    notes += (SYNTHETIC,) if synthetic else ()
+    return sitk.GetArrayFromImage(image), image_to_lps(image), notes, synthetic

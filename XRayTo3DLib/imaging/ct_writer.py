@@ -9,7 +9,7 @@ import numpy as np
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import atomic_path, file_suffix
-from XRayTo3DLib.imaging.itk_images import lps_image
+from XRayTo3DLib.imaging.itk_images import SYNTHETIC_KEY, lps_image
 from XRayTo3DLib.imaging.types import CtVolume
 
 BONE_COLOUR = (0.94, 0.84, 0.57)
@@ -19,6 +19,8 @@ BONE_COLOUR = (0.94, 0.84, 0.57)
 def write_ct(ct: CtVolume, path: Path | str) -> Path:
     """Write Hounsfield units as NRRD (int16 where they are whole numbers), without the labels.
 
+    A synthetic CT says so in the header (``xrayto3d_synthetic=1``), and ``read_ct`` believes it.
+
     Raises:
         InputError: ``path`` does not end in ``.nrrd``.
     """
@@ -26,8 +28,11 @@ def write_ct(ct: CtVolume, path: Path | str) -> Path:
 
     path = _nrrd(path, ".nrrd", "CT")
     whole = np.all(ct.hu == np.round(ct.hu)) and np.abs(ct.hu).max() < 32767
+    image = lps_image(ct.hu.astype(np.int16) if whole else ct.hu, ct.voxel_to_lps)
+    if ct.synthetic:
+        image.SetMetaData(SYNTHETIC_KEY, "1")
     with atomic_path(path) as temporary:
-        sitk.WriteImage(lps_image(ct.hu.astype(np.int16) if whole else ct.hu, ct.voxel_to_lps), str(temporary), True)
+        sitk.WriteImage(image, str(temporary), True)
     return path
 
 
@@ -62,6 +67,8 @@ def _segment_fields(ct: CtVolume) -> dict[str, str]:
         "Segmentation_ContainedRepresentationNames": "Binary labelmap|",
         "Segmentation_ReferenceImageExtentOffset": "0 0 0",
     }
+    if ct.synthetic:
+        fields[SYNTHETIC_KEY] = "1"
     for number, value in enumerate(values):
         segment = f"Segment{number}_"
         fields |= {

@@ -23,6 +23,8 @@ VOLUME_SUFFIXES = {
     ".nii.gz": "NIfTI",
 }
 """Formats that carry a voxel geometry."""
+SYNTHETIC_KEY = "xrayto3d_synthetic"
+"""Header key that is "1" in files of simulated anatomy."""
 
 
 def read_image(path: Path, what: str) -> Any:
@@ -65,6 +67,11 @@ def _unpacked_size(path: Path) -> int:
         while block := stream.read(1 << 20):
             total += len(block)
     return total
+
+
+def is_synthetic(image: Any) -> bool:
+    """Whether the header of a SimpleITK image says that what it shows is simulated."""
+    return image.HasMetaDataKey(SYNTHETIC_KEY) and image.GetMetaData(SYNTHETIC_KEY).strip() == "1"
 
 
 def image_to_lps(image: Any) -> NDArray[np.float64]:

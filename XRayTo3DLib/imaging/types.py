@@ -54,6 +54,8 @@ class Radiograph:
         name: A short name without patient data (used in the scene and in file names).
         notes: What the reader did or noticed, one sentence each.
         synthetic: Whether the picture is simulated.
+        assumed_placement: Whether the camera was placed in the world by the view's name (AP, LAT) and not given as a
+            whole; one view is as good so, several do not fit together to the millimetre.
 
     Raises:
         InputError: Not 2-D, not finite, empty, or another size than the camera's.
@@ -68,6 +70,7 @@ class Radiograph:
     name: str = "radiograph"
     notes: tuple[str, ...] = ()
     synthetic: bool = False
+    assumed_placement: bool = False
 
     def __post_init__(self) -> None:
         pixels = np.ascontiguousarray(self.pixels, dtype=np.float32)
@@ -148,16 +151,18 @@ class CtVolume:
         """The number of a label given by name (case ignored) or number.
 
         Raises:
-            InputError: No label map, unknown name, or no voxel carries it.
+            InputError: No label map, unknown name, no voxel carries it, or 0: that is the background.
         """
         if self.labels is None:
             raise InputError(f"CT {self.name} has no label map; give one (--labels).")
         names = {name.lower(): value for name, value in self.label_names.items()}
         text = str(label).strip().lower()
-        value = names.get(text, int(text) if text.isdigit() else None)
+        value = names.get(text, int(text) if text.isdecimal() else None)
         if value is None:
             known = ", ".join(self.label_names) or "numbers " + ", ".join(map(str, np.unique(self.labels)[:20]))
             raise InputError(f"label {label!r} is not in the label map of CT {self.name}; it has {known}.")
+        if value == 0:
+            raise InputError(f"label {label!r} of CT {self.name}: 0 is the background, not a bone; give another label.")
         if not np.any(self.labels == value):
             raise InputError(f"label {label!r} (value {value}) of CT {self.name} is empty: no voxel carries it.")
         return value
