@@ -9,6 +9,7 @@ import pytest
 import SimpleITK as sitk
 from imaging_cases import COLUMNS, ROWS, correlation, limb, shown, transmitted
 from PIL import Image
+from scipy.spatial.transform import Rotation
 
 from XRayTo3DLib.errors import InputError, MissingInformationError
 from XRayTo3DLib.geometry import XRayCamera
@@ -228,6 +229,20 @@ def test_the_nrrd_lies_on_the_detector(tmp_path: Path) -> None:
         point = image.TransformIndexToPhysicalPoint((column, row, 0))
         assert point == pytest.approx(tuple(camera.pixel_to_world([column, row])), abs=1e-6)
         assert image[column, row, 0] == pytest.approx(limb()[row, column], rel=1e-6)
+
+
+def test_a_rigid_move_of_the_image_carries_the_source(tmp_path: Path) -> None:
+    """As when a transform is hardened in Slicer: only the image's own geometry changes."""
+    camera = oblique_camera()
+    write_radiograph(radiograph(camera), tmp_path / "r.nrrd")
+    motion = np.eye(4)
+    motion[:3, :3] = Rotation.from_euler("xyz", [30, -20, 70], degrees=True).as_matrix()
+    motion[:3, 3] = [100, -50, 20]
+    image = sitk.ReadImage(str(tmp_path / "r.nrrd"))
+    image.SetOrigin((motion[:3, :3] @ image.GetOrigin() + motion[:3, 3]).tolist())
+    image.SetDirection((motion[:3, :3] @ np.reshape(image.GetDirection(), (3, 3))).ravel().tolist())
+    sitk.WriteImage(image, str(tmp_path / "r.nrrd"))
+    assert read_radiograph(tmp_path / "r.nrrd").camera.is_close(camera.moved(motion), 1e-6)
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

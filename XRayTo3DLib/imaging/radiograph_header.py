@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import atomic_path, file_suffix
@@ -34,7 +35,9 @@ class SavedRadiograph:
 def write_radiograph(radiograph: Radiograph, path: Path | str) -> Path:
     """Write line integrals as NRRD (one slice, LPS mm): origin, directions and spacing are the detector's pose.
 
-    Slicer shows it where the detector was. Camera files are written apart (``radiograph.camera.save``).
+    Slicer shows it where the detector was. The source is stored relative to the detector (mm along column, row and
+    normal), so that a rigid transform hardened onto the image carries both. Camera files are written apart
+    (``radiograph.camera.save``).
 
     Raises:
         InputError: ``path`` does not end in ``.nrrd``.
@@ -82,7 +85,7 @@ def _fields(radiograph: Radiograph) -> dict[str, str]:
     return {
         "format": FORMAT,
         "frame": "LPS",
-        "source_mm": " ".join(repr(float(number)) for number in radiograph.camera.source),
+        "source_detector_mm": " ".join(repr(float(number)) for number in _source_on_detector(radiograph.camera)),
         "intensity_mode": note.mode,
         "intensity_i0": "" if note.i0 is None else repr(float(note.i0)),
         "intensity_absolute": str(int(note.absolute)),
@@ -102,7 +105,7 @@ def _restored(file: PictureFile, fields: dict[str, str]) -> SavedRadiograph:
     note = IntensityNote(fields["intensity_mode"], float(i0) if i0 else None, absolute, fields["intensity_how"])
     notes = tuple(text for text in fields.get("notes", "").split(" | ") if text)
     return SavedRadiograph(
-        camera=_camera(file, [float(number) for number in fields["source_mm"].split()]),
+        camera=_camera(file, [float(number) for number in fields["source_detector_mm"].split()]),
         intensity=note,
         spacing_source=SpacingSource(fields["spacing_source"]),
         view=fields.get("view", ""),
@@ -113,14 +116,23 @@ def _restored(file: PictureFile, fields: dict[str, str]) -> SavedRadiograph:
     )
 
 
+def _source_on_detector(camera: XRayCamera) -> NDArray[np.float64]:
+    """(3,) mm from the first pixel's centre to the source, along column, row and normal (column x row)."""
+    axes = np.stack([camera.column_direction, camera.row_direction, camera.normal])
+    return axes @ (camera.source - camera.origin)
+
+
 def _camera(file: PictureFile, source: list[float]) -> XRayCamera:
+    """The camera of a detector image, and a source (3,) mm along its column, row and normal."""
     assert file.to_lps is not None
-    steps = file.to_lps[:3, :2]
+    if len(source) != 3:
+        raise ValueError("the source needs three numbers")
+    origin, steps = file.to_lps[:3, 3], file.to_lps[:3, :2]
     spacing = np.linalg.norm(steps, axis=0)
+    column, row = (steps / spacing).T
     rows, columns = file.picture.values.shape
-    return XRayCamera(
-        source, file.to_lps[:3, 3], steps[:, 0], steps[:, 1], (float(spacing[0]), float(spacing[1])), (columns, rows)
-    )
+    where = origin + np.stack([column, row, np.cross(column, row)], axis=1) @ source
+    return XRayCamera(where, origin, column, row, (float(spacing[0]), float(spacing[1])), (columns, rows))
 
 
 def _line(text: str) -> str:
