@@ -27,7 +27,7 @@ def wait_until(done: Callable[[], bool], seconds: float = 60.0) -> None:
         assert time.monotonic() < end, "waited too long"
 
 
-def settle(seconds: float = 0.15) -> None:
+def settle(seconds: float = 0.25) -> None:
     """Let the panel's throttled updates happen."""
     end = time.monotonic() + seconds
     wait_until(lambda: time.monotonic() >= end)

@@ -233,8 +233,7 @@ def test_leaving_the_module_stops_and_hides_what_would_grow_stale(panel: Any, no
     panel.widget.exit()
     assert not panel.run.running and not display.GetVisibility()
     panel.widget.enter()
-    settle()
-    assert display.GetVisibility()
+    wait_until(lambda: bool(display.GetVisibility()), 10)
     assert panel.pose().matrix == pytest.approx(start)
     assert panel.ui.statusLabel.text.startswith("Cancelled")
 
@@ -289,14 +288,13 @@ def test_handles_turn_about_the_bone(panel: Any) -> None:
     from XRayTo3DGui import mrml
 
     panel.ui.handlesCheckBox.click()
-    settle()
+    wait_until(lambda: panel.parameters.poseTransform is not None, 10)
     node = panel.parameters.poseTransform
     display = node.GetDisplayNode()
     assert display.GetEditorVisibility() and not display.GetEditorScalingEnabled()
     assert np.array(node.GetCenterOfTransformation()) == pytest.approx(mrml.rasFromLps(panel.centre()), abs=1e-6)
     panel.ui.handlesCheckBox.click()
-    settle()
-    assert not display.GetEditorVisibility()
+    wait_until(lambda: not display.GetEditorVisibility(), 10)
 
 
 # ---- landmarks -------------------------------------------------------------------------------------------------------

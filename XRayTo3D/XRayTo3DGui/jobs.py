@@ -129,8 +129,9 @@ class Throttle:
             self._timer.start()
 
     def setInterval(self, milliseconds: int) -> None:
-        """Another pause before the next call."""
-        self._timer.setInterval(milliseconds)
+        """Another pause before the next call; the same again does not restart a running one."""
+        if milliseconds != self._timer.interval:
+            self._timer.setInterval(milliseconds)
 
     def flush(self) -> None:
         """Do it now if it is wanted."""

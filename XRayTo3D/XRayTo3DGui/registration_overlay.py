@@ -32,12 +32,14 @@ class LiveOverlay:
 
     def request(self) -> None:
         """Draw soon, once."""
+        if not self.panel.run.running:
+            self._update.setInterval(OVERLAY_MILLISECONDS)
         self._update.request()
 
     def poseChanged(self) -> None:
         """Follow the bone, and refine when it rests."""
         self._moving = True
-        self._update.request()
+        self.request()
         self._refine.stop()
         self._refine.request()
 
@@ -77,8 +79,8 @@ class LiveOverlay:
 
     def _pace(self, milliseconds: float) -> None:
         """The overlay must not eat the registration's time: a fifth of it, then."""
-        running = self.panel.run.running
-        self._update.setInterval(max(OVERLAY_MILLISECONDS, round(RUNNING_SHARE * milliseconds) if running else 0))
+        if self.panel.run.running:
+            self._update.setInterval(max(OVERLAY_MILLISECONDS, round(RUNNING_SHARE * milliseconds)))
 
     def onZoom(self, *_args: Any) -> None:
         """Show the bone large in every radiograph."""
