@@ -147,6 +147,15 @@ def test_y_up_counts_rows_from_the_bottom_row() -> None:
     assert up.project([11, 22, 33]) == pytest.approx([column, SIZE[1] - 1 - row])
 
 
+@pytest.mark.parametrize(("y_up", "corner"), [(False, (0, 0)), (True, (0, SIZE[1]))])
+def test_counting_from_the_corner_goes_with_counting_upwards(y_up: bool, corner: tuple[float, float]) -> None:
+    """v counts from the picture's own lower edge: a point at (u, v) lies v + 0.5 rows above the bottom row's centre."""
+    options = {"sdd": 900.0, "y_up": y_up, "from_corner": True}
+    column, row = opencv_camera(INTRINSICS, np.eye(3), [0, 0, 600], SIZE, **options).project([11, 22, 33])
+    u, v, _ = INTRINSICS @ [11.0, 22.0, 633.0] / 633.0
+    assert [column + 0.5, row + 0.5] == pytest.approx([u, corner[1] - v if y_up else v])
+
+
 @pytest.mark.parametrize(
     ("rotation", "words"),
     [

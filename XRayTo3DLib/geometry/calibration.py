@@ -88,8 +88,8 @@ def opencv_camera(
         size: (columns, rows).
         sdd: Source to detector distance to place the detector at, mm.
         y_up: The calibration counts v upwards from the bottom row (as XMALab and Autoscoper files may).
-        from_corner: The calibration counts from the top left pixel's outer corner, not its centre (as JointTrack
-            does): half a pixel.
+        from_corner: The calibration counts from the first pixel's outer corner, not its centre (as JointTrack
+            does): half a pixel. With ``y_up`` that is the bottom left pixel's lower corner.
 
     Raises:
         InputError: K with skew or unusable focal lengths, or R not a rotation.
@@ -99,11 +99,11 @@ def opencv_camera(
     if np.abs(r.T @ r - np.eye(3)).max() > 1e-4 or np.linalg.det(r) < 0:
         raise InputError("rotation R of the calibration is not a rotation matrix (R^T R = 1, determinant 1).")
     projection = k @ np.hstack([r, vector3(translation, "translation t")[:, None]])
+    if from_corner:
+        projection = np.array([[1.0, 0, -0.5], [0, 1.0, -0.5], [0, 0, 1.0]]) @ projection
     if y_up:
         flip = np.array([[1.0, 0, 0], [0, -1.0, size[1] - 1.0], [0, 0, 1.0]])
         projection = flip @ projection
-    if from_corner:
-        projection = np.array([[1.0, 0, -0.5], [0, 1.0, -0.5], [0, 0, 1.0]]) @ projection
     return projection_matrix_camera(projection, size, sdd=sdd)
 
 
