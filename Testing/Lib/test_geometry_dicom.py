@@ -143,3 +143,71 @@ def test_the_hanging_follows_the_patient_orientation(
     assert camera.column_direction == pytest.approx(column) and camera.row_direction == pytest.approx(row)
     assert camera.sdd == pytest.approx(1000) and math.isclose(camera.magnification([0, 0, 0]), 1.25)
     assert camera.principal_point == pytest.approx([49.5, 24.5])
+
+
+# ---- frames of a moving C-arm, and answers that win ------------------------------------------------------------
+
+
+def rotating(primary: object, secondary: object = None, motion: str = "DYNAMIC") -> Dataset:
+    dataset = Dataset()
+    dataset.NumberOfFrames, dataset.PositionerMotion = 4, motion
+    dataset.PositionerPrimaryAngle, dataset.PositionerSecondaryAngle = -10.0, 5.0
+    if primary is not None:
+        dataset.PositionerPrimaryAngleIncrement = primary
+    if secondary is not None:
+        dataset.PositionerSecondaryAngleIncrement = secondary
+    return dataset
+
+
+@pytest.mark.parametrize(
+    ("primary", "secondary", "frame", "expected"),
+    [
+        (2.5, None, 0, (-10.0, 5.0)),
+        (2.5, -1.0, 3, (-2.5, 2.0)),
+        ([0.0, 3.0, 7.0, 12.0], [0.0, 0.0, 1.0, 1.5], 2, (-3.0, 6.0)),
+        ([0.0, 3.0, 7.0, 12.0], None, 3, (2.0, 5.0)),
+    ],
+)
+def test_every_frame_of_a_moving_c_arm_has_its_own_angles(
+    primary: object, secondary: object, frame: int, expected: tuple[float, float]
+) -> None:
+    """DICOM C.8.7.5.1.3: one value is the step per frame, several are offsets from the first frame's angle."""
+    geometry = read_geometry(rotating(primary, secondary), frame)
+    assert geometry.angles_deg == pytest.approx(expected) and geometry.notes == ()
+
+
+def test_a_moving_c_arm_that_does_not_say_how_is_noted() -> None:
+    assert read_geometry(rotating(None), 0).notes == ()
+    assert read_geometry(rotating(None, motion="STATIC"), 2).notes == ()
+    moved = read_geometry(rotating(None), 2)
+    assert moved.angles_deg == (-10.0, 5.0) and "DYNAMIC" in moved.notes[0] and "frame 2" in moved.notes[0]
+    wrong = read_geometry(rotating([0.0, 1.0]), 1)
+    assert wrong.angles_deg == (-10.0, 5.0) and "PositionerPrimaryAngleIncrement" in wrong.notes[0]
+
+
+def test_a_given_view_says_that_it_drops_the_angles() -> None:
+    geometry = DicomGeometry(SpacingTags(imager=(0.1, 0.2)), 1000, 800, (30.0, 20.0))
+    applied, given = (camera_from_dicom(geometry, (100, 50), Answers(view=view)) for view in (None, "PA"))
+    assert abs(applied.camera.view_direction[0]) > 0.3 and given.camera.view_direction == pytest.approx((0, -1, 0))
+    assert any("30 and 20 degrees were left aside" in note for note in given.notes)
+    assert not any("left aside" in note for note in applied.notes)
+
+
+def test_the_user_s_source_isocentre_wins_over_the_header_s_magnification() -> None:
+    tags = SpacingTags(pixel=(0.1, 0.2), calibration="FIDUCIAL", magnification=1.5)
+    solved = camera_from_dicom(DicomGeometry(tags, 1000), (100, 50), Answers(source_isocentre=800))
+    assert solved.camera.spacing == pytest.approx((0.125, 0.25))
+    assert solved.camera.magnification([0, 0, 0]) == pytest.approx(1.25)
+    header = camera_from_dicom(DicomGeometry(tags, 1000, 700), (100, 50), Answers(magnification=1.25))
+    assert header.camera.spacing == pytest.approx((0.125, 0.25))
+    assert header.camera.magnification([0, 0, 0]) == pytest.approx(1.25)
+
+
+@pytest.mark.parametrize("tags", [SpacingTags(imager=(0.1, 0.2)), SpacingTags(nominal=(0.1, 0.2))])
+def test_a_calibrated_spacing_that_the_file_does_not_have_is_asked_for(tags: SpacingTags) -> None:
+    answers = Answers(spacing_kind="calibrated", magnification=1.2)
+    with pytest.raises(MissingInformationError, match=r"at the object, only 0\.1 x 0\.2 mm.*--spacing") as raised:
+        camera_from_dicom(DicomGeometry(tags, 1000), (100, 50), answers, "x")
+    assert raised.value.missing == ("spacing",)
+    given = Answers(spacing=(0.1, 0.2), spacing_kind="calibrated", magnification=1.2)
+    assert camera_from_dicom(DicomGeometry(tags, 1000), (100, 50), given).camera.spacing == pytest.approx((0.12, 0.24))

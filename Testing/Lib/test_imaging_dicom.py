@@ -290,6 +290,13 @@ def test_a_frame_must_be_chosen_and_is_that_frame(tmp_path: Path) -> None:
     assert inspect_radiograph(path).frames == 3 and "frame" in inspect_radiograph(path).missing
 
 
+def test_a_frame_of_a_rotation_has_its_own_camera(tmp_path: Path) -> None:
+    tags = {"ImagerPixelSpacing": IMAGER, "PositionerPrimaryAngle": 0.0, "PositionerMotion": "DYNAMIC"}
+    path = dx(tmp_path, np.stack([shown()] * 3), "XA", PositionerPrimaryAngleIncrement=[0, 10, 30], **tags)
+    left = [read_radiograph(path, frame=frame).camera.view_direction[0] for frame in range(3)]
+    assert left == pytest.approx(np.sin(np.deg2rad([0, 10, 30])))
+
+
 @pytest.mark.parametrize("kept", [60, 200, 500, 0.5, 0.99])
 def test_a_truncated_file_is_refused_in_words(tmp_path: Path, kept: float) -> None:
     whole = write_dicom(tmp_path / "a.dcm", shown()).read_bytes()

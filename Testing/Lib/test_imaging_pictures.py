@@ -153,7 +153,7 @@ def test_a_camera_of_another_size_is_refused_with_the_remedy(tmp_path: Path, siz
 
 
 def test_everything_missing_is_named_at_once(tmp_path: Path) -> None:
-    with pytest.raises(MissingInformationError, match=r"--spacing .*--spacing-kind.*--sdd.*--camera") as raised:
+    with pytest.raises(MissingInformationError, match=r"--spacing .*--spacing-kind.*--sdd.*camera\.json") as raised:
         read_radiograph(png(tmp_path))
     assert raised.value.missing == ("spacing", "sdd")
 

@@ -30,7 +30,8 @@ class DicomGeometry:
         spacing: The spacing tags.
         sdd: Source to detector, mm (0018,1110), or ``None``.
         source_patient: Source to patient, mm (0018,1111), or ``None``; not the distance to the object's centre.
-        angles_deg: Positioner (primary, secondary) angles, degrees (0018,1510 and 1511), or ``None``.
+        angles_deg: Positioner (primary, secondary) angles of the frame, degrees (0018,1510 and 1511 with the frame's
+            increments 1520 and 1521), or ``None``.
         view: View position (0018,5101) as written, upper case, or "".
         columns_towards: Patient direction letter of increasing columns (0020,0020), or "".
         rows_towards: The same of increasing rows.
@@ -56,8 +57,8 @@ class SolvedGeometry:
     notes: tuple[str, ...]
 
 
-def read_geometry(dataset: Any) -> DicomGeometry:
-    """Collect the geometry tags of a pydicom data set; never raises for a bad value, it notes it."""
+def read_geometry(dataset: Any, frame: int = 0) -> DicomGeometry:
+    """Collect the geometry tags of a pydicom data set for a frame, counted from 0; notes bad values, never raises."""
     notes: list[str] = []
     spacing = SpacingTags(
         imager=_pair(dataset, "ImagerPixelSpacing", (0.005, 5.0), notes),
@@ -67,20 +68,49 @@ def read_geometry(dataset: Any) -> DicomGeometry:
         aspect=_pair(dataset, "PixelAspectRatio", (1e-3, 1e6), notes),
         magnification=_number(dataset, "EstimatedRadiographicMagnificationFactor", (1.0, 10.0), notes),
     )
-    primary = _number(dataset, "PositionerPrimaryAngle", (-180.0, 180.0), notes)
-    secondary = _number(dataset, "PositionerSecondaryAngle", (-180.0, 180.0), notes)
     towards = [letters[:1] for letters in _texts(dataset, "PatientOrientation")]
     known = len(towards) == 2 and all(letter in LETTERS for letter in towards)
     return DicomGeometry(
         spacing=spacing,
         sdd=_number(dataset, "DistanceSourceToDetector", (50.0, 10000.0), notes),
         source_patient=_number(dataset, "DistanceSourceToPatient", (20.0, 10000.0), notes),
-        angles_deg=None if primary is None and secondary is None else (primary or 0.0, secondary or 0.0),
+        angles_deg=_frame_angles(dataset, frame, notes),
         view=_text(dataset, "ViewPosition"),
         columns_towards=towards[0] if known else "",
         rows_towards=towards[1] if known else "",
         notes=tuple(notes),
     )
+
+
+def _frame_angles(dataset: Any, frame: int, notes: list[str]) -> tuple[float, float] | None:
+    """(primary, secondary) positioner angles of a frame: those of the first frame and the frame's increments."""
+    keywords = ("PositionerPrimaryAngle", "PositionerSecondaryAngle")
+    primary, secondary = (_number(dataset, keyword, (-180.0, 180.0), notes) for keyword in keywords)
+    if primary is None and secondary is None:
+        return None
+    increments = [_increment(dataset, f"{keyword}Increment", frame, notes) for keyword in keywords]
+    if frame > 0 and increments == [None, None] and _text(dataset, "PositionerMotion") == "DYNAMIC":
+        notes.append(
+            f"The C-arm moved during the run (PositionerMotion DYNAMIC) but the header does not say how: the angles "
+            f"are those of frame 0, not of frame {frame}."
+        )
+    return (primary or 0.0) + (increments[0] or 0.0), (secondary or 0.0) + (increments[1] or 0.0)
+
+
+def _increment(dataset: Any, keyword: str, frame: int, notes: list[str]) -> float | None:
+    """Degrees from the first frame's angle: one value is the step per frame, several are offsets, one for each frame.
+
+    DICOM PS3.3 C.8.7.5.1.3.
+    """
+    numbers = _numbers(dataset, keyword)
+    if numbers is None:
+        return None
+    if len(numbers) == 1:
+        return numbers[0] * frame
+    if len(numbers) != (_numbers(dataset, "NumberOfFrames") or [1.0])[0] or frame >= len(numbers):
+        notes.append(f"{keyword} holds neither one number nor one for each frame and was left aside.")
+        return None
+    return numbers[frame]
 
 
 def camera_from_dicom(
@@ -101,7 +131,9 @@ def camera_from_dicom(
     answers = answers or Answers()
     questions: list[Question] = []
     sdd = answers.sdd or geometry.sdd
-    isocentre = answers.source_isocentre or geometry.source_patient
+    isocentre = answers.source_isocentre
+    if isocentre is None and answers.magnification is None:
+        isocentre = geometry.source_patient
     magnification = None if sdd is None or isocentre is None else sdd / isocentre
     if sdd is None:
         questions.append(Question("sdd", "the source to detector distance SDD in mm (--sdd)"))
@@ -113,7 +145,7 @@ def camera_from_dicom(
     if isinstance(spacing, Question) or sdd is None:
         raise MissingInformationError(_ask(questions, name), tuple(question.field for question in questions))
     notes = list(geometry.notes + spacing.notes)
-    if answers.source_isocentre is None and geometry.source_patient is not None:
+    if answers.source_isocentre is None and isocentre is not None:
         notes.append(
             f"DistanceSourceToPatient {isocentre:g} mm (0018,1111) was taken as the source to isocentre distance; it "
             f"is measured to the table or patient, not to the bone's centre."
@@ -152,7 +184,13 @@ def _placed(
     if not placed:
         placed = "AP"
         notes.append("The view is not known to the program; the camera was placed as for AP (change it with --view).")
-    angles = geometry.angles_deg if view is None and geometry.angles_deg is not None else (0.0, 0.0)
+    stated = geometry.angles_deg or (0.0, 0.0)
+    angles = stated if view is None else (0.0, 0.0)
+    if angles != stated:
+        notes.append(
+            f"The view {placed} was given, so the header's positioner angles {stated[0]:g} and {stated[1]:g} degrees "
+            f"were left aside; leave out the view to apply them."
+        )
     if angles != (0.0, 0.0) or (view is None and geometry.angles_deg is not None and not geometry.view):
         notes.append(
             f"Positioner angles {angles[0]:g} (LAO +) and {angles[1]:g} degrees (CRA +) were applied to a detector "
@@ -190,7 +228,7 @@ def _refuse_swapped(sdd: float, isocentre: float | None, name: str) -> None:
 
 def _ask(questions: list[Question], name: str) -> str:
     wanted = " and ".join(question.text for question in questions)
-    return f"radiograph {name}: the file does not say {wanted}; give what is missing, or a whole camera (--camera)."
+    return f"radiograph {name}: the file does not say {wanted}; give what is missing, or a camera.json."
 
 
 def _text(dataset: Any, keyword: str) -> str:

@@ -128,6 +128,12 @@ def _from_user(tags: SpacingTags, answers: Answers, magnification: float | None,
         wanted = (tags.imager, tags.pixel) if answers.spacing_kind == "detector" else (tags.pixel,)
         pair = next((tag for tag in (*wanted, tags.stated) if tag is not None), None)
         source, where = answers.spacing_kind, f"Pixel spacing {_show(pair)} of the file"
+    if pair is None and answers.spacing_kind == "calibrated" and (tags.imager or tags.nominal):
+        return Question(
+            "spacing",
+            f"a pixel spacing at the object, only {_show(tags.imager or tags.nominal)} on the detector (--spacing, or "
+            f"leave out --spacing-kind calibrated)",
+        )
     if pair is None:
         return None
     if answers.spacing_kind != "calibrated":
@@ -209,10 +215,10 @@ def _check_aspect(pair: Pair, tags: SpacingTags, name: str) -> None:
 
 
 def _magnification(tags: SpacingTags, answers: Answers, geometric: float | None) -> tuple[float | None, str]:
-    user = None if answers.sdd is None or answers.source_isocentre is None else answers.sdd / answers.source_isocentre
+    user = None if answers.source_isocentre is None else geometric
     choices = (
         (answers.magnification, "as given"),
-        (user, "given SDD / source to isocentre"),
+        (user, "SDD / given source to isocentre"),
         (tags.magnification, "EstimatedRadiographicMagnificationFactor"),
         (geometric, "SDD / source to object distance"),
     )

@@ -64,8 +64,8 @@ class DicomTags:
     notes: tuple[str, ...]
 
 
-def open_radiograph(path: Path) -> tuple[Any, DicomTags, DicomGeometry]:
-    """Open a DICOM radiograph and read its header.
+def open_radiograph(path: Path, frame: int = 0) -> tuple[Any, DicomTags, DicomGeometry]:
+    """Open a DICOM radiograph and read its header, the geometry for a frame counted from 0.
 
     Raises:
         InputError: Not DICOM, damaged, or not a projection radiograph; the message says what it is.
@@ -91,7 +91,7 @@ def open_radiograph(path: Path) -> tuple[Any, DicomTags, DicomGeometry]:
         secondary_capture=secondary,
         notes=tuple(_noticed(dataset, secondary)),
     )
-    return dataset, tags, read_geometry(dataset)
+    return dataset, tags, read_geometry(dataset, frame)
 
 
 def stored_picture(dataset: Any, tags: DicomTags, frame: int, path: Path) -> StoredPicture:

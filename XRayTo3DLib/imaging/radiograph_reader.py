@@ -101,6 +101,7 @@ def read_radiograph(
     pixels, note = to_line_integrals(opened.picture, mode, i0)
     if opened.saved is not None and mode == "line-integral":
         note = opened.saved.intensity
+    assumed_placement = camera is None and opened.saved is None
     camera, source, notes = settle_geometry(opened, camera, answers, name)
     saved = opened.saved
     return Radiograph(
@@ -113,6 +114,7 @@ def read_radiograph(
         name=name,
         notes=opened.notes + notes,
         synthetic=bool(saved and saved.synthetic),
+        assumed_placement=assumed_placement,
     )
 
 
@@ -132,7 +134,7 @@ def open_any(path: Path | str, frame: int | None = None) -> OpenedRadiograph:
 
 
 def _open_dicom(path: Path, frame: int | None) -> OpenedRadiograph:
-    dataset, tags, geometry = open_radiograph(path)
+    dataset, tags, geometry = open_radiograph(path, frame or 0)
     picture = stored_picture(dataset, tags, chosen_frame(tags.frames, frame, path.stem), path)
     return OpenedRadiograph(picture, geometry, dicom_name(tags, geometry), tags=tags)
 
