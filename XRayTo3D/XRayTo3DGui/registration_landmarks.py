@@ -17,6 +17,7 @@ from XRayTo3DGui.panel import BAD, GOOD, showStatus
 from XRayTo3DLib.errors import InputError
 
 CT_COLOUR = (0.95, 0.95, 0.95)
+ROW_HEIGHT, HEADER_HEIGHT, MOST_HEIGHT = 26, 28, 220
 PLACED, OPEN = "✓", "–"
 
 
@@ -93,8 +94,10 @@ class LandmarkFit:
         table.verticalHeader().setVisible(False)
         table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
         table.setRowCount(len(names))
+        table.setFixedHeight(min(MOST_HEIGHT, HEADER_HEIGHT + ROW_HEIGHT * max(2, len(names)) + 4))
         placed = [mrml.landmarks(node) if node is not None else {} for node in self._columns]
         for row, name in enumerate(names):
+            table.setRowHeight(row, ROW_HEIGHT)
             texts = [name, *(PLACED if name in found else OPEN for found in placed)]
             for column, text in enumerate(texts):
                 item = qt.QTableWidgetItem(text)
