@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry.camera import bin_factors
-from XRayTo3DLib.imaging.surround import surround_mask
+from XRayTo3DLib.imaging.polarity import surround_mask
 from XRayTo3DLib.imaging.types import Radiograph
 
 
@@ -66,7 +66,8 @@ def exposed_field(radiograph: Radiograph) -> NDArray[np.bool_]:
 
     The surround is an even area at the highest line integral (no radiation) that holds the picture's corners, most of
     its border or a whole side, outside a convex field, and covers at least 1 % of the picture; see
-    :mod:`~XRayTo3DLib.imaging.surround`. Similarity measures should leave it and its edge out. All true without one.
+    :func:`~XRayTo3DLib.imaging.polarity.surround_mask`. Similarity measures should leave it and its edge out. All
+    true without one.
     """
     from scipy.ndimage import binary_dilation
 
