@@ -85,12 +85,14 @@ def write_json(path: Path | str, content: dict[str, Any]) -> None:
 def read_json(path: Path | str, what: str, expected_format: str) -> dict[str, Any]:
     """Read a JSON object whose ``format`` field is ``expected_format`` (for instance ``xrayto3d.camera/1``).
 
+    A byte order mark, as Windows editors write it, is passed over.
+
     Raises:
         InputError: Missing or unreadable file, not JSON, or another format or version.
     """
     path = require_file(path, what)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{what}: {path.name} is not a JSON file ({error}). Is it the right file?") from error
     found = content.get("format") if isinstance(content, dict) else None

@@ -6,10 +6,12 @@ import argparse
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from XRayTo3DLib.cli import phantom
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.imaging import read_radiograph
 
 
 def call(*words: str) -> int:
@@ -49,6 +51,34 @@ def test_json_is_one_object_and_people_do_not_depend_on_their_number(
     measured, wanted = one["cases"][0]["measured"], one["cases"][0]["parameters"]
     assert measured["radial_inclination"] == pytest.approx(wanted["radial_inclination"], abs=1.0)
     assert not (tmp_path / "one" / "phantom-001" / "meshes" / "carpals.vtp").exists()
+
+
+def noise(path: Path) -> np.ndarray:
+    """The air beside the forearm, where there is nothing but noise."""
+    return read_radiograph(path / "radiograph.nrrd").pixels[:, :12].ravel()
+
+
+def test_no_two_pictures_share_their_noise_nor_two_people_their_seed(tmp_path: Path) -> None:
+    options = (*SMALL, "--average", "--side", "left", "--pixel", "1", "--views", "PA", "LAT", "--json")
+    call("-o", str(tmp_path / "a"), "--people", "2", "--seed", "4", *options)
+    call("-o", str(tmp_path / "b"), "--seed", "5", *options)
+    people = [tmp_path / "a" / "phantom-001", tmp_path / "a" / "phantom-002", tmp_path / "b" / "phantom-001"]
+    seeds = {json.loads((person / "phantom.json").read_text())["seed"] for person in people}
+    assert len(seeds) == 3
+    pictures = [noise(person / "views" / view) for person in people for view in ("pa", "lat")]
+    assert np.abs(np.corrcoef(pictures) - np.eye(6)).max() < 0.5, "scattered light only"
+
+
+@pytest.mark.parametrize(("length", "noted"), [("90", True), ("110", False)])
+def test_a_cut_inside_the_picture_is_noted(
+    tmp_path: Path, length: str, noted: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--spacing", "2.5", "--average", "--views", "PA", "LAT", "--pixel", "1", "--length", length)
+    call("-o", str(tmp_path), *options)
+    printed = capsys.readouterr().out
+    assert (f"cut off at {length} mm lie inside the PA picture" in printed) == noted
+    notes = read_radiograph(tmp_path / "phantom-001" / "views" / "lat" / "radiograph.nrrd").notes
+    assert any("inside the LAT picture" in note for note in notes) == noted
 
 
 @pytest.mark.parametrize(

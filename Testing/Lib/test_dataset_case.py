@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from XRayTo3DLib.dataset import case as dataset_case
 from XRayTo3DLib.dataset.case import read_phantom, write_case
 from XRayTo3DLib.dataset.landmarks_file import read_landmarks, write_landmarks
 from XRayTo3DLib.dataset.phantoms import ForearmShape, PhantomCase, make_forearm
@@ -65,6 +67,32 @@ def test_the_view_comes_back(folder: Path) -> None:
     assert picture.synthetic and picture.view == "PA" and picture.laterality == "L"
     assert picture.camera.is_close(camera)
     assert picture.pixels.max() > 1.0
+
+
+def test_a_second_write_leaves_nothing_of_the_first(
+    case: PhantomCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    camera = standard_camera(1000.0, (4.0, 4.0), (30, 35), source_isocentre=950.0, view="PA")
+    picture = simulate_radiograph(case.ct, camera, view="PA")
+    write_case(case, tmp_path, {"PA": picture, "LAT": picture})
+    (tmp_path / "views" / "lat" / "mine.txt").write_text("kept")
+    fewer = {bone: mesh for bone, mesh in case.meshes.items() if bone != "carpals"}
+    write_case(replace(case, meshes=fewer), tmp_path)
+    left = {path.relative_to(tmp_path).as_posix() for path in (tmp_path / "views").rglob("*")}
+    assert left == {"views/lat", "views/lat/mine.txt"}
+    assert not (tmp_path / "meshes" / "carpals.vtp").exists()
+
+    def broken(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(dataset_case, "write_labels", broken)
+    with pytest.raises(OSError, match="disk full"):
+        write_case(case, tmp_path)
+    assert not (tmp_path / "phantom.json").exists(), "a folder with phantom.json is whole"
+
+
+def test_synthetic_anatomy_is_still_labelled_when_read(folder: Path) -> None:
+    assert read_ct(folder / "ct.nrrd").synthetic
 
 
 def test_the_same_phantom_can_be_made_again(case: PhantomCase, folder: Path) -> None:

@@ -59,6 +59,15 @@ def test_noise_is_poisson_and_follows_the_seed(slab: CtVolume, camera: XRayCamer
     assert first.intensity.i0 == pytest.approx(500.0) and first.intensity.absolute
 
 
+def test_several_seeds_make_a_noise_of_their_own(slab: CtVolume, camera: XRayCamera) -> None:
+    options = {"photons": 500.0, "blur_mm": 0.0, "scatter": 0.0}
+    pictures = [simulate_radiograph(slab, camera, seed=seed, **options) for seed in ((3, 1), (3, 2), (4, 1), 3)]
+    air = [picture.pixels[:20].ravel() for picture in pictures]
+    assert np.abs(np.corrcoef(air) - np.eye(4)).max() < 0.1
+    assert np.array_equal(pictures[0].pixels, simulate_radiograph(slab, camera, seed=[3, 1], **options).pixels)
+    assert "seed 3, 1." in pictures[0].notes[0]
+
+
 def test_scatter_fogs_the_picture_and_air_stays_air(slab: CtVolume, camera: XRayCamera) -> None:
     clear, foggy = (simulate_radiograph(slab, camera, photons=0, scatter=scatter) for scatter in (0.0, 0.4))
     assert centre(foggy).mean() < 0.97 * centre(clear).mean()

@@ -274,6 +274,14 @@ def test_file_round_trip(tmp_path: Path) -> None:
     assert [content["format"], content["frame"], content["unit"]] == ["xrayto3d.camera/1", "LPS", "mm"]
 
 
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    """Windows editors write one."""
+    path = tmp_path / "camera.json"
+    path.write_text(json.dumps(oblique_camera().to_dict()), encoding="utf-8-sig")
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf")
+    assert XRayCamera.load(path).is_close(oblique_camera())
+
+
 @given(st.sampled_from(["source", "origin", "column_direction", "row_direction", "spacing", "size"]))
 def test_every_missing_field_is_named(field: str) -> None:
     content = flat_camera().to_dict()

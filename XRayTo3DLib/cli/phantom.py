@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from XRayTo3DLib.errors import InputError
 
 if TYPE_CHECKING:
     from XRayTo3DLib.dataset.phantoms import ForearmShape, PhantomCase
+    from XRayTo3DLib.geometry import XRayCamera
     from XRayTo3DLib.imaging.types import Radiograph
 
 EPILOG = """examples:
@@ -23,6 +25,8 @@ Everything is SYNTHETIC: shapes computed from parameters, no patient and no real
 labels.seg.nrrd, landmarks.mrk.json, meshes/*.vtp, phantom.json and, with --views, views/*/radiograph.nrrd and
 camera.json. All of them open in Slicer. Frame: LPS mm, fingers up, palm forward.
 """
+
+CUT_NOTE = "The flat ends of bones cut off at"
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -80,24 +84,34 @@ def _make_one(args: argparse.Namespace, number: int) -> dict[str, Any]:
     from XRayTo3DLib.dataset.phantoms import make_forearm, measure_forearm
 
     name = f"phantom-{number + 1:03d}"
+    seed = _seed(args, number)
     case = make_forearm(
         _shape(args, number),
         spacing=args.spacing,
         length_mm=args.length,
-        seed=args.seed + number,
+        seed=seed,
         soft_tissue=not args.no_soft_tissue,
         carpals=not args.no_carpals,
         name=name,
     )
     pictures = {view.upper(): _expose(case, view.upper(), args) for view in args.views}
     files = write_case(case, args.output / name, pictures)
+    notes = [note for picture in pictures.values() for note in picture.notes if note.startswith(CUT_NOTE)]
     return {
         "name": name,
         "folder": str(args.output / name),
         "parameters": case.shape.to_dict(),
         "measured": {key: round(value, 3) for key, value in measure_forearm(case.meshes, case.landmarks).items()},
         "files": sorted(files),
+        "notes": notes,
     }
+
+
+def _seed(args: argparse.Namespace, number: int) -> int:
+    """Seed of a person's texture and noise; no two (seed, person) share one."""
+    import numpy as np
+
+    return int(np.random.SeedSequence([args.seed, number]).generate_state(1)[0])
 
 
 def _shape(args: argparse.Namespace, number: int) -> ForearmShape:
@@ -112,16 +126,31 @@ def _shape(args: argparse.Namespace, number: int) -> ForearmShape:
 
 def _expose(case: PhantomCase, view: str, args: argparse.Namespace) -> Radiograph:
     from XRayTo3DLib.dataset.phantoms import wrist_camera
+    from XRayTo3DLib.dataset.phantoms.exposures import WRIST_VIEWS
     from XRayTo3DLib.dataset.simulate import simulate_radiograph
 
-    return simulate_radiograph(
+    camera = wrist_camera(view, side=case.shape.side, spacing_mm=args.pixel)
+    picture = simulate_radiograph(
         case.ct,
-        wrist_camera(view, side=case.shape.side, spacing_mm=args.pixel),
-        seed=case.seed,
+        camera,
+        seed=(case.seed, 1 + WRIST_VIEWS.index(view)),
         view=view,
         laterality=case.shape.side[0].upper(),
         name=f"{case.name} {view} (synthetic)",
     )
+    return replace(picture, notes=(*picture.notes, *_cut_note(case, camera, view, args.length)))
+
+
+def _cut_note(case: PhantomCase, camera: XRayCamera, view: str, length: float) -> tuple[str, ...]:
+    """Said where the picture shows the bones' flat ends, which no real forearm has."""
+    from XRayTo3DLib.shape.meshes import points_of
+
+    for bone in ("radius", "ulna"):
+        points = points_of(case.meshes[bone])
+        ends = camera.project(points[points[:, 2] < points[:, 2].min() + 1.0])
+        if ends[:, 1].min() < camera.size[1] - 0.5:
+            return (f"{CUT_NOTE} {length:g} mm lie inside the {view} picture; take --length 110 or more.",)
+    return ()
 
 
 def _say_table(rows: list[dict[str, Any]]) -> None:
@@ -134,4 +163,6 @@ def _say_table(rows: list[dict[str, Any]]) -> None:
             f"{measured['volar_tilt']:6.1f} deg {measured['ulnar_variance']:6.1f} mm {measured['distal_width']:4.1f} mm"
         )
     for row in rows:
+        for note in row["notes"]:
+            say(f"note: {row['name']}: {note}")
         say(f"wrote {row['folder']}")

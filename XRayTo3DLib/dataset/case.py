@@ -7,6 +7,7 @@ from pathlib import Path
 
 from XRayTo3DLib.dataset.landmarks_file import write_landmarks
 from XRayTo3DLib.dataset.phantoms import ForearmShape, PhantomCase
+from XRayTo3DLib.dataset.phantoms.render import LABELS
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import read_json, write_json
 from XRayTo3DLib.imaging.ct_writer import write_ct, write_labels
@@ -23,8 +24,8 @@ def write_case(
     """Write a synthetic case.
 
     ``ct.nrrd``, ``labels.seg.nrrd``, ``landmarks.mrk.json``, ``meshes/<bone>.vtp``, ``phantom.json`` and, per view,
-    ``views/<view>/radiograph.nrrd`` and ``camera.json``. ``phantom.json`` is written last: a folder that has it is
-    whole.
+    ``views/<view>/radiograph.nrrd`` and ``camera.json``. ``phantom.json`` is written last, and an old one is removed
+    first: a folder that has it is whole. Views and meshes of an earlier case in the folder are removed too.
 
     Args:
         case: The phantom.
@@ -35,6 +36,7 @@ def write_case(
         What was written, by its name inside the folder.
     """
     folder = Path(folder)
+    _remove_earlier(folder)
     files = {
         "ct.nrrd": write_ct(case.ct, folder / "ct.nrrd"),
         "labels.seg.nrrd": write_labels(case.ct, folder / "labels.seg.nrrd"),
@@ -63,6 +65,17 @@ def read_phantom(path: Path | str) -> tuple[ForearmShape, int]:
         if isinstance(error, InputError):
             raise
         raise InputError(f"phantom: {Path(path).name} lacks or misnames a parameter ({error}).") from error
+
+
+def _remove_earlier(folder: Path) -> None:
+    """Remove what an earlier :func:`write_case` left and the next may not write again; other files stay."""
+    (folder / "phantom.json").unlink(missing_ok=True)
+    meshes = [folder / "meshes" / f"{bone}.vtp" for bone in LABELS]
+    for path in (*meshes, *folder.glob("views/*/radiograph.nrrd"), *folder.glob("views/*/camera.json")):
+        path.unlink(missing_ok=True)
+    for place in (*folder.glob("views/*"), folder / "views"):
+        if place.is_dir() and not any(place.iterdir()):
+            place.rmdir()
 
 
 def _write_view(view: str, radiograph: Radiograph, folder: Path) -> dict[str, Path]:

@@ -57,7 +57,7 @@ def read_landmarks(path: Path | str) -> dict[str, FloatArray]:
     """
     path = require_file(path, "landmarks")
     try:
-        markup = json.loads(path.read_text(encoding="utf-8"))["markups"][0]
+        markup = json.loads(path.read_text(encoding="utf-8-sig"))["markups"][0]
         system, points = markup["coordinateSystem"], markup["controlPoints"]
         named = [(point["label"], vector3(point["position"], f"landmark {point['label']}")) for point in points]
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, IndexError, TypeError) as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
@@ -26,7 +28,7 @@ def simulate_radiograph(
     blur_mm: float = 0.2,
     scatter: float = 0.12,
     energy_kev: float = EXTREMITY_KEV,
-    seed: int = 0,
+    seed: int | Sequence[int] = 0,
     view: str = "",
     laterality: str = "",
     name: str = "synthetic radiograph",
@@ -45,7 +47,7 @@ def simulate_radiograph(
         blur_mm: Standard deviation of the blur on the detector, mm.
         scatter: Scattered intensity as a share of the primary one.
         energy_kev: Effective energy, 30 to 150 keV.
-        seed: Of the photon noise.
+        seed: Of the photon noise: a number, or several, such as (case, view), so that no two pictures share noise.
         view: "PA", "LAT", ...
         laterality: "L", "R" or "".
         name: Short name.
@@ -62,10 +64,11 @@ def simulate_radiograph(
         counts = np.random.default_rng(seed).poisson(intensity * photons)
         intensity, open_beam = np.maximum(counts, 0.5), open_beam * photons
     pixels = -np.log(intensity / open_beam)
+    said = ", ".join(str(int(number)) for number in np.ravel(seed))
     how = f"Simulated at {energy_kev:g} keV from CT {case_ct.name}; I0 is the simulated open beam."
     note = (
         f"SYNTHETIC radiograph: {photons:g} photons per pixel, blur {blur_mm:g} mm, scatter {scatter:g} of the "
-        f"primary beam, seed {seed}."
+        f"primary beam, seed {said}."
     )
     return Radiograph(
         pixels.astype(np.float32),

@@ -167,7 +167,7 @@ def _names_file(path: Path | str) -> dict[str, int]:
         InputError: Neither, or values that are no whole numbers.
     """
     path = require_file(path, "label names")
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
     try:
         if file_suffix(path) == ".json":
             content = json.loads(text)
