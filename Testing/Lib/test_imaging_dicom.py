@@ -18,6 +18,7 @@ from pydicom.uid import JPEGBaseline8Bit, RLELossless
 
 from XRayTo3DLib.errors import InputError, MissingInformationError
 from XRayTo3DLib.imaging import Radiograph, read_radiograph
+from XRayTo3DLib.imaging.radiograph_edit import exposed_field
 from XRayTo3DLib.imaging.radiograph_info import inspect_radiograph
 
 # DICOM order (row, column); ours (column, row)
@@ -245,6 +246,70 @@ def test_rescale_slope_and_intercept_are_applied(tmp_path: Path) -> None:
     tags = {**tags, "PixelIntensityRelationshipSign": -1, "RescaleSlope": -1, "RescaleIntercept": 4000}
     rescaled = read(write_dicom(tmp_path / "b.dcm", stored, "XA", **tags), i0=3500)
     np.testing.assert_allclose(rescaled.pixels, plain.pixels, atol=1e-6)
+
+
+def padded(picture: np.ndarray, value: float) -> np.ndarray:
+    """The picture with 12 columns of padding on either side."""
+    return np.pad(picture, ((0, 0), (12, 12)), constant_values=value)
+
+
+@pytest.mark.parametrize(("value", "limit"), [(4095, None), (0, None), (4000, 4095)])
+def test_padding_is_neither_air_nor_beam(tmp_path: Path, value: int, limit: int | None) -> None:
+    """The same I0 and values as without padding; the padding is left out by ``exposed_field``."""
+    counts = np.round(transmitted() + np.random.default_rng(0).normal(0, 5, (ROWS, COLUMNS))).clip(5, 3900)
+    tags = {"PixelIntensityRelationship": "LIN", "PixelIntensityRelationshipSign": 1}
+    plain = read(write_dicom(tmp_path / "a.dcm", counts, **tags))
+    more = {"PixelPaddingValue": value, **({} if limit is None else {"PixelPaddingRangeLimit": limit})}
+    found = read(write_dicom(tmp_path / "b.dcm", padded(counts, value if limit is None else 4050), **tags, **more))
+    assert found.intensity == plain.intensity
+    np.testing.assert_array_equal(found.pixels[:, 12:-12], plain.pixels)
+    assert np.all(found.pixels[:, :12] == plain.pixels.max()) and np.all(found.pixels[:, -12:] == plain.pixels.max())
+    assert any("23.1 % of the picture is padding" in note for note in found.notes)
+    field = exposed_field(found)
+    assert not field[:, :12].any() and field[:, 16:-16].all()
+
+
+@pytest.mark.parametrize("value", [0, 4095])
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_padding_does_not_decide_what_is_bright(tmp_path: Path, value: int, photometric: str) -> None:
+    counts = transmitted().clip(1, 4094)
+    stored = counts if photometric == "MONOCHROME2" else 4095 - counts
+    plain = read(write_dicom(tmp_path / "a.dcm", stored, "XA", photometric=photometric))
+    tags = {"photometric": photometric, "PixelPaddingValue": value}
+    found = read(write_dicom(tmp_path / "b.dcm", padded(stored, value), "XA", **tags))
+    assert found.intensity.mode == plain.intensity.mode == "transmitted" and found.intensity.i0 == plain.intensity.i0
+    np.testing.assert_array_equal(found.pixels[:, 12:-12], plain.pixels)
+
+
+def test_padding_of_signed_pixels_and_nothing_but_padding(tmp_path: Path) -> None:
+    path = write_dicom(tmp_path / "a.dcm", padded(shown(), 63536), bits=16, PixelPaddingValue=63536)
+    dataset = pydicom.dcmread(path)
+    dataset.PixelRepresentation = 1
+    found = read(save(dataset, path))
+    assert found.pixels.max() == found.pixels[0, 0] and found.pixels[:, 12:-12].min() == 0
+    assert any("padding" in note for note in found.notes)
+    with pytest.raises(InputError, match="every pixel is padding"):
+        read(write_dicom(tmp_path / "b.dcm", shown() * 0 + 7, PixelPaddingValue=7))
+
+
+def test_a_palette_is_looked_up_not_read_as_grey(tmp_path: Path) -> None:
+    """Indices in a shuffled order: only the palette makes a picture of them."""
+    order = np.random.default_rng(0).permutation(256)
+    grey = shown(8).astype(int)
+    path = write_dicom(tmp_path / "a.dcm", order[grey], "SC", bits=8, photometric="PALETTE COLOR")
+    with pytest.raises(InputError, match="palette is missing"):
+        read(path)
+    dataset = pydicom.dcmread(path)
+    table = np.zeros(256, "<u2")
+    table[order] = np.arange(256) * 257
+    for number in (1, 2, 3):  # red, green, blue
+        dataset.add_new((0x0028, 0x1100 + number), "US", [256, 0, 16])
+        dataset.add_new((0x0028, 0x1200 + number), "OW", table.tobytes())
+    found = read(save(dataset, path))
+    plain = read(write_dicom(tmp_path / "b.dcm", grey, "SC", bits=8))
+    assert found.intensity.mode == plain.intensity.mode
+    np.testing.assert_allclose(found.pixels, plain.pixels, atol=0.01)
+    assert any("palette" in note for note in found.notes)
 
 
 # ---- compression, frames, damage -----------------------------------------------------------------------------

@@ -98,14 +98,54 @@ def stored_picture(dataset: Any, tags: DicomTags, frame: int, path: Path) -> Sto
     """One frame, rescaled, as a monitor shows it (MONOCHROME1 inverted); window and VOI LUT are left alone.
 
     Raises:
-        InputError: The pixels cannot be decoded or their rescaling cannot be used.
+        InputError: The pixels cannot be decoded, or their rescaling or palette cannot be used.
     """
-    values, notes = grey(decode_frame(dataset, frame, path, "radiograph"), path.stem)
-    low, high = _stored_range(tags.bits, _whole(dataset, "PixelRepresentation") == 1)
+    decoded = decode_frame(dataset, frame, path, "radiograph")
+    signed, bits, looked_up = _whole(dataset, "PixelRepresentation") == 1, tags.bits, ()
+    padding, padded = (None, ()) if decoded.ndim != 2 else _padding(dataset, decoded, signed)
+    if tags.photometric == "PALETTE COLOR":
+        decoded, looked_up = _palette_colours(dataset, decoded, path)
+        signed, bits = False, 8 * decoded.dtype.itemsize
+    values, notes = grey(decoded, path.stem)
+    low, high = _stored_range(bits, signed)
     values, low, high, step, more = _modality_values(dataset, values, low, high, path)
     inverted = tags.photometric == "MONOCHROME1"
-    picture = StoredPicture(values, low, high, step, notes=notes + more)
+    picture = StoredPicture(values, low, high, step, notes=looked_up + notes + more + padded, padding=padding)
     return _declared(picture.inverted() if inverted else picture, tags, inverted, step < 0)
+
+
+def _padding(dataset: Any, stored: NDArray[Any], signed: bool) -> tuple[NDArray[np.bool_] | None, tuple[str, ...]]:
+    """Where stored values are PixelPaddingValue (0028,0120), up to its range limit (0028,0121); with a note."""
+    texts = [_text(dataset, keyword) for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
+    if not texts[0]:
+        return None, ()
+    ends = [_float(dataset, "PixelPaddingValue", 0.0)]
+    ends.append(_float(dataset, "PixelPaddingRangeLimit", 0.0) if texts[1] else ends[0])
+    if signed:  # some writers give the two's complement as an unsigned number
+        ends = [end - 65536 if end >= 32768 else end for end in ends]
+    padding = (stored >= min(ends)) & (stored <= max(ends))
+    if not padding.any():
+        return None, ()
+    note = (
+        f"{100 * padding.mean():.1f} % of the picture is padding (PixelPaddingValue): it was left out of air and I0 "
+        f"and has the highest line integral, like a surround."
+    )
+    return padding, (note,)
+
+
+def _palette_colours(dataset: Any, indices: NDArray[Any], path: Path) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """(rows, columns, 3) colours of palette indices, with a note."""
+    try:
+        from pydicom.pixels import apply_color_lut
+    except ImportError:  # pydicom 2
+        from pydicom.pixel_data_handlers.util import apply_color_lut
+    try:
+        return np.asarray(apply_color_lut(indices, dataset)), ("The palette (PALETTE COLOR) was applied.",)
+    except (AttributeError, KeyError, ValueError, TypeError, IndexError) as error:
+        raise InputError(
+            f"radiograph: {path.name} stores palette indices but its colour palette is missing or damaged; export it "
+            f"as greyscale."
+        ) from error
 
 
 def _declared(picture: StoredPicture, tags: DicomTags, inverted: bool, negative_slope: bool) -> StoredPicture:

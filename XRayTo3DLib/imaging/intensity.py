@@ -33,6 +33,9 @@ class StoredPicture:
         linear: The file states that values are proportional to the beam's intensity.
         expected: Mode to take where the picture gives no clear evidence, "" for none.
         notes: What reading had to do, one sentence each.
+        padding: (rows, columns) True where the file filled the picture up (PixelPaddingValue), or ``None``. Padding is
+            left out of everything that is taken from the values, and gets the picture's highest line integral, as a
+            surround has (no radiation is known to have arrived there).
     """
 
     values: NDArray[np.float64]
@@ -44,6 +47,21 @@ class StoredPicture:
     linear: bool = False
     expected: str = ""
     notes: tuple[str, ...] = ()
+    padding: NDArray[np.bool_] | None = None
+
+    @property
+    def measured(self) -> NDArray[np.float64]:
+        """The values that are no padding: (rows, columns) without any, else (n,)."""
+        return self.values if self.padding is None else self.values[~self.padding]
+
+    def filled(self) -> NDArray[np.float64]:
+        """(rows, columns) values with padding replaced by the nearest value that is none."""
+        if self.padding is None:
+            return self.values
+        from scipy.ndimage import distance_transform_edt
+
+        nearest = distance_transform_edt(self.padding, return_distances=False, return_indices=True)
+        return self.values[tuple(nearest)]
 
     def inverted(self) -> StoredPicture:
         """The picture with bright and dark exchanged over its storable range."""
@@ -51,11 +69,13 @@ class StoredPicture:
 
 
 def check_values(values: NDArray[np.floating], name: str) -> None:
-    """Refuse pictures that hold nothing.
+    """Refuse pictures that hold nothing; ``values`` are the measured ones.
 
     Raises:
-        InputError: Not finite, or the same value everywhere.
+        InputError: No value at all, not finite, or the same value everywhere.
     """
+    if values.size == 0:
+        raise InputError(f"radiograph {name}: every pixel is padding (PixelPaddingValue); it shows nothing.")
     if not np.all(np.isfinite(values)):
         count = int(np.sum(~np.isfinite(values)))
         raise InputError(f"radiograph {name}: {count} pixels are not finite (NaN or infinite); export it again.")
@@ -67,7 +87,7 @@ def choose_mode(picture: StoredPicture) -> PolarityGuess:
     """How ``intensity="auto"`` reads the picture: what the file states, else what the picture looks like."""
     if picture.declared:
         return PolarityGuess(picture.declared, True, picture.why)
-    guess = guess_polarity(picture.values)
+    guess = guess_polarity(picture.filled())
     if not guess.confident and picture.expected and picture.expected != guess.mode:
         return PolarityGuess(picture.expected, False, f"{picture.why}; the picture itself is not clear: {guess.reason}")
     return guess
@@ -89,7 +109,7 @@ def to_line_integrals(
     """
     if mode not in MODES:
         raise InputError(f"intensity {mode!r} is not known; use one of {', '.join(MODES)} (--intensity).")
-    check_values(picture.values, "picture")
+    check_values(picture.measured, "picture")
     reason = ""
     if mode == "auto":
         guess = choose_mode(picture)
@@ -98,6 +118,8 @@ def to_line_integrals(
         reason = f" Chosen automatically: {guess.reason}.{doubt}"
     convert = {"transmitted": _from_transmitted, "attenuation": _from_attenuation, "line-integral": _as_is}[mode]
     pixels, note = convert(picture, i0)
+    if picture.padding is not None:
+        pixels = np.where(picture.padding, pixels[~picture.padding].max(), pixels)
     return pixels.astype(np.float32), replace(note, how=note.how + reason)
 
 
@@ -105,9 +127,9 @@ def _from_transmitted(picture: StoredPicture, i0: float | None) -> tuple[NDArray
     """-ln(I / I0); I is kept at least one grey level above zero, negative results (noise in air) become 0."""
     beam, how_beam, saturated = _unattenuated(picture, i0)
     floor = picture.step if picture.step > 0 else beam * 1e-5
-    low = int(np.sum(picture.values < floor))
+    low = int(np.sum(picture.measured < floor))
     pixels = np.maximum(-np.log(np.maximum(picture.values, floor) / beam), 0.0)
-    share = 100 * low / pixels.size
+    share = 100 * low / picture.measured.size
     clamped = f" {low} pixels ({share:.1f} %) below one grey level were raised to it." if low else ""
     absolute = (picture.linear or i0 is not None) and not saturated
     how = f"Transmitted beam (bone dark): line integral = -ln(I / I0) with I0 = {beam:g}, {how_beam}.{clamped}"
@@ -120,11 +142,11 @@ def _unattenuated(picture: StoredPicture, i0: float | None) -> tuple[float, str,
         if not np.isfinite(i0) or i0 <= 0:
             raise InputError(f"I0 must be greater than zero, not {i0:g} (--i0).")
         return float(i0), "as given", False
-    top = float(picture.values.max())
-    saturated = float(np.mean(picture.values >= top))
+    top = float(picture.measured.max())
+    saturated = float(np.mean(picture.measured >= top))
     if picture.step > 0 and saturated > SATURATED_SHARE:
         return top, f"the saturated background ({100 * saturated:.0f} % of the picture), so the true I0 is higher", True
-    beam = float(np.percentile(picture.values, BACKGROUND_PERCENTILE))
+    beam = float(np.percentile(picture.measured, BACKGROUND_PERCENTILE))
     if beam <= 0:
         raise InputError("the picture has no positive background to take I0 from; give it (--i0) or --intensity.")
     return beam, f"percentile {BACKGROUND_PERCENTILE:g} of the picture (air)", False
@@ -148,18 +170,19 @@ def _background(picture: StoredPicture) -> float:
 
     Rather too low than too high: too high would cut off soft tissue.
     """
-    darkest = float(picture.values.min())
-    others = picture.values[picture.values > darkest]
-    if others.size < 0.9 * picture.values.size:
+    values = picture.measured
+    darkest = float(values.min())
+    others = values[values > darkest]
+    if others.size < 0.9 * values.size:
         return darkest
     return float(np.percentile(others, AIR_PERCENTILE))
 
 
 def _full_range(picture: StoredPicture) -> float:
     """The grey range in use: the smallest 2^k - 1 (k >= 8) above the largest value, or the values' own range."""
-    largest = float(picture.values.max())
+    largest = float(picture.measured.max())
     if picture.step <= 0 or picture.lowest < 0 or largest <= 0:
-        return float(np.percentile(picture.values, 99.9) - picture.values.min())
+        return float(np.percentile(picture.measured, 99.9) - picture.measured.min())
     levels = 2.0 ** max(8, int(np.ceil(np.log2(largest / picture.step + 1)))) - 1
     return float(levels * picture.step)
 

@@ -91,7 +91,7 @@ def inspect_radiograph(path: Path | str) -> RadiographInfo:
         InputError: The file cannot be read as a radiograph at all.
     """
     opened = _opened(path)
-    check_values(opened.picture.values, opened.name)
+    check_values(opened.picture.measured, opened.name)
     missing, advice, geometry_notes = _missing(opened)
     tags, saved, geometry = opened.tags, opened.saved, opened.geometry
     mode, reason, confident = _intensity(opened)

@@ -96,7 +96,7 @@ def read_radiograph(
     answers = Answers(spacing, spacing_kind, sdd, source_isocentre, magnification, view)
     opened = open_any(path, frame)
     name = name or opened.name
-    check_values(opened.picture.values, name)
+    check_values(opened.picture.measured, name)
     mode = "line-integral" if intensity == "auto" and opened.saved is not None else intensity
     pixels, note = to_line_integrals(opened.picture, mode, i0)
     if opened.saved is not None and mode == "line-integral":
