@@ -11,7 +11,6 @@ from imaging_cases import PATIENT, SDD, shown, write_dicom
 
 from XRayTo3DLib.cli import info
 from XRayTo3DLib.cli.radiograph_options import add_radiograph_options, radiograph_arguments
-from XRayTo3DLib.geometry.calibration import standard_camera
 from XRayTo3DLib.imaging import read_radiograph
 
 
@@ -63,7 +62,6 @@ def test_contradictions_are_shown_not_raised(tmp_path: Path, capsys: pytest.Capt
 
 def options(*arguments: str) -> dict[str, object]:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--camera", type=Path)
     add_radiograph_options(parser)
     return radiograph_arguments(parser.parse_args(arguments))
 
@@ -75,6 +73,3 @@ def test_options_are_the_reader_s_arguments(tmp_path: Path) -> None:
         path, **options(*answers, "--spacing-kind", "calibrated", "--intensity", "attenuation")
     )
     assert radiograph.camera.spacing == pytest.approx((0.125, 0.25)) and radiograph.view == "LL"
-    camera = standard_camera(900, (0.3, 0.4), radiograph.camera.size)
-    camera.save(tmp_path / "camera.json")
-    assert read_radiograph(path, **options("--camera", str(tmp_path / "camera.json"))).camera.is_close(camera)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 INTENSITIES = ("auto", "transmitted", "attenuation", "line-integral")
@@ -38,8 +37,8 @@ def add_radiograph_options(parser: argparse.ArgumentParser, view_option: str = "
 
 
 def radiograph_arguments(args: argparse.Namespace) -> dict[str, Any]:
-    """The options as keyword arguments of ``read_radiograph``; a ``--camera`` of the sub-command is loaded too."""
-    arguments: dict[str, Any] = {
+    """The options as keyword arguments of ``read_radiograph``."""
+    return {
         "frame": args.frame,
         "intensity": args.intensity,
         "i0": args.i0,
@@ -50,9 +49,3 @@ def radiograph_arguments(args: argparse.Namespace) -> dict[str, Any]:
         "magnification": args.magnification,
         "view": args.view,
     }
-    camera = getattr(args, "camera", None)
-    if isinstance(camera, (str, Path)):
-        from XRayTo3DLib.geometry import XRayCamera
-
-        arguments["camera"] = XRayCamera.load(camera)
-    return arguments
