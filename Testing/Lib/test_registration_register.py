@@ -90,7 +90,7 @@ def test_climbing_only_goes_up_and_ends_at_the_top(bone: Attenuation, pictures: 
     both = level(bone, pictures, pose)
     iterates = list(climb(both, pose, 30))
     heights = [both.similarity(pose), *(iterate.similarity for iterate in iterates)]
-    assert len(iterates) > 2 and np.all(np.diff(heights) > 0)
+    assert len(iterates) > 2 and np.all(np.diff(heights) >= 0)
     assert all(iterate.step <= max(LARGEST_STEP_DEG, LARGEST_STEP_MM) for iterate in iterates)
     assert heights[-1] > 0.99 and iterates[-1].step < iterates[0].step
     assert len(list(climb(both, pose, 2))) == 2
@@ -297,8 +297,13 @@ def test_a_hopeless_start_is_not_called_converged(
     assert result.verdict in (Verdict.FAILED, Verdict.AMBIGUOUS), result.reason
 
 
-@pytest.mark.xfail(strict=True, reason="the verdict's thresholds are first guesses; similarities 0.45 to 0.64 pass")
-@pytest.mark.parametrize("wrong", ["the other side's bone", "turned back to front", "the ulna"])
+MIRRORED = pytest.param(
+    "the other side's bone",
+    marks=pytest.mark.xfail(strict=True, reason="the verdict's thresholds are first guesses; a mirrored bone passes"),
+)
+
+
+@pytest.mark.parametrize("wrong", [MIRRORED, "turned back to front", "the ulna"])
 def test_a_look_alike_is_not_called_converged(
     forearm: tuple[PhantomCase, list[Radiograph], Attenuation], wrong: str
 ) -> None:
@@ -312,3 +317,34 @@ def test_a_look_alike_is_not_called_converged(
     }[wrong]
     result = register(bone, views, pose, DOUBTED)
     assert result.verdict in (Verdict.FAILED, Verdict.AMBIGUOUS), result.reason
+
+
+def test_a_search_cut_short_is_not_called_converged(
+    forearm: tuple[PhantomCase, list[Radiograph], Attenuation],
+) -> None:
+    _, views, radius = forearm
+    start = RigidPose.from_rotation((4, -3, 2), (2, 2, -3), TRUTH.apply(radius.centre_lps)) @ TRUTH
+    result = register(radius, views, start, RegistrationOptions(starts=1, pixel_mm=(1.4,), iterations=2))
+    assert result.verdict in (Verdict.FAILED, Verdict.AMBIGUOUS), result.reason
+
+
+def test_one_view_counts_agreement_in_the_picture_s_plane(
+    forearm: tuple[PhantomCase, list[Radiograph], Attenuation],
+) -> None:
+    """From one view the depth drifts between levels; a solution's own coarser self is no rival."""
+    _, views, radius = forearm
+    start = RigidPose.from_rotation((1, -1, 1), (1, 1, -1), TRUTH.apply(radius.centre_lps)) @ TRUTH
+    options = RegistrationOptions(starts=3, spread_deg=0.5, spread_mm=0.5, pixel_mm=(1.4, 0.7))
+    result = register(radius, views[:1], start, options)
+    assert result.agreeing >= 1
+    assert "0 of" not in result.reason
+
+
+def test_views_placed_by_their_names_are_not_called_converged(
+    forearm: tuple[PhantomCase, list[Radiograph], Attenuation],
+) -> None:
+    _, views, radius = forearm
+    placed = [replace(view, assumed_placement=True) for view in views]
+    result = register(radius, placed, TRUTH, RegistrationOptions(starts=1, pixel_mm=(1.4, 0.7)))
+    assert result.verdict is Verdict.AMBIGUOUS
+    assert "not calibrated" in result.reason

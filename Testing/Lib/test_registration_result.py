@@ -21,7 +21,7 @@ from XRayTo3DLib.registration.result import (
     Verdict,
     record_review,
 )
-from XRayTo3DLib.registration.verdict import judge
+from XRayTo3DLib.registration.verdict import Evidence, judge
 
 RESULT = RegistrationResult(
     pose=RigidPose.from_rotation((0, 0, 10), (1, 2, 3), (5, 6, 7)),
@@ -42,9 +42,21 @@ RESULT = RegistrationResult(
 
 # ---- verdict ------------------------------------------
 
+CLEAR = Evidence(
+    similarity=(0.6, 0.5),
+    initial=(0.2, 0.1),
+    lead=0.2,
+    agreeing=4,
+    starts=5,
+    settled=True,
+    moved_deg=5.0,
+    moved_mm=4.0,
+    reach_deg=24.0,
+    reach_mm=20.0,
+)
 CASES: list[tuple[str, dict[str, Any], Verdict, str]] = [
     ("clear", {}, Verdict.CONVERGED, r"^4 of 5 starts agree, similarity 0\.55 \(start 0\.15\)\.$"),
-    ("no rival", {"contest_rival": -1.0}, Verdict.CONVERGED, "4 of 5 starts agree"),
+    ("no rival", {"lead": 1.5}, Verdict.CONVERGED, "4 of 5 starts agree"),
     ("second view lost", {"similarity": (0.6, 0.1)}, Verdict.FAILED, "In view 2 the bone's edges were not found.*0.10"),
     (
         "first view lost",
@@ -52,37 +64,37 @@ CASES: list[tuple[str, dict[str, Any], Verdict, str]] = [
         Verdict.FAILED,
         "In view 1 .*start nearer, or check that CT, side",
     ),
-    ("rival equal", {"contest_rival": 0.5}, Verdict.AMBIGUOUS, "Another pose fits nearly as well: 4 of 5.*overlay"),
-    ("rival close", {"contest_rival": 0.485}, Verdict.AMBIGUOUS, "Another pose fits nearly as well"),
-    ("rival far", {"contest_rival": 0.47}, Verdict.CONVERGED, "starts agree"),
+    ("rival equal", {"lead": 0.0}, Verdict.AMBIGUOUS, "Another pose fits nearly as well: 4 of 5.*overlay"),
+    ("rival close", {"lead": 0.015}, Verdict.AMBIGUOUS, "Another pose fits nearly as well"),
+    ("rival far", {"lead": 0.03}, Verdict.CONVERGED, "starts agree"),
     ("weak", {"similarity": (0.2, 0.22)}, Verdict.AMBIGUOUS, r"The match is weak: similarity 0\.21.*Check the overlay"),
-    ("lost beats rival", {"similarity": (0.1, 0.1), "contest_rival": 0.5}, Verdict.FAILED, "not found"),
+    ("lost beats rival", {"similarity": (0.1, 0.1), "lead": 0.0}, Verdict.FAILED, "not found"),
     ("one view", {"similarity": (0.6,), "initial": (0.1,)}, Verdict.CONVERGED, "From one view.*plane; depth.*wrong"),
     ("one view lost", {"similarity": (0.1,), "initial": (0.1,)}, Verdict.FAILED, "In view 1"),
-    ("one view, rival", {"similarity": (0.6,), "initial": (0.1,), "contest_rival": 0.5}, Verdict.AMBIGUOUS, "Another"),
+    ("not at rest", {"settled": False}, Verdict.AMBIGUOUS, "had not come to rest.*Check the overlay"),
+    ("far off", {"moved_mm": 75.0}, Verdict.AMBIGUOUS, r"moved 75 mm and 5 degrees.*beyond what was searched \(20 mm"),
+    ("turned far", {"moved_deg": 50.0}, Verdict.AMBIGUOUS, "beyond what was searched"),
+    ("not calibrated", {"assumed_placement": True}, Verdict.AMBIGUOUS, "assumed from their names, not calibrated"),
+    (
+        "one view needs no calibration between views",
+        {"similarity": (0.6,), "initial": (0.1,), "assumed_placement": True},
+        Verdict.CONVERGED,
+        "From one view",
+    ),
+    ("one view, rival", {"similarity": (0.6,), "initial": (0.1,), "lead": 0.0}, Verdict.AMBIGUOUS, "Another"),
 ]
 
 
 @pytest.mark.parametrize(("change", "verdict", "words"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_verdicts_and_their_words(change: dict[str, Any], verdict: Verdict, words: str) -> None:
-    usual = {
-        "similarity": (0.6, 0.5),
-        "initial": (0.2, 0.1),
-        "contest_best": 0.5,
-        "contest_rival": 0.3,
-        "agreeing": 4,
-        "starts": 5,
-    }
-    found, reason = judge(**{**usual, **change})
+    found, reason = judge(replace(CLEAR, **change))
     assert found is verdict
     assert re.search(words, reason), reason
     assert reason.endswith(".") and "nan" not in reason
 
 
 def test_two_views_are_not_told_about_depth() -> None:
-    _, reason = judge(
-        similarity=(0.6, 0.5), initial=(0.1, 0.1), contest_best=0.5, contest_rival=0.1, agreeing=1, starts=1
-    )
+    _, reason = judge(CLEAR)
     assert "one view" not in reason and "depth" not in reason
 
 

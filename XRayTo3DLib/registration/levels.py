@@ -41,7 +41,7 @@ class Level:
         fields: Per view a (rows, columns) mask of what the beam reached (``imaging.radiograph_edit.exposed_field``).
         pose: Where the bone is about now; pixels within ``margin_mm`` of its shadow are compared.
         centre: (3,) centre of the bone in CT coordinates, LPS mm.
-        pixel_mm: Wanted pixel size at the bone, mm; whole-number binning comes nearest without going below one.
+        pixel_mm: Wanted pixel size at the bone, mm, along columns and rows; whole-number binning comes nearest.
         margin_mm: How far beyond the bone's shadow to look, mm at the bone.
         sigma: Width of the derivative filter, pixels.
 
@@ -88,11 +88,6 @@ class Level:
         return value, square, gradient, motion
 
 
-def pixel_at_bone(camera: XRayCamera, point: NDArray[np.float64]) -> float:
-    """Pixel size in mm at a world point: detector spacing over magnification."""
-    return camera.spacing[0] / camera.magnification(point)
-
-
 def _view_level(
     projector: DrrProjector,
     radiograph: Radiograph,
@@ -109,32 +104,32 @@ def _view_level(
             f"radiograph {radiograph.name}: at the initial pose the bone lies beside or behind the X-ray source; "
             f"move the CT onto the bone first (by hand or by landmarks), or check the camera."
         )
-    factor = max(1, round(pixel_mm / pixel_at_bone(radiograph.camera, where)))
+    fine = radiograph.camera.pixel_size_at(where)
+    factor = (max(1, round(pixel_mm / fine[0])), max(1, round(pixel_mm / fine[1])))
     camera = radiograph.camera.binned(factor)
     device = projector.device
     picture = _binned(torch.as_tensor(radiograph.pixels, device=device), factor)
     with torch.no_grad():
         shadow = (projector(camera, pose) > 0).float()
-    here = pixel_at_bone(camera, where)
+    here = camera.pixel_size_at(where)
     blocked = (_binned(torch.as_tensor(~field, device=device), factor) > 0).float()
-    weight = _dilated(shadow, round(margin_mm / here)) * (1 - _dilated(blocked, round(COLLIMATOR_MARGIN_MM / here)))
+    weight = _dilated(shadow, margin_mm, here) * (1 - _dilated(blocked, COLLIMATOR_MARGIN_MM, here))
     window = _window(weight, radiograph.name)
     rows, columns = window
     near = camera.cropped(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
     return ViewLevel(near, GradientCorrelation(picture[window], weight[window], sigma))
 
 
-def _binned(picture: Tensor, factor: int) -> Tensor:
-    """Mean of factor x factor blocks; consistent with :meth:`XRayCamera.binned`."""
-    return functional.avg_pool2d(picture[None, None].float(), factor)[0, 0]
+def _binned(picture: Tensor, factor: tuple[int, int]) -> Tensor:
+    """Mean of blocks of (columns, rows) pixels; consistent with :meth:`XRayCamera.binned`."""
+    return functional.avg_pool2d(picture[None, None].float(), (factor[1], factor[0]))[0, 0]
 
 
-def _dilated(mask: Tensor, pixels: int) -> Tensor:
-    """``mask`` grown by ``pixels`` in every direction (square), in two cheap passes."""
-    if pixels < 1:
-        return mask
-    wide = functional.max_pool2d(mask[None, None], (1, 2 * pixels + 1), 1, (0, pixels))
-    return functional.max_pool2d(wide, (2 * pixels + 1, 1), 1, (pixels, 0))[0, 0]
+def _dilated(mask: Tensor, reach_mm: float, pixel_mm: tuple[float, float]) -> Tensor:
+    """``mask`` grown by ``reach_mm`` along columns and rows (a rectangle), in two cheap passes."""
+    across, down = round(reach_mm / pixel_mm[0]), round(reach_mm / pixel_mm[1])
+    wide = functional.max_pool2d(mask[None, None], (1, 2 * across + 1), 1, (0, across))
+    return functional.max_pool2d(wide, (2 * down + 1, 1), 1, (down, 0))[0, 0]
 
 
 def _window(weight: Tensor, name: str) -> tuple[slice, slice]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,10 +20,12 @@ from XRayTo3DLib.registration.levels import Level
 from XRayTo3DLib.registration.levenberg import climb
 from XRayTo3DLib.registration.motion import CentredMotion
 from XRayTo3DLib.registration.result import RegistrationResult, TracePoint
-from XRayTo3DLib.registration.verdict import judge
+from XRayTo3DLib.registration.verdict import Evidence, judge
 
 SAME_POSE_DEG = 2.0
 SAME_POSE_MM = 1.0
+REACH = 4.0
+"""A result farther from the start than this many spreads of the starts is outside what was searched."""
 TOLERANCE_PER_PIXEL = 0.05
 """A level ends when no parameter (mm, degrees) moves by more than this share of its pixel size."""
 
@@ -82,9 +84,13 @@ class RegistrationState:
 
 @dataclass(frozen=True)
 class _Candidate:
+    """A pose on its way through the levels; ``coarse`` is where it stood after the first one."""
+
     pose: RigidPose
     similarity: float
     trace: tuple[TracePoint, ...] = ()
+    coarse: RigidPose | None = None
+    settled: bool = False
 
 
 class Registration:
@@ -150,7 +156,8 @@ class Registration:
                 share = (number + index / len(pool)) / len(self.options.pixel_mm)
                 refined.append((yield from self._refine(level, candidate, pixel_mm, share)))
             pool = sorted(refined, key=lambda c: -c.similarity)
-            coarse = pool if number == 0 else coarse
+            if number == 0:
+                pool = coarse = [replace(candidate, coarse=candidate.pose) for candidate in pool]
             contest = pool if number == 0 or len(pool) > 1 else contest
         self._result = self._finish(level, pool[0], coarse, contest)
         yield RegistrationState("done", 1.0, pool[0].pose, pool[0].similarity)
@@ -164,11 +171,14 @@ class Registration:
         pose, similarity = candidate.pose, level.similarity(candidate.pose)
         trace = [*candidate.trace, self._trace_point(stage, similarity)]
         yield RegistrationState(stage, share, pose, similarity)
-        for iterate in climb(level, pose, self.options.iterations, TOLERANCE_PER_PIXEL * pixel_mm):
-            pose, similarity = iterate.pose, iterate.similarity
+        tolerance, steps, last = TOLERANCE_PER_PIXEL * pixel_mm, 0, 0.0
+        for iterate in climb(level, pose, self.options.iterations, tolerance):
+            pose, similarity, last = iterate
+            steps += 1
             trace.append(self._trace_point(stage, similarity))
             yield RegistrationState(stage, share, pose, similarity)
-        return _Candidate(pose, similarity, tuple(trace))
+        settled = steps < self.options.iterations or last < tolerance
+        return _Candidate(pose, similarity, tuple(trace), candidate.coarse, settled)
 
     def _level(self, pose: RigidPose, pixel_mm: float) -> Level:
         return Level(
@@ -203,17 +213,30 @@ class Registration:
     def _finish(
         self, level: Level, best: _Candidate, coarse: list[_Candidate], contest: list[_Candidate]
     ) -> RegistrationResult:
-        """``coarse`` says how many starts agree, ``contest`` (the last level with rivals) how close the second is."""
+        """``coarse`` says how many starts agree, ``contest`` (the last level with rivals) how close the second is.
+
+        Poses are compared within one level: between levels a solution moves, in one view mostly along the beam.
+        """
         similarity = level.similarities(best.pose)
         start = level.similarities(self._initial)
-        agreeing = sum(self._near(c.pose, best.pose) for c in coarse)
+        agreeing = sum(self._near(c.pose, best.coarse or best.pose) for c in coarse)
+        winner = contest[0]
+        rivals = [c.similarity for c in contest[1:] if not self._near(c.pose, winner.pose)]
+        degrees, millimetres = self._initial.distance_to(best.pose, self._centre)
         verdict, reason = judge(
-            similarity=similarity,
-            initial=start,
-            contest_best=max((c.similarity for c in contest if self._near(c.pose, best.pose)), default=-1.0),
-            contest_rival=max((c.similarity for c in contest if not self._near(c.pose, best.pose)), default=-1.0),
-            agreeing=agreeing,
-            starts=len(coarse),
+            Evidence(
+                similarity=tuple(similarity),
+                initial=tuple(start),
+                lead=winner.similarity - max(rivals, default=-1.0),
+                agreeing=agreeing,
+                starts=len(coarse),
+                settled=best.settled,
+                moved_deg=degrees,
+                moved_mm=millimetres,
+                reach_deg=REACH * self.options.spread_deg,
+                reach_mm=REACH * self.options.spread_mm,
+                assumed_placement=any(r.assumed_placement for r in self._radiographs),
+            )
         )
         return RegistrationResult(
             pose=best.pose,
@@ -233,9 +256,16 @@ class Registration:
         )
 
     def _near(self, first: RigidPose, second: RigidPose) -> bool:
-        """Same basin at the coarse level, whose own precision is a few degrees about a long bone's shaft."""
-        degrees, millimetres = first.distance_to(second, self._centre)
-        return degrees <= 4 * SAME_POSE_DEG and millimetres <= 2 * SAME_POSE_MM
+        """Same basin at a coarse level, whose own precision is a few degrees about a long bone's shaft.
+
+        From one view only the displacement across the beam counts.
+        """
+        degrees, _ = first.distance_to(second, self._centre)
+        shift = first.apply(self._centre) - second.apply(self._centre)
+        if len(self._radiographs) == 1:
+            beam = self._radiographs[0].camera.view_direction
+            shift = shift - (shift @ beam) * beam
+        return degrees <= 4 * SAME_POSE_DEG and float(np.linalg.norm(shift)) <= 2 * SAME_POSE_MM
 
     def _trace_point(self, stage: str, similarity: float) -> TracePoint:
         return TracePoint(stage, similarity, time.monotonic() - self._began)

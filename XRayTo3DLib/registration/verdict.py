@@ -5,7 +5,7 @@ The thresholds are first guesses seen to separate right from wrong on the wrist 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 from XRayTo3DLib.registration.result import Verdict
 
@@ -16,42 +16,75 @@ WEAK_BELOW = 0.25
 RIVAL_MARGIN = 0.02
 """How much better than another solution the found one must be."""
 
-
 ONE_VIEW = " From one view this holds in the picture's plane; depth along the beam may be wrong by several millimetres."
 
 
-def judge(
-    *,
-    similarity: Sequence[float],
-    initial: Sequence[float],
-    contest_best: float,
-    contest_rival: float,
-    agreeing: int,
-    starts: int,
-) -> tuple[Verdict, str]:
-    """Verdict and reason.
+@dataclass(frozen=True)
+class Evidence:
+    """What a verdict is made from.
 
-    Args:
+    Attributes:
         similarity: Gradient correlation per view at the found pose.
         initial: The same at the start.
-        contest_best: Similarity of the found pose where it was last compared with rivals.
-        contest_rival: Similarity of the best other pose there (-1 when there was none).
+        lead: How much higher the found pose scored than the best other one, where they were last compared
+            (large when there was no other).
         agreeing: Starts that ended at the found pose.
         starts: Starts tried.
+        settled: Whether the search came to rest within its steps.
+        moved_deg: Rotation from the start to the found pose, degrees.
+        moved_mm: Displacement of the bone's centre, mm.
+        reach_deg: Rotation up to which the search is meant to find poses, degrees.
+        reach_mm: Displacement up to which it is, mm.
+        assumed_placement: Whether any view was placed by its name (PA, LAT) instead of a calibration.
     """
-    mean = sum(similarity) / len(similarity)
-    score = f"similarity {mean:.2f} (start {sum(initial) / len(initial):.2f})"
-    if min(similarity) < FAILED_BELOW:
-        worst = min(range(len(similarity)), key=lambda i: similarity[i])
+
+    similarity: tuple[float, ...]
+    initial: tuple[float, ...]
+    lead: float
+    agreeing: int
+    starts: int
+    settled: bool
+    moved_deg: float
+    moved_mm: float
+    reach_deg: float
+    reach_mm: float
+    assumed_placement: bool = False
+
+
+def judge(evidence: Evidence) -> tuple[Verdict, str]:
+    """Verdict and its reason in plain words; the first doubt found is the one told."""
+    views = len(evidence.similarity)
+    worst = min(range(views), key=lambda view: evidence.similarity[view])
+    if evidence.similarity[worst] < FAILED_BELOW:
         return Verdict.FAILED, (
-            f"In view {worst + 1} the bone's edges were not found (similarity {similarity[worst]:.2f}); "
+            f"In view {worst + 1} the bone's edges were not found (similarity {evidence.similarity[worst]:.2f}); "
             f"start nearer, or check that CT, side and camera belong together."
         )
-    if contest_rival > contest_best - RIVAL_MARGIN:
-        return Verdict.AMBIGUOUS, (
-            f"Another pose fits nearly as well: {agreeing} of {starts} starts agree, {score}. Check the overlay."
-        )
+    agreement = f"{evidence.agreeing} of {evidence.starts} starts agree"
+    mean = sum(evidence.similarity) / views
+    score = f"similarity {mean:.2f} (start {sum(evidence.initial) / views:.2f})"
+    doubt = _doubt(evidence, mean, agreement, score)
+    if doubt:
+        return Verdict.AMBIGUOUS, f"{doubt} Check the overlay."
+    return Verdict.CONVERGED, f"{agreement}, {score}.{ONE_VIEW if views == 1 else ''}"
+
+
+def _doubt(evidence: Evidence, mean: float, agreement: str, score: str) -> str:
+    """The first reason not to call it converged; empty when there is none."""
+    if evidence.lead < RIVAL_MARGIN:
+        return f"Another pose fits nearly as well: {agreement}, {score}."
     if mean < WEAK_BELOW:
-        return Verdict.AMBIGUOUS, f"The match is weak: {score}. Check the overlay."
-    depth = ONE_VIEW if len(similarity) == 1 else ""
-    return Verdict.CONVERGED, f"{agreeing} of {starts} starts agree, {score}.{depth}"
+        return f"The match is weak: {score}."
+    if not evidence.settled:
+        return f"The search had not come to rest: {agreement}, {score}; start from the result, or allow more steps."
+    if evidence.moved_deg > evidence.reach_deg or evidence.moved_mm > evidence.reach_mm:
+        return (
+            f"The bone moved {evidence.moved_mm:.0f} mm and {evidence.moved_deg:.0f} degrees from the start, beyond "
+            f"what was searched ({evidence.reach_mm:.0f} mm, {evidence.reach_deg:.0f} degrees)."
+        )
+    if evidence.assumed_placement and len(evidence.similarity) > 1:
+        return (
+            f"The views' positions to each other are assumed from their names, not calibrated: {agreement}, {score}. "
+            f"Use calibrated cameras."
+        )
+    return ""
