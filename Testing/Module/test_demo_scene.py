@@ -57,3 +57,19 @@ def test_the_scene_agrees_with_the_files_beside_it(slicer_app, demo):
     result = json.loads((person / "registration_2_views" / "registration.json").read_text())
     centre = pose.apply(result["centre_ct"])
     assert np.linalg.norm(points.mean(axis=0) - centre) < 15.0
+
+
+def test_the_module_takes_the_scene_s_radiographs(module_widget, demo):
+    """Opened in the module, the demonstration's radiographs are in its table with their geometry."""
+    import slicer
+
+    from XRayTo3DGui.mrml_radiographs import radiographFromNode, radiographNodes
+
+    slicer.util.loadScene(str(demo / "wrist-1" / "scene" / "wrist-1.mrml"), {"clear": True})
+    nodes = radiographNodes()
+    assert len(nodes) == 2
+    radiograph = radiographFromNode(nodes[0])
+    camera = XRayCamera.load(demo / "wrist-1" / "case" / "views" / "pa" / "camera.json")
+    assert radiograph.camera.is_close(camera, 1e-3)
+    assert radiograph.synthetic and radiograph.view == "PA" and radiograph.intensity.absolute
+    assert "SYNTHETIC" in " ".join(radiograph.notes)

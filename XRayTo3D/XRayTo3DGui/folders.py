@@ -7,7 +7,8 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from XRayTo3DGui.mrml_radiographs import BEAM, LANDMARKS, SOURCE
+from XRayTo3DGui.mrml_radiographs import BEAM, LANDMARKS
+from XRayTo3DLib.imaging.scene_attributes import SOURCE
 
 
 def caseFolder(caseName: str) -> int:

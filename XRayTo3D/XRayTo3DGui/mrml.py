@@ -12,10 +12,11 @@ from XRayTo3DLib.errors import InputError, MissingInformationError
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.geometry.frames import LPS_TO_RAS, FloatArray, apply_matrix
 from XRayTo3DLib.imaging.hounsfield import to_hounsfield
+from XRayTo3DLib.imaging.scene_attributes import ROLE as ROLE
+from XRayTo3DLib.imaging.scene_attributes import ROLE_RADIOGRAPH as ROLE_RADIOGRAPH
+from XRayTo3DLib.imaging.scene_attributes import SYNTHETIC as SYNTHETIC
 from XRayTo3DLib.imaging.types import CtVolume
 
-ROLE, ROLE_RADIOGRAPH = "XRayTo3D.Role", "Radiograph"
-SYNTHETIC = "XRayTo3D.Synthetic"
 SYNTHETIC_MARK = " (synthetic)"
 
 

@@ -17,10 +17,10 @@ from XRayTo3DGui import mrml
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.imaging.radiograph_edit import exposed_field
-from XRayTo3DLib.imaging.types import IntensityNote, Radiograph, SpacingSource
+from XRayTo3DLib.imaging.scene_attributes import LETTER, SOURCE, radiograph_attributes, radiograph_from_attributes
+from XRayTo3DLib.imaging.types import Radiograph
 
-PREFIX = "XRayTo3D."
-SOURCE, BEAM, LANDMARKS = "XRayTo3D.Source", "XRayTo3D.Beam", "XRayTo3D.Landmarks"
+BEAM, LANDMARKS = "XRayTo3D.Beam", "XRayTo3D.Landmarks"
 USED, SHOW_BEAM = "XRayTo3D.Used", "XRayTo3D.ShowBeam"
 COLOURS = ((0.96, 0.66, 0.14), (0.16, 0.76, 0.86), (0.82, 0.47, 0.87), (0.55, 0.80, 0.33))
 """Amber, cyan, magenta, green: one per view, told apart by colour-blind people too."""
@@ -44,7 +44,7 @@ def usedRadiographNodes() -> list[Any]:
 
 def viewLetter(node: Any) -> str:
     """A, B, C or D, kept on the node so that colours stay when another radiograph is removed."""
-    return node.GetAttribute(PREFIX + "Letter") or LETTERS[0]
+    return node.GetAttribute(LETTER) or LETTERS[0]
 
 
 def colourOf(node: Any) -> tuple[float, float, float]:
@@ -83,23 +83,7 @@ def radiographToScene(radiograph: Radiograph) -> Any:
 
 
 def _attributes(radiograph: Radiograph, letter: str) -> dict[str, str]:
-    note = radiograph.intensity
-    return {
-        mrml.ROLE: mrml.ROLE_RADIOGRAPH,
-        PREFIX + "Letter": letter,
-        PREFIX + "Name": radiograph.name,
-        PREFIX + "View": radiograph.view,
-        PREFIX + "Laterality": radiograph.laterality,
-        PREFIX + "SpacingSource": radiograph.spacing_source.value,
-        PREFIX + "IntensityMode": note.mode,
-        PREFIX + "IntensityI0": "" if note.i0 is None else repr(float(note.i0)),
-        PREFIX + "IntensityAbsolute": str(int(note.absolute)),
-        PREFIX + "IntensityHow": note.how,
-        PREFIX + "Notes": "\n".join(radiograph.notes),
-        mrml.SYNTHETIC: str(int(radiograph.synthetic)),
-        USED: "1",
-        SHOW_BEAM: "1",
-    }
+    return {**radiograph_attributes(radiograph, letter), USED: "1", SHOW_BEAM: "1"}
 
 
 def _display(node: Any, radiograph: Radiograph) -> None:
@@ -181,23 +165,9 @@ def radiographFromNode(node: Any) -> Radiograph:
     if node.GetAttribute(mrml.ROLE) != mrml.ROLE_RADIOGRAPH or node.GetImageData() is None:
         raise InputError(f"{node.GetName()} is not a radiograph with its X-ray geometry; load it in section 1.")
 
-    def known(key: str) -> str:
-        return node.GetAttribute(PREFIX + key) or ""
-
-    i0 = known("IntensityI0")
-    return Radiograph(
-        pixels=slicer.util.arrayFromVolume(node)[0].astype(np.float32),
-        camera=cameraFromNode(node),
-        intensity=IntensityNote(
-            known("IntensityMode"), float(i0) if i0 else None, known("IntensityAbsolute") == "1", known("IntensityHow")
-        ),
-        spacing_source=SpacingSource(known("SpacingSource") or SpacingSource.USER.value),
-        view=known("View"),
-        laterality=known("Laterality"),
-        name=node.GetName().removesuffix(mrml.SYNTHETIC_MARK),
-        notes=tuple(text for text in known("Notes").split("\n") if text),
-        synthetic=node.GetAttribute(mrml.SYNTHETIC) == "1",
-    )
+    name = node.GetName().removesuffix(mrml.SYNTHETIC_MARK)
+    pixels = slicer.util.arrayFromVolume(node)[0]
+    return radiograph_from_attributes(node.GetAttribute, pixels, cameraFromNode(node), name)
 
 
 def withoutPixels(radiograph: Radiograph) -> Radiograph:

@@ -28,6 +28,7 @@ from XRayTo3DLib.evaluation.scene_colours import BONE, Colour, colour_points, wr
 from XRayTo3DLib.evaluation.scene_nodes import (
     LABEL_TABLE,
     NodeList,
+    attribute_text,
     display_attributes,
     legend_attributes,
     references,
@@ -41,6 +42,7 @@ from XRayTo3DLib.files import atomic_path, file_suffix, require_file, write_text
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.imaging.radiograph_header import write_radiograph
+from XRayTo3DLib.imaging.scene_attributes import SOURCE, radiograph_attributes
 from XRayTo3DLib.imaging.types import Radiograph
 from XRayTo3DLib.shape.meshes import point_array, points_of
 from XRayTo3DLib.shape.surfaces import write_surface
@@ -137,12 +139,21 @@ class SceneFile:
             **display_attributes(),
             **volume_display(*grey_window(radiograph.pixels)),
         )
-        identifier = self._add_stored("Volume", self._label(name, synthetic), file, display, synthetic=synthetic)
+        source = self._add_source(radiograph, name, synthetic)
+        letter = "ABCD"[min(len(self._views.radiographs), 3)]
+        identifier = self._add_stored(
+            "Volume",
+            self._label(name, synthetic),
+            file,
+            display,
+            synthetic=synthetic,
+            links={SOURCE: source},
+            attributes=attribute_text(radiograph_attributes(radiograph, letter)),
+        )
         self._views.radiographs.append((identifier, radiograph.camera))
         columns, rows = radiograph.camera.size
         corners = [[0, 0], [columns - 1, 0], [0, rows - 1], [columns - 1, rows - 1]]
         self._views.points.append(radiograph.camera.pixel_to_world(corners))
-        self._add_source(radiograph, name, synthetic)
 
     def add_model(
         self,
@@ -228,17 +239,20 @@ class SceneFile:
         parent: SceneTransform | None = None,
         *,
         synthetic: bool | None = None,
+        links: dict[str, str] | None = None,
+        **texts: str,
     ) -> str:
-        """Append a node and its storage node."""
+        """Append a node and its storage node; ``links`` are further references, ``texts`` XML attributes."""
         marked = self.synthetic if synthetic is None else synthetic
-        links = references(
+        roles = references(
             display=display,
             storage=self._nodes.add_storage(tag, name, file),
             transform=parent.identifier if parent else None,
+            **(links or {}),
         )
-        return self._nodes.add(tag, name, description=SYNTHETIC_TEXT if marked else "", references=links)
+        return self._nodes.add(tag, name, description=SYNTHETIC_TEXT if marked else "", references=roles, **texts)
 
-    def _add_source(self, radiograph: Radiograph, name: str, synthetic: bool) -> None:
+    def _add_source(self, radiograph: Radiograph, name: str, synthetic: bool) -> str:
         label = f"{name} source"
         file = self._new_file(label, ".mrk.json")
         write_landmarks(
@@ -246,7 +260,7 @@ class SceneFile:
         )
         colour = display_attributes((1.0, 0.8, 0.2)) | {"selectedColor": "1 0.8 0.2", "glyphScale": "3"}
         display = self._nodes.add("MarkupsFiducialDisplay", f"{label} display", hidden=True, **colour)
-        self._add_stored("MarkupsFiducial", self._label(label, synthetic), file, display, synthetic=synthetic)
+        return self._add_stored("MarkupsFiducial", self._label(label, synthetic), file, display, synthetic=synthetic)
 
     def _colour_node(self, low: float, high: float) -> str:
         """ID of the colour map of that range; models with the same range share it."""

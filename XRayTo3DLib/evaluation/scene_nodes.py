@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -46,6 +46,11 @@ def references(**roles: str | Iterable[str] | None) -> str:
     """Node references by role: one ID, several, or None for none."""
     texts = {role: ids if isinstance(ids, str) else " ".join(ids or ()) for role, ids in roles.items()}
     return "".join(f"{role}:{text};" for role, text in texts.items() if text)
+
+
+def attribute_text(attributes: Mapping[str, str]) -> str:
+    """Named texts of a node as the one XML attribute that MRML keeps them in (percent-encoded, empty ones left out)."""
+    return ";".join(f"{quote(name, safe='')}:{quote(text, safe='')}" for name, text in attributes.items() if text)
 
 
 class NodeList:
