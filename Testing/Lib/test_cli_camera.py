@@ -102,3 +102,29 @@ def test_real_calibration_equals_its_opencv_twin(tmp_path, data_dir):
         assert main(["camera", str(file), "--sdd", "1200", "-o", str(out)]) == 0
         cameras.append(XRayCamera.load(out))
     assert cameras[0].is_close(cameras[1], 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ["--sdd", "1000", "--spacing", "0.2", "0.2", "--size", "9", "9", "--view", "AP", "--magnification", "1.2"],
+            "numbers",
+        ),
+        (["cam.txt", "--sdd", "1000", "--view", "LAT", "--size", "9", "9"], "calibration file"),
+        (["wrist.dcm", "--angles", "30", "0"], "radiograph"),
+    ],
+)
+def test_options_that_would_be_dropped_are_refused(tmp_path, capsys, arguments, words):
+    assert main(["camera", *arguments, "-o", str(tmp_path / "c.json")]) == 2
+    message = capsys.readouterr().err
+    assert "means nothing" in message and words in message
+
+
+def test_a_camera_json_is_recognised(tmp_path, capsys):
+    out = tmp_path / "a.json"
+    assert (
+        main(["camera", "--sdd", "900", "--spacing", "1", "1", "--size", "9", "9", "--view", "AP", "-o", str(out)]) == 0
+    )
+    assert main(["camera", str(out), "--sdd", "900", "-o", str(tmp_path / "b.json")]) == 2
+    assert "camera.json already" in capsys.readouterr().err

@@ -62,18 +62,26 @@ def test_units_of_each_file(files, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "margin"), [((), None), (("--ignore-boundary",), 0.0), (("--ignore-boundary", "2.5"), 2.5)]
+    ("words", "margin"), [((), None), (("--ignore-boundary",), 0.0), (("--boundary-margin", "2.5"), 2.5)]
 )
 def test_ignoring_the_boundary(files, tmp_path, capsys, words, margin):
     call(*files, "-o", tmp_path / "out", "--json", *words)
     assert json.loads(capsys.readouterr().out)["ignore_boundary_mm"] == margin
 
 
-def test_negative_margin_is_refused(files, tmp_path, capsys):
-    with pytest.raises(SystemExit) as stop:
-        call(*files, "-o", tmp_path, "--ignore-boundary=-1")
-    assert stop.value.code == 2
-    assert "must be 0 mm or more" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (("--boundary-margin", "-1"), "--boundary-margin must be 0 mm or more"),
+        (("--boundary-margin", "nan"), "--boundary-margin must be 0 mm or more"),
+        (("--seed", "-1"), "--seed must be 0 or more"),
+        (("--range", "0"), "--range must be greater than 0"),
+    ],
+)
+def test_options_out_of_range_are_refused_before_the_work(files, tmp_path, option, words):
+    with pytest.raises(XRayTo3DError, match=words):
+        call(*files, "-o", tmp_path / "out", *option)
+    assert not (tmp_path / "out").exists()
 
 
 def test_help_has_examples(capsys):

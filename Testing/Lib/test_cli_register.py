@@ -168,7 +168,7 @@ def test_an_output_that_is_a_file_is_told_before_any_work(case: Path, capsys: py
     (case / "out").write_text("mine")
     (case / "ct.nrrd").unlink()
     assert register() == 2
-    assert "output out: this is a file; name a folder" in capsys.readouterr().err
+    assert "is a file; name a folder" in capsys.readouterr().err
     assert (case / "out").read_text() == "mine"
 
 

@@ -26,6 +26,10 @@ From DICOM: what the header says; what it lacks is asked for with the same optio
 """
 
 CALIBRATIONS = (".txt", ".json")
+# The options that mean something, by what the camera is made from.
+STANDARD = frozenset({"sdd", "spacing", "size", "view", "source_isocentre", "principal_point", "angles"})
+CALIBRATION = frozenset({"sdd", "from_corner", "y_up"})
+RADIOGRAPH = frozenset({"sdd", "spacing", "spacing_kind", "view", "source_isocentre", "magnification", "frame"})
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -54,15 +58,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         metavar=("COL", "ROW"),
         help="pixel of the central ray (default middle)",
     )
-    add(
-        "--angles",
-        type=float,
-        nargs=2,
-        default=(0.0, 0.0),
-        metavar=("P", "S"),
-        help="C-arm angles, degrees (LAO, CRA +)",
-    )
+    add("--angles", type=float, nargs=2, metavar=("P", "S"), help="C-arm angles, degrees (LAO, CRA +)")
     add("--from-corner", action="store_true", help="the calibration counts pixels from the picture's corner")
+    add("--y-up", action="store_true", help="the calibration counts rows upwards from the bottom")
+    add("--frame", type=int, metavar="N", help="frame of a multi-frame DICOM file, counted from 0")
     add("--json", action="store_true", help="print one JSON object and nothing else")
     parser.set_defaults(run=run)
 
@@ -92,22 +91,17 @@ def run(args: argparse.Namespace) -> int:
 
 def _camera(args: argparse.Namespace) -> XRayCamera:
     if args.source is None:
+        _refuse_others(args, STANDARD, "a camera from numbers")
         return _standard(args)
     if file_suffix(args.source) in CALIBRATIONS:
-        from XRayTo3DLib.imaging.calibration_files import read_calibration
-
-        if args.sdd is None:
-            raise MissingInformationError(
-                "a pinhole calibration does not say how far the detector is; give --sdd MM (any value near the real "
-                "one: projections do not depend on it).",
-                ("sdd",),
-            )
-        return read_calibration(args.source, args.sdd, from_corner=args.from_corner)
+        _refuse_others(args, CALIBRATION, "a calibration file")
+        return _calibrated(args)
+    _refuse_others(args, RADIOGRAPH, "a radiograph")
     from XRayTo3DLib.imaging.radiograph_reader import read_radiograph
 
     return read_radiograph(
         args.source,
-        frame=0,
+        frame=args.frame,
         spacing=None if args.spacing is None else tuple(args.spacing),
         spacing_kind=args.spacing_kind,
         sdd=args.sdd,
@@ -115,6 +109,27 @@ def _camera(args: argparse.Namespace) -> XRayCamera:
         magnification=args.magnification,
         view=args.view,
     ).camera
+
+
+def _refuse_others(args: argparse.Namespace, known: frozenset[str], what: str) -> None:
+    """Options that would be dropped silently are an error."""
+    given = {name for name in STANDARD | CALIBRATION | RADIOGRAPH if getattr(args, name) not in (None, False)}
+    others = sorted(given - known)
+    if others:
+        options = ", ".join("--" + name.replace("_", "-") for name in others)
+        raise InputError(f"{options} means nothing for {what}; leave it out.")
+
+
+def _calibrated(args: argparse.Namespace) -> XRayCamera:
+    from XRayTo3DLib.imaging.calibration_files import read_calibration
+
+    if args.sdd is None:
+        raise MissingInformationError(
+            "a pinhole calibration does not say how far the detector is; give --sdd MM (any value near the real "
+            "one: projections do not depend on it).",
+            ("sdd",),
+        )
+    return read_calibration(args.source, args.sdd, from_corner=args.from_corner, y_up=args.y_up)
 
 
 def _standard(args: argparse.Namespace) -> XRayCamera:
@@ -132,5 +147,5 @@ def _standard(args: argparse.Namespace) -> XRayCamera:
         source_isocentre=args.source_isocentre,
         view=args.view,
         principal_point=None if args.principal_point is None else tuple(args.principal_point),
-        angles_deg=tuple(args.angles),
+        angles_deg=(0.0, 0.0) if args.angles is None else tuple(args.angles),
     )

@@ -60,6 +60,8 @@ def read_ct_bone(path: Path, args: argparse.Namespace) -> tuple[CtVolume, Attenu
 
     if args.label is not None and args.labels is None:
         raise InputError("--label needs the label map that holds it; give --labels FILE.")
+    if args.label_names is not None and args.labels is None:
+        raise InputError("--label-names names the labels of a label map; give --labels FILE as well.")
     ct = read_ct(path, labels=args.labels, values=args.ct_values, label_names=args.label_names, series=args.ct_series)
     label = args.label
     if ct.labels is not None and label is None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from XRayTo3DLib.cli.console import Progress, say
+from XRayTo3DLib.cli.folders import require_folder_name
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import write_text
 
@@ -52,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.people < 1 or args.seed < 0:
         raise InputError("--people must be 1 or more and --seed 0 or more.")
+    require_folder_name(args.output)
     began = time.monotonic()
     progress = Progress("demo", quiet=args.json)
     people = []

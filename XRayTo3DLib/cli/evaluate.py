@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from XRayTo3DLib.cli.console import say
+from XRayTo3DLib.cli.folders import require_folder_name
+from XRayTo3DLib.errors import InputError
 
 if TYPE_CHECKING:
     from XRayTo3DLib.evaluation.comparison import Comparison
@@ -38,12 +41,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--result-unit", choices=("mm", "cm", "m"), default="mm", help="unit in RESULT (default mm)")
     parser.add_argument(
         "--ignore-boundary",
-        nargs="?",
-        type=_margin,
-        const=True,
-        default=False,
-        metavar="MM",
-        help="leave out what is nearest to the other surface's open edge (or within MM of it), such as a cut shaft",
+        action="store_true",
+        help="leave out what is nearest to the other surface's open edge, such as a cut shaft",
+    )
+    parser.add_argument(
+        "--boundary-margin", type=float, metavar="MM", help="leave out what is within MM of that edge, too"
     )
     parser.add_argument("--range", type=float, default=5.0, metavar="MM", help="top of the colour bar (default 5 mm)")
     parser.add_argument("--side", choices=("left", "right"), help="body side: names the side views lateral and medial")
@@ -55,6 +57,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare, write the files, print the table (or one JSON object); returns the exit code."""
+    _check(args)
     from XRayTo3DLib.evaluation.comparison import compare
     from XRayTo3DLib.evaluation.comparison_files import metrics_json, write_comparison
 
@@ -63,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         args.result,
         reference_unit=args.unit,
         result_unit=args.result_unit,
-        ignore_boundary=args.ignore_boundary,
+        ignore_boundary=args.ignore_boundary if args.boundary_margin is None else args.boundary_margin,
         seed=args.seed,
         synthetic=args.synthetic,
     )
@@ -75,6 +78,17 @@ def run(args: argparse.Namespace) -> int:
     for path in paths.values():
         say(f"wrote {path}")
     return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse what would only fail after the work."""
+    require_folder_name(args.output)
+    if args.seed < 0:
+        raise InputError(f"--seed must be 0 or more, not {args.seed}.")
+    if not 0 < args.range < math.inf:
+        raise InputError(f"--range must be greater than 0 mm, not {args.range:g}.")
+    if args.boundary_margin is not None and not 0 <= args.boundary_margin < math.inf:
+        raise InputError(f"--boundary-margin must be 0 mm or more, not {args.boundary_margin:g}.")
 
 
 def _say_table(comparison: Comparison) -> None:
@@ -90,10 +104,3 @@ def _say_table(comparison: Comparison) -> None:
     say()
     for sentence in comparison.warnings:
         say(f"note: {sentence}")
-
-
-def _margin(text: str) -> float:
-    value = float(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError("must be 0 mm or more")
-    return value

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from XRayTo3DLib.cli.console import Progress, say
 from XRayTo3DLib.cli.ct_options import add_ct_options, add_device_option, read_ct_bone, usable_device
+from XRayTo3DLib.cli.folders import remove_stale, require_folder_name
 from XRayTo3DLib.cli.radiograph_options import add_radiograph_options, radiograph_arguments
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import write_bytes
@@ -65,8 +66,7 @@ def run(args: argparse.Namespace) -> int:
     from XRayTo3DLib.geometry import RigidPose
     from XRayTo3DLib.registration.register import register
 
-    if args.output.exists() and not args.output.is_dir():
-        raise InputError(f"output {args.output}: this is a file; name a folder for the results.")
+    require_folder_name(args.output)
     device, options = usable_device(args.device), _options(args)
     initial = RigidPose.load(args.initial)
     ct, bone = read_ct_bone(args.ct, args)
@@ -85,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
     files = {"pose": args.output / "pose.tfm", "registration": args.output / "registration.json"}
     result.pose.save(files["pose"])
     result.save(files["registration"])
+    remove_stale(args.output, "overlay_*.png")
     for number, (radiograph, picture) in enumerate(zip(radiographs, overlays, strict=True), start=1):
         path = args.output / f"overlay_{number}_{safe_file_name(radiograph.name)}.png"
         write_bytes(path, picture)
@@ -123,6 +124,11 @@ def split_view(text: str) -> tuple[Path, Path | None]:
         if not picture:
             raise InputError(f"--view {text}: the radiograph before the colon is missing; write XRAY:camera.json.")
         return Path(picture), Path(camera)
+    if colon and picture and not Path(text).exists() and Path(picture).exists():
+        raise InputError(
+            f"--view {text}: after the colon a camera.json is wanted; "
+            f"xrayto3d camera {camera} -o camera.json makes one."
+        )
     return Path(text), None
 
 

@@ -81,7 +81,7 @@ def demonstrate_person(folder: Path, number: int, seed: int, spacing: float, say
     case = make_forearm(ForearmShape.sample(generator), spacing=spacing, seed=seed + number, name=name)
     truth = _random_pose(generator)
     say(f"{name}: simulating two radiographs", 0.15)
-    radiographs = [_expose(case, truth, view, seed + number) for view in ("PA", "LAT")]
+    radiographs = [_expose(case, truth, view, (seed, number, index)) for index, view in enumerate(("PA", "LAT"))]
     files = write_case(case, folder / "case", {r.view: r for r in radiographs})
     bone = attenuation_of(case.ct, BONE_NAME, energy_kev=EXTREMITY_KEV)
     targets = points_of(case.meshes[BONE_NAME])[::20]
@@ -110,7 +110,7 @@ def _wrong_start(truth: RigidPose, centre: FloatArray, generator: np.random.Gene
     return RigidPose.from_rotation(START_DEG * axis, START_MM * direction, truth.apply(centre)) @ truth
 
 
-def _expose(case: PhantomCase, pose: RigidPose, view: str, seed: int) -> Radiograph:
+def _expose(case: PhantomCase, pose: RigidPose, view: str, seed: tuple[int, ...]) -> Radiograph:
     return simulate_radiograph(
         case.ct,
         wrist_camera(view, side=case.shape.side),

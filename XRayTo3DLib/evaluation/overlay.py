@@ -47,14 +47,15 @@ def registration_overlay(
     drr = projector(radiograph.camera, found).numpy()
     start = None if initial is None else projector(radiograph.camera, initial).numpy()
     rows, columns = _window(drr, start, radiograph, found.apply(bone.centre_lps))
-    height = PANEL_WIDTH_INCHES * (rows.stop - rows.start) / (columns.stop - columns.start)
+    aspect = radiograph.camera.spacing[1] / radiograph.camera.spacing[0]
+    height = PANEL_WIDTH_INCHES * aspect * (rows.stop - rows.start) / (columns.stop - columns.start)
     figure = Figure(figsize=(3 * PANEL_WIDTH_INCHES + 0.4, height + 1.0), dpi=110, facecolor="#101418")
     axes = figure.subplots(1, 3)
     low, high = _grey_range(radiograph, rows, columns)
     for axis, caption in zip(axes, ("Radiograph", "Outline of the bone", "Bone as projected (DRR)"), strict=True):
         picture = drr if axis is axes[2] else radiograph.pixels
         limits = (0.0, float(drr.max()) or 1.0) if axis is axes[2] else (low, high)
-        axis.imshow(picture, cmap="gray", vmin=limits[0], vmax=limits[1], interpolation="bilinear")
+        axis.imshow(picture, cmap="gray", vmin=limits[0], vmax=limits[1], aspect=aspect, interpolation="bilinear")
         axis.set(
             xlim=(columns.start - 0.5, columns.stop - 0.5),
             ylim=(rows.stop - 0.5, rows.start - 0.5),
@@ -94,7 +95,7 @@ def _window(
     if len(filled) == 0:
         return slice(0, drr.shape[0]), slice(0, drr.shape[1])
     camera = radiograph.camera
-    margin = round(MARGIN_MM * camera.magnification(centre) / camera.spacing[0])
+    margin = np.round(MARGIN_MM / np.array(camera.pixel_size_at(centre)[::-1])).astype(int)
     low = np.maximum(filled.min(axis=0) - margin, 0)
     high = np.minimum(filled.max(axis=0) + 1 + margin, drr.shape)
     return slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1]))
@@ -111,7 +112,7 @@ def _grey_range(radiograph: Radiograph, rows: slice, columns: slice) -> tuple[fl
 
 def _scale_bar(axis: Any, radiograph: Radiograph, centre: NDArray[Any], rows: slice, columns: slice) -> None:
     """10 mm at the bone, bottom left."""
-    length = 10.0 * radiograph.camera.magnification(centre) / radiograph.camera.spacing[0]
+    length = 10.0 / radiograph.camera.pixel_size_at(centre)[0]
     x = columns.start + 0.05 * (columns.stop - columns.start)
     y = rows.stop - 0.04 * (rows.stop - rows.start)
     axis.plot([x, x + length], [y, y], color="black", linewidth=5, solid_capstyle="butt")

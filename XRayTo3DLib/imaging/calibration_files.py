@@ -16,14 +16,16 @@ SECTIONS = {"image size": (1, 2), "camera matrix": (3, 3), "rotation": (3, 3), "
 JSON_FIELDS = ("K", "R", "t", "size")
 
 
-def read_calibration(path: Path | str, sdd: float, *, from_corner: bool = False) -> XRayCamera:
+def read_calibration(path: Path | str, sdd: float, *, from_corner: bool = False, y_up: bool = False) -> XRayCamera:
     """A camera from a calibration file.
 
     Args:
         path: ``.txt`` as XMALab and Autoscoper write it (headings "image size", "camera matrix", "rotation",
-            "translation"), or ``.json`` with K (3x3, pixels), R (3x3, world to camera), t (3, mm), size (columns, rows).
+            "translation"), or ``.json`` with K (3x3, pixels), R (3x3, world to camera), t (3, mm) and size (columns,
+            rows).
         sdd: Source to detector distance to place the detector at, mm; a pinhole calibration holds for any.
         from_corner: Pixels are counted from the picture's corner, not from the first pixel's centre.
+        y_up: Rows are counted upwards from the bottom.
 
     Raises:
         InputError: Unreadable, incomplete or not a pinhole calibration.
@@ -36,7 +38,7 @@ def read_calibration(path: Path | str, sdd: float, *, from_corner: bool = False)
     values = _from_json(text, path.name) if path.suffix.lower() == ".json" else _from_mayacam(text, path.name)
     try:
         k, r, t, size = (values[field] for field in JSON_FIELDS)
-        return opencv_camera(k, r, t, (int(size[0]), int(size[1])), sdd=sdd, from_corner=from_corner)
+        return opencv_camera(k, r, t, (int(size[0]), int(size[1])), sdd=sdd, from_corner=from_corner, y_up=y_up)
     except InputError as error:
         raise InputError(f"calibration: {path.name}: {error}") from error
 
@@ -46,6 +48,8 @@ def _from_json(text: str, name: str) -> dict[str, Any]:
         content = json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(f"calibration: {name} is not JSON ({error}).") from error
+    if isinstance(content, dict) and str(content.get("format", "")).startswith("xrayto3d.camera/"):
+        raise InputError(f"calibration: {name} is a camera.json already; use it as it is.")
     absent = [field for field in JSON_FIELDS if not isinstance(content, dict) or field not in content]
     if absent:
         raise InputError(f"calibration: {name} lacks {', '.join(absent)}; it needs K, R, t (OpenCV, mm) and size.")
