@@ -1,4 +1,4 @@
-"""The small parts: renderer, colours, report pieces, statistics."""
+"""The small parts: renderer, colours, report pieces."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from XRayTo3DLib.evaluation.software_render import (
     shade,
     vertex_normals,
 )
-from XRayTo3DLib.evaluation.statistics import summary
 from XRayTo3DLib.shape.meshes import make_surface, points_of, triangles_of
 
 
@@ -126,18 +125,6 @@ def test_report_pieces_escape_and_compose():
 def test_a_table_row_of_the_wrong_length_is_a_mistake():
     with pytest.raises(ValueError, match="zip"):
         report.table([("a", "b", "c")], ("one", "two"))
-
-
-def test_summary():
-    found = summary([1, 2, 3, 4, 10])
-    assert (found.n, found.mean, found.median) == (5, 4.0, 3.0)
-    assert found.sd == pytest.approx(3.5355339)
-    assert found.p90 == pytest.approx(7.6)
-    assert summary([2.5]).sd == 0.0
-    with pytest.raises(InputError, match="no values"):
-        summary([])
-    with pytest.raises(InputError, match="count that case as failed"):
-        summary([1.0, float("nan")])
 
 
 def test_an_open_box_shows_its_inside():

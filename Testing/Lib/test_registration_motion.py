@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose
-from XRayTo3DLib.registration.motion import PARAMETER_NAMES, CentredMotion, view_axes
+from XRayTo3DLib.registration.motion import CentredMotion
 
 FEW = settings(max_examples=25, deadline=None)
 
@@ -49,19 +49,6 @@ def test_its_derivative_at_rest_is_the_cross_product() -> None:
     assert np.allclose(jacobian.numpy(), np.stack(expected, axis=1), atol=1e-12)
 
 
-def test_names_and_count_belong_together() -> None:
-    assert len(PARAMETER_NAMES) == CentredMotion.parameter_count == 6
-
-
 def test_a_centre_that_is_none_is_refused() -> None:
     with pytest.raises(InputError, match="centre of rotation"):
         CentredMotion((1.0, np.nan, 2.0))
-
-
-@FEW
-@given(direction=vectors(1.0).filter(lambda v: np.linalg.norm(np.cross(v, [0, 0, -1.0])) > 0.1))
-def test_view_axes_are_a_right_handed_frame_with_depth_last(direction: np.ndarray) -> None:
-    axes = view_axes(direction, np.array([0, 0, -1.0]))
-    assert np.allclose(axes @ axes.T, np.eye(3), atol=1e-9)
-    assert np.allclose(axes[2], direction / np.linalg.norm(direction))
-    assert np.linalg.det(axes) == pytest.approx(1.0)

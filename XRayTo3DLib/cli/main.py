@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import logging
 import sys
 from collections.abc import Sequence
 
@@ -54,7 +53,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; see :data:`EPILOG`."""
     parser = build_parser()
     args = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO if args.debug else logging.WARNING, format="%(name)s: %(message)s")
     try:
         return int(args.run(args))
     except XRayTo3DError as error:

@@ -9,10 +9,7 @@ import torch
 from torch import Tensor
 
 from XRayTo3DLib.geometry import RigidPose
-from XRayTo3DLib.geometry.frames import FloatArray, vector3
-
-PARAMETER_NAMES = ("rx", "ry", "rz", "tx", "ty", "tz")
-"""Rotation vector (degrees) and translation (mm) about the world axes."""
+from XRayTo3DLib.geometry.frames import vector3
 
 
 class CentredMotion:
@@ -52,11 +49,3 @@ class CentredMotion:
         """``base`` after the motion."""
         parameters = np.asarray(parameters, dtype=np.float64)
         return RigidPose.from_rotation(parameters[:3], parameters[3:], self.centre) @ base
-
-
-def view_axes(view_direction: FloatArray, up: FloatArray) -> FloatArray:
-    """(3, 3) with rows: in-plane right, in-plane down and depth of a view, for saying errors in its terms."""
-    depth = view_direction / np.linalg.norm(view_direction)
-    right = np.cross(up, depth)
-    right = right / np.linalg.norm(right)
-    return np.stack([right, np.cross(depth, right), depth])
