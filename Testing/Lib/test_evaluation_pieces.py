@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from test_shape_meshes import cube, sphere
 
-from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation import report
 from XRayTo3DLib.evaluation.distance_colours import DISTANCE_COLOURS, colour_map
 from XRayTo3DLib.evaluation.distance_views import standard_views
