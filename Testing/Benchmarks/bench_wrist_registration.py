@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--degrees", type=float, default=5.0)
     parser.add_argument("--millimetres", type=float, default=4.0)
+    parser.add_argument("--engine", choices=("auto", "torch", "numba"), default="auto")
     args = parser.parse_args()
     if not DATA.is_dir():
         print(f"skipped: real anatomy not found at {DATA} (set XRAYTO3D_DATA)")
@@ -57,7 +58,7 @@ def main() -> None:
     successes, seconds = 0, []
     for seed in range(args.first_seed, args.first_seed + args.seeds):
         start = wrong_start(reference, bone.centre_lps, args.degrees, args.millimetres, seed)
-        result = register(bone, views, start)
+        result = register(bone, views, start, engine=args.engine)
         degrees, millimetres = result.pose.distance_to(reference, bone.centre_lps)
         good = degrees <= LIMIT_DEG and millimetres <= LIMIT_MM
         successes += good
@@ -69,7 +70,8 @@ def main() -> None:
         )
     print(
         f"{successes} of {args.seeds} within {LIMIT_MM:g} mm and {LIMIT_DEG:g} degrees from {args.degrees:g} degrees, "
-        f"{args.millimetres:g} mm; median {statistics.median(seconds):.1f} s per registration, one thread"
+        f"{args.millimetres:g} mm; median {statistics.median(seconds):.1f} s per registration, one thread; "
+        f"{result.settings['engine']}"
     )
 
 

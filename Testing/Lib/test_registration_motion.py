@@ -52,3 +52,9 @@ def test_its_derivative_at_rest_is_the_cross_product() -> None:
 def test_a_centre_that_is_none_is_refused() -> None:
     with pytest.raises(InputError, match="centre of rotation"):
         CentredMotion((1.0, np.nan, 2.0))
+
+
+def test_its_tangents_are_its_derivatives_at_zero() -> None:
+    motion = CentredMotion((10.0, -20.0, 30.0))
+    derivative = torch.func.jacfwd(motion)(torch.zeros(6, dtype=torch.float64)).numpy()
+    assert np.allclose(np.moveaxis(derivative, -1, 0), motion.tangents(), atol=1e-12)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from XRayTo3DLib.imaging.types import Radiograph
     from XRayTo3DLib.registration.result import RegistrationResult
 
+ENGINES = ("auto", "torch", "numba")
 EPILOG = """examples:
   xrayto3d register --ct ct.nrrd --labels labels.seg.nrrd --label radius \\
                     --view pa.png:pa.json --view lat.png:lat.json --initial start.tfm -o out
@@ -52,6 +53,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add("--pixel-sizes", type=float, nargs="+", metavar="MM", help="at the bone, coarse to fine (default 1.4 0.7 0.35)")
     add("--margin", type=float, metavar="MM", help="how far round the bone to look (default 10 mm)")
     add("--seed", type=int, metavar="N", help="of the random starts (default 0)")
+    add("--engine", choices=ENGINES, default="auto", help="projector: numba is fast, torch always there (default auto)")
     add("--threads", type=int, metavar="N", help="CPU threads (default 1)")
     add_device_option(parser)
     add("--json", action="store_true", help="print one JSON object and nothing else")
@@ -78,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
         initial,
         options,
         device,
+        engine=args.engine,
         on_state=lambda state: progress.update(f"{state.stage}, similarity {state.similarity:.3f}", state.fraction),
     )
     progress.done()
@@ -90,7 +93,12 @@ def run(args: argparse.Namespace) -> int:
         path = args.output / f"overlay_{number}_{safe_file_name(radiograph.name)}.png"
         write_bytes(path, picture)
         files[f"overlay_{number}"] = path
-    notes = [*ct.notes, bone.note, *(f"{r.name}: {note}" for r in radiographs for note in (r.intensity.how, *r.notes))]
+    notes = [
+        *ct.notes,
+        bone.note,
+        str(result.settings["engine"]),
+        *(f"{r.name}: {note}" for r in radiographs for note in (r.intensity.how, *r.notes)),
+    ]
     _say_result(result, files, notes, args.json)
     return 0
 

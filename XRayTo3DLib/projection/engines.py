@@ -14,13 +14,17 @@ from XRayTo3DLib.projection.drr import DrrProjector
 if TYPE_CHECKING:
     from XRayTo3DLib.projection.shear_warp import ShearWarpProjector
 
+    Projector = DrrProjector | ShearWarpProjector
+else:
+    Projector = DrrProjector
+
 Engine = Literal["auto", "torch", "numba"]
 ENGINES: tuple[Engine, ...] = ("auto", "torch", "numba")
 
 
 def make_projector(
     mu: Any, voxel_to_lps: Any, device: str | torch.device = "cpu", engine: Engine = "auto"
-) -> DrrProjector | ShearWarpProjector:
+) -> Projector:
     """A projector of one volume: the fastest that serves, or the one asked for.
 
     Args:

@@ -14,12 +14,14 @@ from torch import Tensor
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.imaging.types import Radiograph
-from XRayTo3DLib.projection.drr import DrrProjector
+from XRayTo3DLib.projection.engines import Projector
 from XRayTo3DLib.registration.motion import CentredMotion
 from XRayTo3DLib.registration.similarity import GradientCorrelation
 
 BORDER_PIXELS = 4
 """Margin round the mask so that the derivative filter sees real pixels."""
+SHADOW_SHARE = 1e-3
+"""Share of a DRR's largest value above which a pixel counts as the bone's shadow."""
 COLLIMATOR_MARGIN_MM = 3.0
 """How far from the collimator's shadow pixels are left out, mm at the bone: its edge is the strongest of all."""
 
@@ -51,7 +53,7 @@ class Level:
 
     def __init__(
         self,
-        projector: DrrProjector,
+        projector: Projector,
         radiographs: Sequence[Radiograph],
         fields: Sequence[NDArray[np.bool_]],
         pose: RigidPose,
@@ -89,7 +91,7 @@ class Level:
 
 
 def _view_level(
-    projector: DrrProjector,
+    projector: Projector,
     radiograph: Radiograph,
     field: NDArray[np.bool_],
     pose: RigidPose,
@@ -110,7 +112,9 @@ def _view_level(
     device = projector.device
     picture = _binned(torch.as_tensor(radiograph.pixels, device=device), factor)
     with torch.no_grad():
-        shadow = (projector(camera, pose) > 0).float()
+        image = projector(camera, pose)
+        # Not simply above zero: the compiled engine's splines ring faintly a few pixels beyond the bone.
+        shadow = (image > SHADOW_SHARE * image.max()).float()
     here = camera.pixel_size_at(where)
     blocked = (_binned(torch.as_tensor(~field, device=device), factor) > 0).float()
     weight = _dilated(shadow, margin_mm, here) * (1 - _dilated(blocked, COLLIMATOR_MARGIN_MM, here))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from XRayTo3DLib.geometry import RigidPose
-from XRayTo3DLib.geometry.frames import vector3
+from XRayTo3DLib.geometry.frames import FloatArray, vector3
 
 
 class CentredMotion:
@@ -44,6 +44,15 @@ class CentredMotion:
         shift = parameters[3:] + centre - rotation @ centre
         top = torch.cat([rotation, shift[:, None]], dim=1)
         return torch.cat([top, torch.tensor([[0.0, 0.0, 0.0, 1.0]], dtype=omega.dtype, device=omega.device)])
+
+    def tangents(self) -> FloatArray:
+        """(6, 4, 4) derivatives of the motion by its parameters at zero, per degree and per mm."""
+        result = np.zeros((6, 4, 4))
+        for axis in range(3):
+            turn = np.cross(np.eye(3)[axis], np.eye(3)).T * np.pi / 180
+            result[axis, :3, :3], result[axis, :3, 3] = turn, -turn @ self.centre
+            result[3 + axis, axis, 3] = 1.0
+        return result
 
     def pose(self, parameters: Any, base: RigidPose) -> RigidPose:
         """``base`` after the motion."""

@@ -14,7 +14,7 @@ from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.imaging.attenuation import Attenuation
 from XRayTo3DLib.imaging.radiograph_edit import exposed_field
 from XRayTo3DLib.imaging.types import Radiograph
-from XRayTo3DLib.projection.drr import DrrProjector
+from XRayTo3DLib.projection.engines import Engine, engine_note, make_projector
 from XRayTo3DLib.projection.threads import torch_threads
 from XRayTo3DLib.registration.levels import Level
 from XRayTo3DLib.registration.levenberg import climb
@@ -104,6 +104,7 @@ class Registration:
         initial: Rough CT-to-world pose.
         options: How to search.
         device: "cpu" or "cuda".
+        engine: Projector engine, "auto" (compiled where numba is installed), "torch" or "numba".
 
     Raises:
         InputError: No radiograph, or the bone's shadow misses one.
@@ -116,13 +117,15 @@ class Registration:
         initial: RigidPose,
         options: RegistrationOptions | None = None,
         device: str = "cpu",
+        engine: Engine = "auto",
     ) -> None:
         if not radiographs:
             raise InputError("registration needs at least one radiograph.")
         self.options = options or RegistrationOptions()
         self._bone, self._radiographs, self._initial = bone, list(radiographs), initial
         self._centre = np.asarray(bone.centre_lps, dtype=np.float64)
-        self._projector = DrrProjector(bone.mu, bone.voxel_to_lps, device)
+        self._projector = make_projector(bone.mu, bone.voxel_to_lps, device, engine)
+        self._engine = engine_note(device, engine)
         self._fields = [exposed_field(radiograph) for radiograph in self._radiographs]
         self._result: RegistrationResult | None = None
 
@@ -251,7 +254,7 @@ class Registration:
             starts=len(coarse),
             agreeing=agreeing,
             seconds=time.monotonic() - self._began,
-            settings={**asdict(self.options), "engine": "torch Joseph"},
+            settings={**asdict(self.options), "engine": self._engine},
             synthetic=self._bone.synthetic or any(r.synthetic for r in self._radiographs),
         )
 
@@ -278,9 +281,10 @@ def register(
     options: RegistrationOptions | None = None,
     device: str = "cpu",
     on_state: Any = None,
+    engine: Engine = "auto",
 ) -> RegistrationResult:
     """Run a :class:`Registration` to its end; ``on_state`` is called with every :class:`RegistrationState`."""
-    registration = Registration(bone, radiographs, initial, options, device)
+    registration = Registration(bone, radiographs, initial, options, device, engine)
     for state in registration.steps():
         if on_state is not None:
             on_state(state)
