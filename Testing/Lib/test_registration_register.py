@@ -19,7 +19,7 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.imaging.attenuation import Attenuation, attenuation_of
 from XRayTo3DLib.imaging.types import IntensityNote, Radiograph, SpacingSource
-from XRayTo3DLib.projection.drr import DrrProjector
+from XRayTo3DLib.projection.engines import make_projector
 from XRayTo3DLib.registration.levels import Level
 from XRayTo3DLib.registration.levenberg import LARGEST_STEP_DEG, LARGEST_STEP_MM, climb
 from XRayTo3DLib.registration.register import Registration, RegistrationOptions, register
@@ -46,7 +46,7 @@ def bone() -> Attenuation:
 @pytest.fixture(scope="module")
 def pictures(bone: Attenuation) -> list[Radiograph]:
     """The bone's own DRRs at the true pose: nothing but the pose has to be found."""
-    projector = DrrProjector(bone.mu, bone.voxel_to_lps)
+    projector = make_projector(bone.mu, bone.voxel_to_lps)
     note = IntensityNote("line-integral", None, True, "DRR")
     with torch.no_grad():
         return [
@@ -63,7 +63,7 @@ def start(bone: Attenuation, degrees: float = 5.0, millimetres: float = 4.0, see
 
 def level(bone: Attenuation, pictures: list[Radiograph], pose: RigidPose, pixel_mm: float = 1.0) -> Level:
     everything = [np.ones(picture.pixels.shape, dtype=bool) for picture in pictures]
-    projector = DrrProjector(bone.mu, bone.voxel_to_lps)
+    projector = make_projector(bone.mu, bone.voxel_to_lps)
     return Level(projector, pictures, everything, pose, bone.centre_lps, pixel_mm, 10.0)
 
 
@@ -90,7 +90,7 @@ def test_climbing_only_goes_up_and_ends_at_the_top(bone: Attenuation, pictures: 
     both = level(bone, pictures, pose)
     iterates = list(climb(both, pose, 30))
     heights = [both.similarity(pose), *(iterate.similarity for iterate in iterates)]
-    assert len(iterates) > 2 and np.all(np.diff(heights) >= 0)
+    assert len(iterates) > 2 and np.all(np.diff(heights) > 0)
     assert all(iterate.step <= max(LARGEST_STEP_DEG, LARGEST_STEP_MM) for iterate in iterates)
     assert heights[-1] > 0.99 and iterates[-1].step < iterates[0].step
     assert len(list(climb(both, pose, 2))) == 2

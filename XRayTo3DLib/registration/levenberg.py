@@ -34,23 +34,24 @@ def climb(level: Level, pose: RigidPose, iterations: int, tolerance: float = 0.0
         tolerance: Stop when no parameter moves by more than this (degrees and mm).
     """
     damping = 1e-2
+    height = level.similarity(pose)
     for _ in range(iterations):
-        value, square, gradient, motion = level.normal_equations(pose)
+        _, square, gradient, motion = level.normal_equations(pose)
         accepted = False
         for _ in range(TRIALS_PER_STEP):
             step = _damped_step(square, gradient, damping)
             candidate = motion.pose(step, pose)
             similarity = level.similarity(candidate)
-            if similarity > value:
+            if similarity > height:
                 accepted = True
                 damping = max(damping * 0.3, 1e-5)
                 break
             damping *= 6.0
         if not accepted:
             return
-        pose = candidate
+        pose, height = candidate, similarity
         length = float(np.abs(step).max())
-        yield Iterate(pose, similarity, length)
+        yield Iterate(pose, height, length)
         if length < tolerance:
             return
 
