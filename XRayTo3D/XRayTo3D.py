@@ -25,6 +25,7 @@ except ModuleNotFoundError:  # a source checkout: the library lies beside the mo
     import XRayTo3DLib
 
 from XRayTo3DGui.EvaluationPanel import EvaluationPanel
+from XRayTo3DGui.panel import connectGui
 from XRayTo3DGui.parameters import XRayTo3DParameterNode
 from XRayTo3DGui.RadiographsPanel import RadiographsPanel
 from XRayTo3DGui.RegistrationPanel import RegistrationPanel
@@ -52,13 +53,14 @@ class XRayTo3D(ScriptedLoadableModule):
 
 
 def registerSampleData() -> None:
-    """Add the synthetic wrist to Slicer's Sample Data module, where that is loaded."""
+    """Add the synthetic wrist to Slicer's Sample Data module, where that is loaded; it fails on None for the files."""
     try:
         import SampleData
     except ImportError:
         return
+    nothing: dict[str, list[str]] = {name: [] for name in ("uris", "fileNames", "nodeNames", "loadFiles", "checksums")}
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
-        category="XRayTo3D", sampleName=EXAMPLE_NAME, customDownloader=_loadExample
+        category="XRayTo3D", sampleName=EXAMPLE_NAME, customDownloader=_loadExample, **nothing
     )
 
 
@@ -139,7 +141,7 @@ class XRayTo3DWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._parameterNode is not None:
             self._parameterNode.disconnectGui(self._guiTag)
         self._parameterNode = node
-        self._guiTag = node.connectGui(self.ui) if node is not None else None
+        self._guiTag = connectGui(node, self.ui) if node is not None else None
         for panel in self.panels:
             panel.setParameterNode(node)
 

@@ -85,6 +85,8 @@ def test_sample_data_makes_the_synthetic_wrist(slicer_module: Any, monkeypatch: 
     class SampleDataLogic:
         @staticmethod
         def registerCustomSampleDataSource(**source: Any) -> None:
+            for each in ("uris", "fileNames", "nodeNames", "loadFiles", "checksums"):
+                assert list(zip(source[each], source["uris"], strict=True)) == []  # Slicer zips them, None fails
             registered.update(source)
 
     sample_data.SampleDataLogic = SampleDataLogic
@@ -120,3 +122,48 @@ def test_cleaning_up_stops_everything(module_widget: Any) -> None:
     module_widget.cleanup()
     module_widget.cleanup()
     settle()
+
+
+def test_what_is_left_is_disconnected_even_where_slicer_forgets_the_tag(
+    module_widget: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``connectGui`` returns None in some versions of Slicer, and ``disconnectGui(None)`` does nothing (issue 7547)."""
+    parameters = module_widget.parameters
+    module_widget.exit()
+    original = type(parameters).connectGui
+    monkeypatch.setattr(type(parameters), "connectGui", lambda self, gui: original(self, gui) and None)
+    module_widget.enter()
+    parameters = module_widget.parameters
+    module_widget.exit()
+    for ui, name in (
+        (module_widget.ui, "caseNameEdit"),
+        (module_widget.registration.ui, "landmarkNamesEdit"),
+    ):
+        getattr(ui, name).text = "nobody listens"
+    module_widget.radiographs.ui.showBeamsCheckBox.checked = True
+    module_widget.evaluation.ui.evaluationSignedCheckBox.checked = True
+    assert "nobody listens" not in (parameters.caseName, parameters.landmarkNames)
+    assert not parameters.showBeams and not parameters.evaluationSigned
+
+
+def test_paths_of_the_last_session_are_not_taken_up(slicer_module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real ctkPathLineEdit shows the newest path of its history as soon as its ``settingKey`` is set."""
+    import slicer
+    from slicerhost import modules
+
+    load = slicer.util.loadUI
+
+    def loadWithHistory(path: str) -> Any:
+        uiWidget = load(path)
+        for name, child in vars(slicer.util.childWidgetVariables(uiWidget)).items():
+            if name in ("radiographPath", "cameraPath", "caseFolderPath"):
+                child.currentPath = "/of/another/case"
+        return uiWidget
+
+    monkeypatch.setattr(slicer.util, "loadUI", loadWithHistory)
+    widget = modules.make_module_widget(slicer_module)
+    modules.enter_module(widget)
+    first, second = widget.radiographs.ui, widget.registration.ui
+    paths = [each.currentPath for each in (first.radiographPath, first.cameraPath, second.caseFolderPath)]
+    modules.discard_module_widget(slicer_module, widget)
+    assert paths == ["", "", ""]

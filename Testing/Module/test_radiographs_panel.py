@@ -263,3 +263,50 @@ def test_opening_a_scene_brings_the_radiographs_back(module_widget: Any, panel: 
         "Wrist LAT (synthetic)",
     ]
     assert panel.ui.showBeamsCheckBox.checked
+
+
+def test_remembering_the_path_keeps_the_answers(panel: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real ctkPathLineEdit shows another path for a moment while it moves a known one to the top."""
+
+    def move(pathEdit: Any) -> None:
+        path = pathEdit.currentPath
+        pathEdit.currentPath = "/another/path"
+        pathEdit.currentPath = path
+
+    panel.ui.radiographPath.currentPath = str(write_radiograph(small_radiograph(), tmp_path / "view.nrrd"))
+    monkeypatch.setattr(type(panel.ui.radiographPath), "addCurrentPathToHistory", move)
+    panel.ui.nameEdit.text = "mine"
+    panel.ui.loadButton.click()
+    assert panel.ui.statusLabel.text == "mine loaded."
+    assert panel.ui.nameEdit.text == "mine"
+
+
+def test_another_volume_does_not_take_the_radiograph_s_view(panel: Any, tmp_path: Path) -> None:
+    import slicer
+
+    from XRayTo3DGui import layouts
+
+    panel.ui.radiographPath.currentPath = str(write_radiograph(small_radiograph(), tmp_path / "view.nrrd"))
+    panel.ui.loadButton.click()
+    panel.ui.showLayoutButton.click()
+    composite = slicer.app.applicationLogic().GetSliceLogic(layouts.sliceNode("A")).GetSliceCompositeNode()
+    shown = composite.GetBackgroundVolumeID()
+    other = slicer.util.addVolumeFromArray(np.zeros((4, 4, 4), np.int16))
+    slicer.app.applicationLogic().GetSelectionNode().SetActiveVolumeID(other.GetID())
+    slicer.app.applicationLogic().PropagateVolumeSelection()  # as Slicer does after a volume was loaded
+    assert composite.GetBackgroundVolumeID() == shown
+
+
+def test_a_radiograph_without_its_file_is_said_and_stays_removable(panel: Any, tmp_path: Path) -> None:
+    from XRayTo3DGui import mrml_radiographs
+
+    panel.ui.radiographPath.currentPath = str(write_radiograph(small_radiograph(), tmp_path / "view.nrrd"))
+    panel.ui.loadButton.click()
+    (node,) = mrml_radiographs.radiographNodes()
+    node.SetAndObserveImageData(None)
+    panel.refresh()
+    assert "has no pixels" in panel.ui.statusLabel.text
+    panel.ui.showLayoutButton.click()
+    panel.ui.loadedTable.selectRow(0)
+    panel.ui.removeButton.click()
+    assert not mrml_radiographs.radiographNodes()

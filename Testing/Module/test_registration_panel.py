@@ -443,3 +443,30 @@ def test_everything_comes_back_with_the_scene(panel: Any, tmp_path: Path) -> Non
     assert panel.ui.segmentCombo.currentText == "radius"
     assert panel.parameters.boneModel.GetParentTransformNode() is panel.parameters.poseTransform
     assert panel.parameters.starts == 2
+
+
+def test_the_case_folder_s_button_asks_for_a_folder(module_widget: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import qt
+
+    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_: "/a/folder")
+    monkeypatch.setattr(qt.QFileDialog, "getOpenFileName", lambda *_: "/a/file")
+    path = module_widget.registration.ui.caseFolderPath
+    path.browse()
+    assert path.currentPath == "/a/folder"
+
+
+def test_a_label_map_is_read_once(module_widget: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import slicer
+
+    from XRayTo3DGui import mrml
+
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode")
+    slicer.util.updateVolumeFromArray(node, np.array([[[0, 3], [7, 0]]], np.uint8))
+    calls: list[Any] = []
+    read = mrml.segmentChoices
+    monkeypatch.setattr(mrml, "segmentChoices", lambda labels: calls.append(labels) or read(labels))
+    inputs = module_widget.registration.inputs
+    assert [inputs._choices(node) for _time in range(3)] == [[("3", "label 3"), ("7", "label 7")]] * 3
+    assert len(calls) == 1
+    slicer.util.updateVolumeFromArray(node, np.array([[[0, 3], [0, 0]]], np.uint8))
+    assert inputs._choices(node) == [("3", "label 3")]

@@ -15,7 +15,7 @@ from slicer.util import VTKObservationMixin
 from XRayTo3DGui import evaluation_nodes as nodes
 from XRayTo3DGui import evaluation_views as views
 from XRayTo3DGui.evaluation_table import fillTable
-from XRayTo3DGui.panel import BAD, UNSURE, showStatus
+from XRayTo3DGui.panel import BAD, UNSURE, connectGui, showStatus
 from XRayTo3DLib.errors import XRayTo3DError
 from XRayTo3DLib.evaluation.comparison import Comparison, compare
 
@@ -78,7 +78,7 @@ class EvaluationPanel(VTKObservationMixin):
             self.removeObservers()
         self._node, self._guiTag, self._watched, self._choices = node, None, [], None
         if node is not None:
-            self._guiTag = node.connectGui(self.ui)
+            self._guiTag = connectGui(node, self.ui)
             self.addObserver(node.parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParameters)
         if self.ui is not None:
             self._update()

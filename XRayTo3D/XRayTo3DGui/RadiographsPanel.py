@@ -11,9 +11,10 @@ from slicer.i18n import tr as _
 
 from XRayTo3DGui import folders
 from XRayTo3DGui import mrml_radiographs as radiographs
+from XRayTo3DGui.bone import torchProblem
 from XRayTo3DGui.jobs import Throttle
 from XRayTo3DGui.layouts import XRayLayout
-from XRayTo3DGui.panel import BAD, GOOD, showStatus
+from XRayTo3DGui.panel import BAD, GOOD, connectGui, rememberPath, showStatus
 from XRayTo3DGui.radiograph_form import RadiographForm
 from XRayTo3DGui.radiograph_table import RadiographTable, detailsText
 from XRayTo3DLib.errors import InputError
@@ -40,6 +41,8 @@ class RadiographsPanel:
         self.ui = ui = slicer.util.childWidgetVariables(uiWidget)
         self.form = RadiographForm(ui)
         ui.moreBox.collapsed = True
+        # ctkPathLineEdit brings the last session's path back; a file and its camera are chosen anew.
+        ui.radiographPath.currentPath = ui.cameraPath.currentPath = ""
         self.table = RadiographTable(ui.loadedTable, self._onSelection, self._onTick)
         for spinBox in (ui.spacingColumnSpinBox, ui.spacingRowSpinBox, ui.sddSpinBox, ui.magnificationSpinBox):
             spinBox.connect("valueChanged(double)", self._onAnswer)
@@ -69,7 +72,7 @@ class RadiographsPanel:
         self._unobserve()
         self._parameters = node
         if node is not None:
-            self._guiTag = node.connectGui(self.ui)
+            self._guiTag = connectGui(node, self.ui)
             scene = slicer.mrmlScene
             for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent):
                 self._tags.append((scene, scene.AddObserver(event, self._refresh.request)))
@@ -135,7 +138,7 @@ class RadiographsPanel:
                 showStatus(self.ui.statusLabel, str(error), BAD)
                 return
             folders.fileRadiograph(node, self._caseName())
-            self.ui.radiographPath.addCurrentPathToHistory()
+            rememberPath(self.ui.radiographPath)
             self.refresh()
             self.table.select(node)
             showStatus(self.ui.statusLabel, _("{name} loaded.").format(name=node.GetName()), GOOD)
@@ -149,6 +152,11 @@ class RadiographsPanel:
                 self.widget.logic.loadExample()
             except InputError as error:
                 showStatus(self.ui.statusLabel, str(error), BAD)
+                return
+            except ModuleNotFoundError:
+                if not torchProblem():
+                    raise
+                showStatus(self.ui.statusLabel, torchProblem(), BAD)
                 return
             self.widget.registration.onBoneModel()
             self.refresh()

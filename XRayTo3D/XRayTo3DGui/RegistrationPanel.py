@@ -12,7 +12,7 @@ from XRayTo3DGui import bone as bones
 from XRayTo3DGui import mrml, pose
 from XRayTo3DGui import mrml_radiographs as radiographs
 from XRayTo3DGui.jobs import Throttle
-from XRayTo3DGui.panel import BAD, showStatus
+from XRayTo3DGui.panel import BAD, connectGui, showStatus
 from XRayTo3DGui.registration_adjust import HandAdjust
 from XRayTo3DGui.registration_inputs import RegistrationInputs
 from XRayTo3DGui.registration_landmarks import LandmarkFit
@@ -70,7 +70,7 @@ class RegistrationPanel:
         if node is not None:
             if node.ctVolume is None:
                 node.ctVolume = bones.firstCtVolume()
-            self._guiTag = node.connectGui(self.ui)
+            self._guiTag = connectGui(node, self.ui)
             self._observe(node)
         self.sync()
 

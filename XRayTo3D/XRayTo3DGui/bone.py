@@ -19,7 +19,10 @@ BONE_HU = 200
 DISPLAY_SMOOTHING = 1.2
 """Of the model's mask, in voxels: for the eye, without the steps of the slices. Nothing is measured on it."""
 BONE_COLOUR = (0.93, 0.87, 0.74)
-TORCH_MISSING = "PyTorch is missing: install the PyTorch extension (View > Extensions Manager), then restart Slicer."
+TORCH_MISSING = (
+    "PyTorch is missing: install the PyTorch extension (View > Extensions Manager), restart Slicer, "
+    "then install PyTorch in the module PyTorch Utils."
+)
 
 
 def torchProblem() -> str:

@@ -81,7 +81,7 @@ class XRayLayout:
     def show(self) -> None:
         """One view per radiograph, aligned and fitted; the CT and other slices are left alone."""
         manager = slicer.app.layoutManager()
-        nodes = radiographs.radiographNodes()
+        nodes = _placed()
         if manager is None or not nodes:
             return
         letters = sorted({radiographs.viewLetter(node) for node in nodes})
@@ -98,7 +98,7 @@ class XRayLayout:
     def turn3D(self) -> None:
         """Look at bone and radiographs from the sources' side; done by itself only the first time."""
         self._turned = True
-        lookFromSources(radiographs.radiographNodes())
+        lookFromSources(_placed())
 
     def back(self) -> None:
         """The layout that was shown before, Slicer's default where that is not known."""
@@ -112,11 +112,20 @@ class XRayLayout:
         manager.setLayout(self._before or slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
 
 
+def _placed() -> list[Any]:
+    """The radiographs that can be shown; one whose file was not found when the scene was opened has no pixels."""
+    return [
+        node
+        for node in radiographs.radiographNodes()
+        if node.GetImageData() is not None and radiographs.sourceNode(node) is not None
+    ]
+
+
 def lookFromSources(nodes: list[Any]) -> None:
     """Turn the 3D view once so that all detectors are seen from the front, the bone before them."""
     manager = slicer.app.layoutManager()
     widget = manager.threeDWidget(0) if manager is not None and manager.threeDViewCount else None
-    if widget is None:
+    if widget is None or not nodes:
         return
     camera = slicer.modules.cameras.logic().GetViewActiveCameraNode(widget.mrmlViewNode())
     cameras = [radiographs.cameraFromNode(node) for node in nodes]
@@ -145,6 +154,7 @@ def showInView(node: Any) -> None:
         return
     composite = logic.GetSliceCompositeNode()
     composite.SetLinkedControl(False)
+    composite.SetDoPropagateVolumeSelection(False)  # else the next volume that is loaded takes the radiograph's place
     composite.SetBackgroundVolumeID(node.GetID())
     alignView(view, node)
     logic.FitSliceToBackground()

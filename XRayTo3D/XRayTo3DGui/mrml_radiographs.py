@@ -137,11 +137,13 @@ def cameraFromNode(node: Any) -> XRayCamera:
     """The camera as the scene has it now, parent transforms included.
 
     Raises:
-        InputError: The source is gone, or was moved onto the detector.
+        InputError: The source or the pixels are gone, or the source was moved onto the detector.
     """
     source = sourceNode(node)
     if source is None or source.GetNumberOfControlPoints() < 1:
         raise InputError(f"radiograph {node.GetName()} has lost its X-ray source point; load it again.")
+    if node.GetImageData() is None:
+        raise InputError(f"radiograph {node.GetName()} has no pixels (its file was not found?); load it again.")
     toLps = mrml.ijkToLps(node, world=True)
     spacing = np.linalg.norm(toLps[:3, :2], axis=0)
     columns, rows, _slices = node.GetImageData().GetDimensions()

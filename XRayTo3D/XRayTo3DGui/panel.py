@@ -27,6 +27,22 @@ class Panel(Protocol):
 GOOD, UNSURE, BAD, QUIET = "#2e8b57", "#d08700", "#d0433b", "#808080"
 
 
+def connectGui(node: Any, ui: Any) -> Any:
+    """Bind the widgets that have a ``SlicerParameterName``; returns the tag for ``disconnectGui``.
+
+    Not ``node.connectGui``: some versions of Slicer keep its tag to themselves, so that nothing is ever disconnected.
+    """
+    named = [(widget.property("SlicerParameterName"), widget) for widget in vars(ui).values()]
+    return node.connectParametersToGui({name: widget for name, widget in named if name})
+
+
+def rememberPath(pathEdit: Any) -> None:
+    """Into the drop-down, for the next time too. ctkPathLineEdit shows other paths meanwhile: nobody is to follow."""
+    blocked = pathEdit.blockSignals(True)
+    pathEdit.addCurrentPathToHistory()
+    pathEdit.blockSignals(blocked)
+
+
 def showStatus(label: Any, text: str, colour: str = "") -> None:
     """One sentence in a panel's status label; hidden while there is none."""
     label.text = text

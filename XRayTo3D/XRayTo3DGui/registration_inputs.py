@@ -21,6 +21,7 @@ class RegistrationInputs:
         self._listed: list[str] = []
         self._shown: Any = None
         self._ctId = self._labelsId = ""
+        self._labelMap: tuple[Any, list[tuple[str, str]]] = (None, [])
         self._filling = False
         self.ui.segmentCombo.connect("currentIndexChanged(int)", self._onSegment)
         self.ui.radiographList.connect("itemChanged(QListWidgetItem*)", self._onTick)
@@ -48,7 +49,7 @@ class RegistrationInputs:
 
     def _syncSegments(self) -> None:
         parameters = self.panel.parameters
-        choices = [("", _("the whole CT")), *mrml.segmentChoices(parameters.segmentation)]
+        choices = [("", _("the whole CT")), *self._choices(parameters.segmentation)]
         labelsId = parameters.segmentation.GetID() if parameters.segmentation is not None else ""
         known = [identifier for identifier, _name in choices]
         if parameters.segmentId not in known or (labelsId and not self._labelsId and not parameters.segmentId):
@@ -60,6 +61,16 @@ class RegistrationInputs:
             self.ui.segmentCombo.addItems([name for _identifier, name in choices])
         self.ui.segmentCombo.currentIndex = known.index(parameters.segmentId)
         self.ui.segmentCombo.enabled = len(choices) > 1
+
+    def _choices(self, labels: Any) -> list[tuple[str, str]]:
+        """:func:`mrml.segmentChoices`; a label map, whose voxels must all be read for it, is read once."""
+        image = labels.GetImageData() if labels is not None and labels.IsA("vtkMRMLLabelMapVolumeNode") else None
+        if image is None:
+            return mrml.segmentChoices(labels)
+        key = (labels.GetID(), image.GetMTime())
+        if self._labelMap[0] != key:
+            self._labelMap = (key, mrml.segmentChoices(labels))
+        return self._labelMap[1]
 
     def _onSegment(self, index: int) -> None:
         parameters = self.panel.parameters

@@ -59,8 +59,12 @@ class LiveOverlay:
         parameters = self.panel.parameters
         if parameters is None:
             return
-        if parameters.ctVolume is None or not radiographs.radiographNodes() or bones.torchProblem():
+        if parameters.ctVolume is None or not radiographs.radiographNodes():
             self.drawn.hideAll()
+            return
+        if bones.torchProblem():
+            self.drawn.hideAll()
+            self.panel.say(bones.torchProblem(), BAD)
             return
         began = time.monotonic()
         try:

@@ -10,7 +10,7 @@ import numpy as np
 import qt
 from slicer.i18n import tr as _
 
-from XRayTo3DGui.panel import BAD, GOOD, QUIET, UNSURE, showStatus
+from XRayTo3DGui.panel import BAD, GOOD, QUIET, UNSURE, rememberPath, showStatus
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import write_json
 from XRayTo3DLib.geometry import RigidPose
@@ -28,6 +28,8 @@ class ReviewBox:
         self.panel, self.ui = panel, panel.ui
         self._record: dict[str, Any] | None = None
         self._stale = False
+        # ctkPathLineEdit brings the last session's folder back: a review would be saved over another case's.
+        self.ui.caseFolderPath.currentPath = ""
         self.ui.acceptButton.connect("clicked(bool)", self.onAccept)
         self.ui.rejectButton.connect("clicked(bool)", self.onReject)
         self.ui.restoreButton.connect("clicked(bool)", self.onRestore)
@@ -196,5 +198,6 @@ class ReviewBox:
         except (InputError, OSError) as error:
             showStatus(self.ui.reviewLabel, _("Not saved: {error}").format(error=error), BAD)
             return
+        rememberPath(self.ui.caseFolderPath)
         self._displayReview(self._record["review"])
         self.ui.reviewLabel.text += " " + _("Saved in {folder}.").format(folder=folder)
