@@ -310,3 +310,16 @@ def test_a_radiograph_without_its_file_is_said_and_stays_removable(panel: Any, t
     panel.ui.loadedTable.selectRow(0)
     panel.ui.removeButton.click()
     assert not mrml_radiographs.radiographNodes()
+
+
+def test_an_emptied_path_is_followed(panel: Any, tmp_path: Path) -> None:
+    """A real ctkPathLineEdit only emits ``validInputChanged`` then."""
+    path = panel.ui.radiographPath
+    path.currentPath = str(write_radiograph(small_radiograph(), tmp_path / "view.nrrd"))
+    assert panel.ui.loadButton.enabled
+    blocked = path.blockSignals(True)
+    path.currentPath = ""
+    path.blockSignals(blocked)
+    path.validInputChanged.emit(False)
+    assert not panel.ui.loadButton.enabled
+    assert panel.ui.loadButton.toolTip == "Choose a radiograph file first"

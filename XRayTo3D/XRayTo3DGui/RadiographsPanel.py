@@ -51,6 +51,9 @@ class RadiographsPanel:
         ui.spacingKindCombo.connect("currentIndexChanged(int)", self._onAnswer)
         ui.radiographPath.connect("currentPathChanged(QString)", self.onPath)
         ui.cameraPath.connect("currentPathChanged(QString)", self._onAnswer)
+        # A real ctkPathLineEdit tells of paths that may be right, and of an emptied one only thus.
+        ui.radiographPath.connect("validInputChanged(bool)", self._onPathValid)
+        ui.cameraPath.connect("validInputChanged(bool)", self._onAnswer)
         ui.loadButton.connect("clicked(bool)", self.onLoad)
         ui.removeButton.connect("clicked(bool)", self.onRemove)
         ui.exportCameraButton.connect("clicked(bool)", self.onExportCamera)
@@ -109,6 +112,10 @@ class RadiographsPanel:
         self.form.inspect(path)
         showStatus(self.ui.statusLabel, self.form.problem, BAD)
         self._updateLoadButton()
+
+    def _onPathValid(self, valid: bool) -> None:
+        if not valid:
+            self.onPath("")
 
     def _onAnswer(self, *_: Any) -> None:
         self._updateLoadButton()

@@ -81,14 +81,15 @@ class RegistrationInputs:
         listed, widget = radiographs.radiographNodes(), self.ui.radiographList
         self._listed = [node.GetID() for node in listed]
         widget.clear()
-        for node in listed:
-            item = qt.QListWidgetItem(f"{radiographs.viewLetter(node)}   {node.GetName()}")
+        for row, node in enumerate(listed):
+            # Not QListWidgetItem(...): PythonQt for Qt 5 would delete it with the Python variable.
+            widget.addItem(f"{radiographs.viewLetter(node)}   {node.GetName()}")
+            item = widget.item(row)
             red, green, blue = (round(255 * value) for value in radiographs.colourOf(node))
             swatch = qt.QPixmap(12, 12)
             swatch.fill(qt.QColor(red, green, blue))
             item.setIcon(qt.QIcon(swatch))
             item.setCheckState(qt.Qt.Unchecked if node.GetAttribute(radiographs.USED) == "0" else qt.Qt.Checked)
-            widget.addItem(item)
         widget.setFixedHeight(22 * max(2, len(listed)) + 6)
         self.panel.adjust.setViews(listed)
 

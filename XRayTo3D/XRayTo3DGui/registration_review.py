@@ -36,6 +36,7 @@ class ReviewBox:
         self.ui.saveButton.connect("clicked(bool)", self.onSave)
         self.ui.noteEdit.connect("textChanged(QString)", self._onNote)
         self.ui.caseFolderPath.connect("currentPathChanged(QString)", self._onNote)
+        self.ui.caseFolderPath.connect("validInputChanged(bool)", self._onNote)  # emptied: only this is told
         self._prepareTable()
         self._display()
 
