@@ -73,3 +73,8 @@ def test_every_documented_import_exists(page, block):
 @pytest.mark.parametrize(("page", "target"), links())
 def test_every_link_and_picture_is_there(page, target):
     assert (page.parent / target).exists(), f"{page.name} points to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_placeholder_was_left(page):
+    assert not re.findall(r"\b[A-Z]+_(?:LINE|OUTPUT|TODO)\b|\bTODO\b|\bFIXME\b", page.read_text(encoding="utf-8"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from XRayTo3DLib.projection.contours import drr_outline
+from XRayTo3DLib.projection.contours import EDGE_SHARE, drr_outline
 
 
 def area(line: np.ndarray) -> float:
@@ -58,12 +58,12 @@ def test_an_outline_that_leaves_the_picture_is_closed_at_its_border() -> None:
     assert line.min(axis=0).tolist() == [-0.5, -0.5] and line.max(axis=0).tolist() == [7.5, 6.5]
 
 
-def test_without_a_level_the_outer_edge_is_followed() -> None:
-    """5 % of the peak, whatever the scale, and whole: tensors and integers too."""
+def test_without_a_level_the_visible_edge_is_followed() -> None:
+    """12 % of the peak, whatever the scale, and whole: tensors and integers too."""
     for picture in (disc() * 7, torch.tensor(disc() * 7), (disc() * 200).astype(np.uint8)):
         (line,) = drr_outline(picture)
         radii = np.hypot(line[:, 0] - 30.25, line[:, 1] - 20.5)
-        assert radii.mean() == pytest.approx(12 + 3 - 6 * 0.05, abs=0.1)
+        assert radii.mean() == pytest.approx(12 + 3 - 6 * EDGE_SHARE, abs=0.1)
 
 
 def test_separate_shadows_and_holes_are_separate_lines() -> None:

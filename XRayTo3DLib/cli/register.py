@@ -26,9 +26,10 @@ EPILOG = """examples:
                     --view pa.png:pa.json --view lat.png:lat.json --initial start.tfm -o out
   xrayto3d register --ct radius_only.nii.gz --view wrist.dcm --initial start.tfm -o out --json
 
-A view is a radiograph and its camera.json with a colon between them; a DICOM file whose header tells its geometry
-needs no camera. start.tfm is the CT's rough pose as Slicer saves it (an ITK transform that maps world to CT points,
-LPS mm); the result is written the same way. The folder gets pose.tfm, registration.json and overlay_*.png.
+A view is a radiograph and its camera.json with a colon between them; a single DICOM file whose header tells its
+geometry needs no camera (several would be placed by their names, which is no calibration, and the verdict says so).
+start.tfm is the CT's rough pose as Slicer saves it (an ITK transform that maps world to CT points, LPS mm); the result
+is written the same way. The folder gets pose.tfm, registration.json and overlay_*.png.
 
 The exit code is 0 when the registration ended, whatever its verdict; read the verdict and look at the overlays.
 """

@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+EDGE_SHARE = 0.12
+"""Share of a DRR's largest value taken as the bone's edge: its faded rim (one voxel and the blur) lies outside."""
+
 
 def drr_outline(image: Any, level: float | None = None) -> list[NDArray[np.float64]]:
     """Contour lines of a picture at ``level``.
 
     Args:
         image: (rows, columns), for instance a bone's DRR or a silhouette mask.
-        level: Value to follow; ``None`` takes 5 % of the picture's largest value, which is the outer edge of a DRR.
+        level: Value to follow; ``None`` takes 12 % of the picture's largest value, where the eye sees a bone's edge.
 
     Returns:
         Polylines (n, 2) as (column, row) in pixel coordinates, sub-pixel; closed ones repeat their first point.
@@ -33,7 +36,7 @@ def drr_outline(image: Any, level: float | None = None) -> list[NDArray[np.float
     picture.GetPointData().SetScalars(numpy_to_vtk(values.ravel(), deep=True))
     edges = vtkFlyingEdges2D()
     edges.SetInputData(picture)
-    edges.SetValue(0, 0.05 * peak if level is None else level)
+    edges.SetValue(0, EDGE_SHARE * peak if level is None else level)
     lines = vtkStripper()
     lines.SetInputConnection(edges.GetOutputPort())
     lines.JoinContiguousSegmentsOn()
