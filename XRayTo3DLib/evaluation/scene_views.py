@@ -13,8 +13,8 @@ from XRayTo3DLib.geometry.frames import LPS_TO_RAS, FloatArray, apply_matrix, un
 SLICE_VIEWS = {"Red": "Axial", "Yellow": "Sagittal", "Green": "Coronal"}
 FOUR_UP, ONLY_3D = 3, 4  # vtkMRMLLayoutNode's numbers
 _VIEW_ANGLE = 30.0
-_MARGIN = 1.15
-_DIRECTION = unit([0.5, 1.0, 0.35])  # RAS: from the right, in front and a little above
+_MARGIN = 1.0
+_DIRECTION = unit([0.5, 1.0, 0.35])  # RAS: from the right, in front and a little above, without radiographs
 # Right, up and normal of Slicer's own orientations, RAS (the axial one is left-handed there, too).
 _PRESETS = {
     "Axial": ((-1, 0, 0), (0, 1, 0), (0, 0, 1)),
@@ -64,11 +64,19 @@ class SceneViews:
             "Camera",
             "1",
             layoutName="1",
-            position=numbers(centre + distance * _DIRECTION),
+            position=numbers(centre + distance * self._from_where()),
             focalPoint=numbers(centre),
             viewUp="0 0 1",
             viewAngle=numbers([_VIEW_ANGLE]),
         )
+
+    def _from_where(self) -> FloatArray:
+        """(3,) direction to look from, RAS: from the side of the X-ray sources, so that the bone is in front."""
+        towards = [unit(camera.source - camera.centre) * LPS_TO_RAS.diagonal()[:3] for _, camera in self.radiographs]
+        mean = np.sum(towards, axis=0) if towards else np.zeros(3)
+        if np.linalg.norm(mean) < 0.5:  # none, or opposite each other
+            return _DIRECTION
+        return unit(unit(mean) + [0.0, 0.0, 0.35])
 
     def _add_radiograph_slice(self, nodes: NodeList, name: str, volume: str, camera: XRayCamera) -> None:
         """The slice plane lies on the detector and shows the picture upright; it is visible in 3D."""
