@@ -6,12 +6,10 @@ The reference repeats to 0.05 mm and 0.2 to 0.7 degrees (twist about the shaft);
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from XRayTo3DLib.cli.main import main
 from XRayTo3DLib.geometry import RigidPose
@@ -27,14 +25,6 @@ pytestmark = pytest.mark.data
 
 FRAME = "0099"
 CAMERAS = ("cam01", "cam02")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ import os
 import pickle
 import re
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,14 +38,6 @@ from XRayTo3DLib.shape.surfaces import write_surface
 CAMERA = BONE_CAMERAS["PA"]
 SECRETS = {"PatientName": "SECRET^NAME", "PatientID": "SECRETID99", "PatientBirthDate": "19530417"}
 SECRETS |= {"StudyDate": "20190823", "InstitutionName": "SECRETHOSPITAL", "StudyDescription": "SECRETSTUDY"}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -4,28 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from zipfile import ZipFile
 
 import pytest
-import torch
 
 from XRayTo3DLib.cli import demo
 from XRayTo3DLib.cli.main import main
 from XRayTo3DLib.evaluation import demonstration, demonstration_report
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.registration import register as registration
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_one_person_the_whole_way(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,14 +25,6 @@ from XRayTo3DLib.projection.drr import DrrProjector
 TRUTH = RigidPose.from_rotation((3, -4, 2), (2, 1, -3))
 CENTRE = attenuation_of(bone_ct(), "bone").centre_lps
 QUICK = ["--starts", "3", "--pixel-sizes", "1.6", "0.8"]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

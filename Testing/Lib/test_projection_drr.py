@@ -36,14 +36,6 @@ POSE = RigidPose.from_rotation((12, -7, 20), (3, -4, 5))
 CAMERA = looking_camera((48, 40), 3.0)
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def render(volume: Any, grid: Any, camera: XRayCamera = CAMERA, pose: RigidPose = POSE) -> np.ndarray:
     with torch.no_grad():
         return DrrProjector(volume, grid)(camera, pose).numpy()

@@ -24,14 +24,6 @@ SHAPES = (
 )
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def volume() -> np.ndarray:
     return voxelised(SHAPES, SIZE, GRID)

@@ -48,14 +48,6 @@ POSE = RigidPose.from_rotation((12, -7, 20), (3, -4, 5))
 CAMERA = looking_camera((48, 40), 3.0)
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def smooth_volume(size: tuple[int, int, int] = (72, 64, 68), spacing: Any = 1.5, turn: Any = (0, 0, 0)) -> Any:
     """Two soft blobs in air: nothing below 1e-5 of a blob's height."""
     grid = centred_grid(size, spacing, turn)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,14 +27,6 @@ from XRayTo3DLib.shape.meshes import points_of
 
 TRUTH = RigidPose.from_rotation((3, -4, 2), (2, 1, -3))
 QUICK = RegistrationOptions(starts=4, pixel_mm=(1.6, 0.8))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
@@ -16,14 +14,6 @@ from XRayTo3DLib.registration.similarity import GradientCorrelation
 
 ROWS, COLUMNS = 40, 50
 ALL = torch.ones(ROWS, COLUMNS)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def picture(seed: int = 0) -> torch.Tensor:

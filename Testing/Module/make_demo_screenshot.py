@@ -1,6 +1,6 @@
 """Picture of the scene that `xrayto3d demo` leaves, opened by Slicer's own reader: radiographs, bone and colour map.
 
-    python Testing/Module/make_demo_screenshot.py demo-output/wrist-1/scene/wrist-1.mrb [scene_demo.png]
+python Testing/Module/make_demo_screenshot.py demo-output/wrist-1/scene/wrist-1.mrb [scene_demo.png]
 """
 
 from __future__ import annotations
