@@ -134,7 +134,7 @@ def test_the_result_replaces_an_older_one(case: Path) -> None:
         ([], ("pa.png:absent.json",), "there is no file absent.json"),
         (["--label", "tibia"], ("pa.nrrd",), "label 'tibia' is not in the label map"),
         (["--starts", "0"], ("pa.nrrd",), "starts, kept, iterations and threads must be 1 or more"),
-        (["--seed", "-1"], ("pa.nrrd",), "the seed 0 or more"),
+        (["--seed", "-1"], ("pa.nrrd",), "the seed and screened 0 or more"),
         (["--margin", "nan"], ("pa.nrrd",), "margin must be greater than zero"),
         (["--spread", "4", "-3"], ("pa.nrrd",), "spreads of the starts must be 0 or more"),
         (["--device", "cuda:99"], ("pa.nrrd",), "no such CUDA GPU"),

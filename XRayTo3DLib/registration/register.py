@@ -24,6 +24,7 @@ from XRayTo3DLib.registration.verdict import Evidence, judge
 
 SAME_POSE_DEG = 2.0
 SAME_POSE_MM = 1.0
+SCREENED_PER_STEP = 8
 REACH = 4.0
 """A result farther from the start than this many spreads of the starts is outside what was searched."""
 TOLERANCE_PER_PIXEL = 0.05
@@ -35,7 +36,8 @@ class RegistrationOptions:
     """How to search.
 
     Attributes:
-        starts: Starts at the coarsest level: the given pose and random ones round it.
+        starts: Starts at the coarsest level: the given pose and the best of the screened random ones round it.
+        screened: How many random poses are scored (without climbing) to choose the starts from.
         spread_deg: Spread (standard deviation) of the extra starts' rotation about each axis, degrees.
         spread_mm: Spread (standard deviation) of the extra starts' translation along each axis, mm.
         pixel_mm: Pixel sizes at the bone, mm, coarse to fine.
@@ -51,6 +53,7 @@ class RegistrationOptions:
     """
 
     starts: int = 16
+    screened: int = 160
     spread_deg: float = 6.0
     spread_mm: float = 5.0
     pixel_mm: tuple[float, ...] = (1.4, 0.7, 0.35)
@@ -61,9 +64,10 @@ class RegistrationOptions:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        if min(self.starts, self.kept, self.iterations, self.threads) < 1 or self.seed < 0:
+        if min(self.starts, self.kept, self.iterations, self.threads) < 1 or min(self.seed, self.screened) < 0:
             raise InputError(
-                "registration options: starts, kept, iterations and threads must be 1 or more, the seed 0 or more."
+                "registration options: starts, kept, iterations and threads must be 1 or more, the seed and "
+                "screened 0 or more."
             )
         lengths = (*self.pixel_mm, self.margin_mm)
         if not self.pixel_mm or not np.isfinite(lengths).all() or min(lengths) <= 0:
@@ -148,12 +152,13 @@ class Registration:
 
     def _run(self) -> Iterator[RegistrationState]:
         self._began = time.monotonic()
-        pool = [_Candidate(pose, -1.0) for pose in self._start_poses()]
+        level = self._level(self._initial, self.options.pixel_mm[0])
+        pool = yield from self._screen(level)
         coarse, contest = pool, pool
         for number, pixel_mm in enumerate(self.options.pixel_mm):
             if number:
                 pool = self._best_distinct(pool, self.options.kept if number == 1 else 1)
-            level = self._level(pool[0].pose, pixel_mm)
+                level = self._level(pool[0].pose, pixel_mm)
             refined = []
             for index, candidate in enumerate(pool):
                 share = (number + index / len(pool)) / len(self.options.pixel_mm)
@@ -188,16 +193,24 @@ class Registration:
             self._projector, self._radiographs, self._fields, pose, self._centre, pixel_mm, self.options.margin_mm
         )
 
-    def _start_poses(self) -> list[RigidPose]:
-        """The given pose first, then random ones round it."""
+    def _screen(self, level: Level) -> Generator[RegistrationState, None, list[_Candidate]]:
+        """The starts: the given pose, and of many random ones round it those that already look best."""
+        scored = []
+        for pose in self._random_poses(max(self.options.screened, self.options.starts - 1)):
+            scored.append(_Candidate(pose, level.similarity(pose)))
+            if len(scored) % SCREENED_PER_STEP == 0:
+                yield RegistrationState("choosing starts", 0.0, self._initial, scored[-1].similarity)
+        scored.sort(key=lambda candidate: -candidate.similarity)
+        given = _Candidate(self._initial, level.similarity(self._initial))
+        return [given, *scored[: self.options.starts - 1]]
+
+    def _random_poses(self, count: int) -> Iterator[RigidPose]:
         generator = np.random.default_rng(self.options.seed)
         motion = CentredMotion(self._initial.apply(self._centre))
-        poses = [self._initial]
-        for _ in range(self.options.starts - 1):
+        for _ in range(count if self.options.starts > 1 else 0):
             turn = generator.normal(scale=self.options.spread_deg, size=3)
             shift = generator.normal(scale=self.options.spread_mm, size=3)
-            poses.append(motion.pose(np.concatenate([turn, shift]), self._initial))
-        return poses
+            yield motion.pose(np.concatenate([turn, shift]), self._initial)
 
     def _best_distinct(self, pool: list[_Candidate], count: int) -> list[_Candidate]:
         """The best ``count`` candidates that are not the same pose twice; ``pool`` is sorted."""
