@@ -12,77 +12,32 @@ import sys
 import time
 from pathlib import Path
 
-import itk
 import numpy as np
 import torch
-from itk import RTK as rtk
 
-from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.projection.drr import DrrProjector
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Lib"))
-from phantoms_analytic import LIMB, SMOOTH_LIMB, line_integrals, voxelised  # noqa: E402
+from phantoms_analytic import LIMB, SMOOTH_LIMB, line_integrals, relative_rms, voxelised  # noqa: E402
+from rtk_joseph import camera_of, one_thread, rtk_geometry, rtk_projector  # noqa: E402
 
 EXTENT_MM = 204.8
 REPEATS = 5
 PHANTOMS = (("smooth", SMOOTH_LIMB), ("sharp", LIMB))
 
 
-def rtk_geometry():
-    geometry = rtk.ThreeDCircularProjectionGeometry.New()
-    # Source to isocentre, SDD, gantry, detector offsets, out-of-plane and in-plane angle: nothing aligned to voxels.
-    geometry.AddProjection(700.0, 1020.0, 37.0, 3.0, -5.0, 11.0, 4.0, 0.0, 0.0)
-    return geometry
-
-
-def camera_of(geometry, pixels: int, spacing: float) -> XRayCamera:
-    """RTK's first projection as a camera: its detector coordinates (u, v) in mm, first pixel at -(n - 1) / 2."""
-    matrix = geometry.GetProjectionCoordinatesToFixedSystemMatrix(0)
-    to_world = np.array([[matrix(row, column) for column in range(4)] for row in range(4)])
-    first = -(pixels - 1) / 2 * spacing
-    origin = to_world @ [first, first, 0.0, 1.0]
-    source = np.array(geometry.GetSourcePosition(0))[:3]
-    return XRayCamera(source, origin[:3], to_world[:3, 0], to_world[:3, 1], (spacing, spacing), (pixels, pixels))
-
-
-def rtk_projector(volume: np.ndarray, voxel: float, geometry, pixels: int, spacing: float):
-    image = itk.image_from_array(volume)
-    image.SetSpacing([voxel] * 3)
-    image.SetOrigin([-(n - 1) / 2 * voxel for n in volume.shape[::-1]])
-    first = -(pixels - 1) / 2 * spacing
-    empty = itk.image_from_array(np.zeros((1, pixels, pixels), np.float32))
-    empty.SetSpacing([spacing, spacing, 1.0])
-    empty.SetOrigin([first, first, 0.0])
-    kind = type(empty)
-
-    def project() -> np.ndarray:
-        projector = rtk.JosephForwardProjectionImageFilter[kind, kind].New()
-        projector.SetInput(0, empty)
-        projector.SetInput(1, image)
-        projector.SetGeometry(geometry)
-        projector.InPlaceOff()
-        projector.Update()
-        return itk.array_from_image(projector.GetOutput())[0]
-
-    return project
-
-
-def relative_rms(found: np.ndarray, truth: np.ndarray) -> float:
-    return float(np.sqrt(np.mean((found - truth) ** 2) / np.mean(truth**2)))
-
-
 def run(name: str, phantom, count: int) -> float:
     """Print one line; returns our error over RTK's."""
     pixels, spacing, voxel = count, 300.0 / count, EXTENT_MM / count
     geometry = rtk_geometry()
-    camera = camera_of(geometry, pixels, spacing)
+    camera = camera_of(geometry, (pixels, pixels), spacing)
     to_lps = np.diag([voxel, voxel, voxel, 1.0])
     to_lps[:3, 3] = -(count - 1) / 2 * voxel
     volume = voxelised(phantom, (count,) * 3, to_lps)
     truth = line_integrals(phantom, camera)
     projector = DrrProjector(volume, to_lps)
     engines = {
-        "RTK Joseph": rtk_projector(volume, voxel, geometry, pixels, spacing),
+        "RTK Joseph": rtk_projector(volume, voxel, geometry, (pixels, pixels), spacing),
         "XRayTo3D": lambda: projector(camera, np.eye(4)).numpy(),
     }
     errors = {engine: relative_rms(project(), truth) for engine, project in engines.items()}
@@ -105,7 +60,7 @@ def run(name: str, phantom, count: int) -> float:
 
 def main() -> None:
     torch.set_num_threads(1)
-    itk.MultiThreaderBase.SetGlobalMaximumNumberOfThreads(1)
+    one_thread()
     ratios = [run(name, phantom, n) for n in (128, 256) for name, phantom in PHANTOMS]
     print(f"largest ratio of errors {max(ratios):.3f} (wanted: at most 1.05)")
 

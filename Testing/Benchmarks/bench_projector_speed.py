@@ -43,54 +43,12 @@ from phantoms_analytic import (  # noqa: E402
     relative_rms,
     voxelised,
 )
+from rtk_joseph import camera_of, one_thread, rtk_geometry, rtk_projector  # noqa: E402
 
 EXTENT_MM = 204.8
 PHANTOMS = {"smooth": SMOOTH_LIMB, "limb": LIMB, "bones": LIMB[1:]}
 MOTION = CentredMotion((3.0, -5.0, 2.0))
 IDENTITY = RigidPose.identity()
-
-
-def rtk_geometry():
-    from itk import RTK as rtk
-
-    geometry = rtk.ThreeDCircularProjectionGeometry.New()
-    # Source to isocentre, SDD, gantry, detector offsets, out-of-plane and in-plane angle: nothing aligned to voxels.
-    geometry.AddProjection(700.0, 1020.0, 37.0, 3.0, -5.0, 11.0, 4.0, 0.0, 0.0)
-    return geometry
-
-
-def camera_of(geometry, size: tuple[int, int], spacing: float) -> XRayCamera:
-    """RTK's first projection as a camera: its detector coordinates (u, v) in mm, centred."""
-    matrix = geometry.GetProjectionCoordinatesToFixedSystemMatrix(0)
-    to_world = np.array([[matrix(row, column) for column in range(4)] for row in range(4)])
-    first = [-(n - 1) / 2 * spacing for n in size]
-    origin = to_world @ [*first, 0.0, 1.0]
-    source = np.array(geometry.GetSourcePosition(0))[:3]
-    return XRayCamera(source, origin[:3], to_world[:3, 0], to_world[:3, 1], (spacing, spacing), size)
-
-
-def rtk_projector(volume: np.ndarray, voxel: float, geometry, size: tuple[int, int], spacing: float):
-    import itk
-    from itk import RTK as rtk
-
-    image = itk.image_from_array(volume)
-    image.SetSpacing([voxel] * 3)
-    image.SetOrigin([-(n - 1) / 2 * voxel for n in volume.shape[::-1]])
-    empty = itk.image_from_array(np.zeros((1, *size[::-1]), np.float32))
-    empty.SetSpacing([spacing, spacing, 1.0])
-    empty.SetOrigin([*(-(n - 1) / 2 * spacing for n in size), 0.0])
-    kind = type(empty)
-
-    def project() -> np.ndarray:
-        projector = rtk.JosephForwardProjectionImageFilter[kind, kind].New()
-        projector.SetInput(0, empty)
-        projector.SetInput(1, image)
-        projector.SetGeometry(geometry)
-        projector.InPlaceOff()
-        projector.Update()
-        return itk.array_from_image(projector.GetOutput())[0]
-
-    return project
 
 
 def interleaved(engines: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
@@ -206,9 +164,8 @@ def main() -> None:
     if options.sweep:
         sweep("smooth")
         sweep("limb")
-    import itk
 
-    itk.MultiThreaderBase.SetGlobalMaximumNumberOfThreads(1)
+    one_thread()
     for count in (128, 256):
         for name in PHANTOMS:
             run(name, count, (count, count), options.repeats)
