@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
 
 import numpy as np
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
-from XRayTo3DLib.dataset.phantoms.anatomy import Anatomy, make_anatomy
-from XRayTo3DLib.dataset.phantoms.fields import Field
+from XRayTo3DLib.dataset.phantoms import tissue
+from XRayTo3DLib.dataset.phantoms.anatomy import make_anatomy
+from XRayTo3DLib.dataset.phantoms.carpals import DISTAL_END
 from XRayTo3DLib.dataset.phantoms.landmarks import find_landmarks
-from XRayTo3DLib.dataset.phantoms.meshing import join_meshes, mesh_field
+from XRayTo3DLib.dataset.phantoms.meshing import mesh_parts
 from XRayTo3DLib.dataset.phantoms.render import LABELS, Scene, render_ct
-from XRayTo3DLib.dataset.phantoms.shape import ForearmShape
+from XRayTo3DLib.dataset.phantoms.shape import ForearmShape, PersonShape
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.imaging.types import CtVolume
@@ -26,21 +27,23 @@ MINIMUM_LENGTH, MAXIMUM_LENGTH = 60.0, 200.0
 
 @dataclass(frozen=True, eq=False)
 class PhantomCase:
-    """A synthetic forearm. Frame LPS mm: origin at the centre of the radius' joint surface, +z distal, -y volar.
+    """A synthetic forearm, knee or hip, in LPS mm.
 
-    The hand is raised with the palm forward: radial is +x in a right forearm and -x in a left one.
+    A forearm's origin is the centre of the radius' joint surface, +z distal, -y volar: the hand is raised with the
+    palm forward, radial is +x in a right forearm and -x in a left one. Knee and hip: see :func:`make_knee`,
+    :func:`make_hip`.
 
     Attributes:
         shape: The parameters it was made from.
-        ct: HU and labels radius 1, ulna 2, carpals 3.
+        ct: HU and labels, in a forearm radius 1, ulna 2, carpals 3.
         landmarks: Name to point (3,), LPS mm.
-        meshes: "radius", "ulna" and, if asked for, "carpals": closed surfaces, LPS mm, outward normals.
+        meshes: By bone ("radius", "ulna" and, if asked for, "carpals"): closed surfaces, LPS mm, outward normals.
         seed: Seed of the texture.
         name: Short name.
         synthetic: Always true.
     """
 
-    shape: ForearmShape
+    shape: PersonShape
     ct: CtVolume
     landmarks: dict[str, FloatArray]
     meshes: dict[str, vtkPolyData]
@@ -76,36 +79,37 @@ def make_forearm(
         InputError: Spacing or length out of range.
     """
     shape = ForearmShape() if shape is None else shape
-    steps = _checked_spacing(spacing, length_mm, mesh_spacing)
+    steps = checked_spacing(spacing, mesh_spacing)
+    if not MINIMUM_LENGTH <= length_mm <= MAXIMUM_LENGTH:
+        raise InputError(f"phantom length {length_mm:g} mm is outside {MINIMUM_LENGTH:g} to {MAXIMUM_LENGTH:g} mm.")
     anatomy = make_anatomy(shape, length_mm, carpals)
     mirror = np.array([1.0 if shape.side == "right" else -1.0, 1.0, 1.0])
-    meshes = _meshes(anatomy, mirror, mesh_spacing)
+    meshes = mesh_parts(anatomy.parts, float(mirror[0]), mesh_spacing)
     points = {bone: points_of(meshes[bone]) * mirror for bone in ("radius", "ulna")}
     found = find_landmarks(anatomy.radius, anatomy.ulna, points, length_mm)
     landmarks = {landmark: point * mirror for landmark, point in found.items()}
-    scene = Scene(shape, anatomy.parts, steps, length_mm, soft_tissue, carpals)
+    low, high = _box(shape.size, length_mm, carpals)
+    background = partial(tissue.forearm_background, shape, hand=carpals) if soft_tissue else tissue.air
+    scene = Scene(anatomy.parts, LABELS, steps, low, high, float(mirror[0]), background)
     hu, labels, voxel_to_lps = render_ct(scene, seed)
     names = {bone: value for bone, value in LABELS.items() if bone in meshes}
     ct = CtVolume(hu, voxel_to_lps, labels, names, name, (SYNTHETIC_NOTE, FRAME_NOTE), synthetic=True)
     return PhantomCase(shape, ct, landmarks, meshes, seed, name)
 
 
-def _meshes(anatomy: Anatomy, mirror: FloatArray, spacing: float) -> dict[str, vtkPolyData]:
-    grouped: dict[str, list[Any]] = {}
-    for part in anatomy.parts:
-        low, high = np.sort([part.low * mirror, part.high * mirror], axis=0)
-        grouped.setdefault(part.label, []).append(mesh_field(_mirrored(part.field, mirror[0]), low, high, spacing))
-    return {label: join_meshes(meshes) for label, meshes in grouped.items()}
+def _box(size: float, length: float, hand: bool) -> tuple[FloatArray, FloatArray]:
+    """Corners of the volume of a right forearm, mm; it begins exactly at the proximal cut."""
+    low = np.array([-53.0 * size, -36.0 * size, -length])
+    return low, np.array([(56.0 if hand else 38.0) * size, 34.0 * size, (DISTAL_END if hand else 18.0) * size])
 
 
-def _mirrored(field: Field, sign: float) -> Field:
-    return lambda x, y, z: field(sign * x, y, z)
+def checked_spacing(spacing: float | tuple[float, float, float], mesh_spacing: float) -> FloatArray:
+    """Voxel size (3,) mm of a phantom.
 
-
-def _checked_spacing(spacing: Any, length: float, mesh_spacing: float) -> FloatArray:
+    Raises:
+        InputError: Voxels outside 0.1 to 5 mm or meshes outside 0.1 to 3 mm.
+    """
     steps = np.broadcast_to(np.asarray(spacing, dtype=np.float64), (3,))
     if not np.all((steps >= 0.1) & (steps <= 5.0)) or not 0.1 <= mesh_spacing <= 3.0:
         raise InputError(f"phantom spacing {spacing} mm cannot be used; give 0.1 to 5 mm (meshes 0.1 to 3 mm).")
-    if not MINIMUM_LENGTH <= length <= MAXIMUM_LENGTH:
-        raise InputError(f"phantom length {length:g} mm is outside {MINIMUM_LENGTH:g} to {MAXIMUM_LENGTH:g} mm.")
     return steps

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from vtkmodules.util.numpy_support import numpy_to_vtk
 from vtkmodules.vtkCommonDataModel import vtkImageData, vtkPolyData
@@ -12,6 +14,7 @@ from vtkmodules.vtkFiltersCore import (
     vtkPolyDataNormals,
 )
 
+from XRayTo3DLib.dataset.phantoms.anatomy import Part
 from XRayTo3DLib.dataset.phantoms.fields import Field
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.shape.surfaces import set_field_text
@@ -41,6 +44,26 @@ def mesh_field(field: Field, low: FloatArray, high: FloatArray, spacing: float) 
     image.SetSpacing(spacing, spacing, spacing)
     image.GetPointData().SetScalars(numpy_to_vtk(np.maximum(values, ends).astype(np.float32).ravel(), deep=True))
     return _mark_synthetic(_contour(image))
+
+
+def mesh_parts(parts: Sequence[Part], mirror: float, spacing: float) -> dict[str, vtkPolyData]:
+    """One closed mesh per label of bones given for the right side.
+
+    Args:
+        parts: The bones in the frame of the right side.
+        mirror: +1 for a right limb, -1 for a left one.
+        spacing: Sampling, mm.
+    """
+    sign = np.array([mirror, 1.0, 1.0])
+    grouped: dict[str, list[vtkPolyData]] = {}
+    for part in parts:
+        low, high = np.sort([part.low * sign, part.high * sign], axis=0)
+        grouped.setdefault(part.label, []).append(mesh_field(_mirrored(part.field, mirror), low, high, spacing))
+    return {label: join_meshes(meshes) for label, meshes in grouped.items()}
+
+
+def _mirrored(field: Field, sign: float) -> Field:
+    return lambda x, y, z: field(sign * x, y, z)
 
 
 def join_meshes(meshes: list[vtkPolyData]) -> vtkPolyData:

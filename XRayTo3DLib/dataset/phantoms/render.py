@@ -1,7 +1,8 @@
-"""Paint the synthetic forearm into a CT: anti-aliased Hounsfield units and a label map."""
+"""Paint a synthetic limb into a CT: anti-aliased Hounsfield units and a label map."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +11,10 @@ from numpy.typing import NDArray
 
 from XRayTo3DLib.dataset.phantoms import tissue
 from XRayTo3DLib.dataset.phantoms.anatomy import Part
-from XRayTo3DLib.dataset.phantoms.carpals import DISTAL_END
-from XRayTo3DLib.dataset.phantoms.shape import ForearmShape
 from XRayTo3DLib.geometry.frames import FloatArray
 
 LABELS = {"radius": 1, "ulna": 2, "carpals": 3}
-"""Values of the label map."""
+"""Values of the label map of a forearm."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,25 +22,22 @@ class Scene:
     """What to paint and on which grid.
 
     Attributes:
-        shape: The person.
-        parts: The bones, in the frame of a right forearm.
+        parts: The bones, in the frame of a right limb.
+        label_values: Value in the label map of each part's label.
         steps: (3,) voxel size along x, y, z, mm.
-        length: How far the volume reaches proximally of the joint, mm.
-        soft_tissue: Whether there is skin, fat and muscle.
-        hand: Whether the volume reaches into the hand.
+        low: (3,) lower corner of the volume of a right limb, mm; the first voxels begin exactly there.
+        high: (3,) upper corner, mm.
+        mirror: +1 for a right limb, -1 for a left one.
+        background: HU of everything but bone, as f(random generator, x, y, z, voxel width).
     """
 
-    shape: ForearmShape
-    parts: list[Part]
+    parts: Sequence[Part]
+    label_values: Mapping[str, int]
     steps: FloatArray
-    length: float
-    soft_tissue: bool
-    hand: bool
-
-    @property
-    def mirror(self) -> float:
-        """+1 for a right forearm, -1 for a left one."""
-        return 1.0 if self.shape.side == "right" else -1.0
+    low: FloatArray
+    high: FloatArray
+    mirror: float
+    background: Callable[..., NDArray[np.float32]]
 
     @property
     def width(self) -> float:
@@ -49,12 +45,9 @@ class Scene:
         return float(np.prod(self.steps) ** (1 / 3))
 
     def axes(self) -> list[FloatArray]:
-        """Voxel centres along x, y, z, LPS mm; the first slice begins exactly at the proximal cut."""
-        size = self.shape.size
-        low = np.array([-53.0 * size, -36.0 * size, -self.length])
-        high = np.array([(56.0 if self.hand else 38.0) * size, 34.0 * size, (DISTAL_END if self.hand else 18.0) * size])
-        counts = np.maximum(np.floor((high - low) / self.steps).astype(int), 1)
-        x, y, z = (low[axis] + self.steps[axis] * (np.arange(counts[axis]) + 0.5) for axis in range(3))
+        """Voxel centres along x, y, z, LPS mm."""
+        counts = np.maximum(np.floor((self.high - self.low) / self.steps).astype(int), 1)
+        x, y, z = (self.low[axis] + self.steps[axis] * (np.arange(counts[axis]) + 0.5) for axis in range(3))
         return [x if self.mirror > 0 else -x[::-1], y, z]
 
 
@@ -62,21 +55,13 @@ def render_ct(scene: Scene, seed: int) -> tuple[NDArray[np.float32], NDArray[np.
     """HU and labels (slices, rows, columns) and the voxel-to-LPS matrix (4, 4), mm."""
     rng = np.random.default_rng(seed)
     axes = scene.axes()
-    hu = _background(scene, rng, axes)
+    hu = scene.background(rng, *_open_grid(axes, scene.mirror), scene.width)
     labels = np.zeros(hu.shape, dtype=np.uint8)
     for part in scene.parts:
         _paint(scene, part, tissue.Texture(rng, (1.2, 4.0), (4.0, 16.0), 36), axes, hu, labels)
     matrix = np.diag([*scene.steps, 1.0])
     matrix[:3, 3] = [axis[0] for axis in axes]
     return np.round(hu), labels, matrix
-
-
-def _background(scene: Scene, rng: np.random.Generator, axes: list[FloatArray]) -> NDArray[np.float32]:
-    x, y, z = _open_grid(axes, scene.mirror)
-    if not scene.soft_tissue:
-        return np.full((z.size, y.size, x.size), tissue.AIR, dtype=np.float32)
-    skin = tissue.skin_field(scene.shape, x, y, z, scene.hand)
-    return tissue.soft_tissue_hu(scene.shape, rng, x, y, z, skin, scene.width)
 
 
 def _paint(scene: Scene, part: Part, texture: tissue.Texture, axes: Any, hu: Any, labels: Any) -> None:
@@ -89,7 +74,7 @@ def _paint(scene: Scene, part: Part, texture: tissue.Texture, axes: Any, hu: Any
     inside = part.hounsfield(texture, x, y, z, close, scene.width)
     block = hu[where]
     block[near] = tissue.blend(block[near], inside, tissue.coverage(close, scene.width))
-    labels[where][values < 0] = LABELS[part.label]
+    labels[where][values < 0] = scene.label_values[part.label]
 
 
 def _open_grid(axes: list[FloatArray], mirror: float) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:

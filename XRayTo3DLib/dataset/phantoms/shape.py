@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -32,6 +32,61 @@ class Parameter:
     source: str
 
 
+@dataclass(frozen=True)
+class PersonShape:
+    """One synthetic person's numbers for one region; base of the shapes, which add a field per parameter.
+
+    Attributes:
+        side: "right" or "left" (the left is the right one mirrored).
+        sex: "female", "male" or "" (only recorded; sizes are in the numbers).
+
+    Raises:
+        InputError: An unknown side or sex, or a value outside its range in ``population``.
+    """
+
+    region: ClassVar[str]
+    population: ClassVar[dict[str, Parameter]]
+
+    side: str = "right"
+    sex: str = ""
+
+    def __post_init__(self) -> None:
+        if self.side not in SIDES:
+            raise InputError(f"{self.region} side {self.side!r} is not known; use right or left.")
+        if self.sex not in ("", *SEXES):
+            raise InputError(f"{self.region} sex {self.sex!r} is not known; use female, male or leave it empty.")
+        for name, parameter in self.population.items():
+            value = getattr(self, name)
+            if not parameter.low <= value <= parameter.high:
+                limits = f"{parameter.low:g} to {parameter.high:g}"
+                raise InputError(f"{self.region} {name} = {value:g} {parameter.unit} is outside {limits}.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as JSON types."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def sample(cls, rng: np.random.Generator, sex: str | None = None, side: str | None = None) -> Self:
+        """Draw a person: one size factor for all lengths, independent variation on top, clipped at 2.5 SD.
+
+        Args:
+            rng: Source of randomness; the same state gives the same person.
+            sex: "female", "male" or ``None`` to draw it.
+            side: "right", "left" or ``None`` to draw it.
+        """
+        drawn_sex, drawn_side = str(rng.choice(SEXES)), str(rng.choice(SIDES))
+        sex, side = sex or drawn_sex, side or drawn_side
+        if sex not in SEXES:
+            raise InputError(f"{cls.region} sex {sex!r} is not known; use female or male.")
+        size = SIZE[sex] + SIZE_SD * float(np.clip(rng.standard_normal(), -2.0, 2.0))
+        values = {}
+        for name, parameter in cls.population.items():
+            mean = parameter.mean * (size if parameter.follows_size else 1.0)
+            draw = mean + parameter.sd * float(np.clip(rng.standard_normal(), -2.5, 2.5))
+            values[name] = round(float(np.clip(draw, parameter.low, parameter.high)), 4)
+        return cls(side=side, sex=sex, **values)
+
+
 POPULATION: dict[str, Parameter] = {
     "volar_tilt": Parameter(11.0, 4.0, -25.0, 28.0, "deg", False, "Gartland & Werley 1951; Friberg & Lundstrom 1976"),
     "radial_inclination": Parameter(23.0, 2.5, 5.0, 33.0, "deg", False, "Gartland & Werley 1951; Schuind et al. 1992"),
@@ -57,7 +112,7 @@ POPULATION: dict[str, Parameter] = {
 
 
 @dataclass(frozen=True)
-class ForearmShape:
+class ForearmShape(PersonShape):
     """One synthetic person's distal forearm. SYNTHETIC: no real anatomy is behind it.
 
     Lengths in mm, angles in degrees. Means and standard deviations for adults; those marked ~ are approximate
@@ -92,8 +147,9 @@ class ForearmShape:
         InputError: An unknown side or sex, or a value outside its range in :data:`POPULATION`.
     """
 
-    side: str = "right"
-    sex: str = ""
+    region: ClassVar[str] = "forearm"
+    population: ClassVar[dict[str, Parameter]] = POPULATION
+
     volar_tilt: float = 11.0
     radial_inclination: float = 23.0
     distal_width: float = 31.0
@@ -114,44 +170,7 @@ class ForearmShape:
     wrist_fat: float = 3.0
     trabecular_hu: float = 270.0
 
-    def __post_init__(self) -> None:
-        if self.side not in SIDES:
-            raise InputError(f"forearm side {self.side!r} is not known; use right or left.")
-        if self.sex not in ("", *SEXES):
-            raise InputError(f"forearm sex {self.sex!r} is not known; use female, male or leave it empty.")
-        for name, parameter in POPULATION.items():
-            value = getattr(self, name)
-            if not parameter.low <= value <= parameter.high:
-                raise InputError(
-                    f"forearm {name} = {value:g} {parameter.unit} is outside {parameter.low:g} to {parameter.high:g}."
-                )
-
     @property
     def size(self) -> float:
         """Size relative to the mean adult, from the width of the radius."""
         return self.distal_width / POPULATION["distal_width"].mean
-
-    def to_dict(self) -> dict[str, Any]:
-        """All fields as JSON types."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
-
-    @classmethod
-    def sample(cls, rng: np.random.Generator, sex: str | None = None, side: str | None = None) -> ForearmShape:
-        """Draw a person: one size factor for all lengths, independent variation on top, clipped at 2.5 SD.
-
-        Args:
-            rng: Source of randomness; the same state gives the same person.
-            sex: "female", "male" or ``None`` to draw it.
-            side: "right", "left" or ``None`` to draw it.
-        """
-        drawn_sex, drawn_side = str(rng.choice(SEXES)), str(rng.choice(SIDES))
-        sex, side = sex or drawn_sex, side or drawn_side
-        if sex not in SEXES:
-            raise InputError(f"forearm sex {sex!r} is not known; use female or male.")
-        size = SIZE[sex] + SIZE_SD * float(np.clip(rng.standard_normal(), -2.0, 2.0))
-        values = {}
-        for name, parameter in POPULATION.items():
-            mean = parameter.mean * (size if parameter.follows_size else 1.0)
-            draw = mean + parameter.sd * float(np.clip(rng.standard_normal(), -2.5, 2.5))
-            values[name] = round(float(np.clip(draw, parameter.low, parameter.high)), 4)
-        return cls(side=side, sex=sex, **values)

@@ -1,4 +1,4 @@
-"""Hounsfield units of the synthetic forearm: air, skin, fat, muscle, cortical and trabecular bone, marrow."""
+"""Hounsfield units of synthetic limbs: air, skin, fat, muscle, cortical and trabecular bone, marrow."""
 
 from __future__ import annotations
 
@@ -79,37 +79,68 @@ def skin_field(shape: ForearmShape, x: Any, y: Any, z: Any, thumb: bool) -> NDAr
 
 
 def _sleeve(shape: ForearmShape, x: Any, y: Any, z: Any) -> NDArray[np.float32]:
-    profile = PchipInterpolator(ENVELOPE[:, 0], ENVELOPE[:, 1:])(np.clip(np.asarray(z) / shape.size, -130, 60))
-    half_x, half_y, centre_x, centre_y = np.moveaxis(profile * shape.size, -1, 0).astype(np.float32)
-    extra = np.float32(shape.wrist_fat - 3.0)
-    half_x, half_y = half_x + extra, half_y + extra
+    return sleeve(ENVELOPE * shape.size, shape.wrist_fat - 3.0, x, y, z)
+
+
+def sleeve(envelope: Any, extra: float, x: Any, y: Any, z: Any) -> NDArray[np.float32]:
+    """Signed distance to a limb's skin, mm.
+
+    Args:
+        envelope: (N, 5) z, half width, half depth, centre x, centre y, mm; constant beyond its ends.
+        extra: Added to both half axes, mm.
+        x, y, z: Coordinates, mm.
+    """
+    profile = PchipInterpolator(envelope[:, 0], envelope[:, 1:])(np.clip(z, envelope[0, 0], envelope[-1, 0]))
+    half_x, half_y, centre_x, centre_y = np.moveaxis(profile, -1, 0).astype(np.float32)
+    half_x, half_y = half_x + np.float32(extra), half_y + np.float32(extra)
     u, v = np.abs(x - centre_x) / half_x, np.abs(y - centre_y) / half_y
     norm = np.sqrt(np.sqrt(u * u * u * u + v * v * v * v + 1.1 * u * u * v * v) + 1e-6)
     slope = np.sqrt((u / half_x) ** 2 + (v / half_y) ** 2) / norm + 1e-4
     return ((norm - 1.0) / slope).astype(np.float32)
 
 
-def soft_tissue_hu(
-    shape: ForearmShape, rng: np.random.Generator, x: Any, y: Any, z: Any, skin: NDArray[Any], width: float
+def air(rng: np.random.Generator, x: Any, y: Any, z: Any, width: float) -> NDArray[np.float32]:
+    """No soft tissue: HU of air at open grid coordinates (mm); draws nothing from ``rng``."""
+    return np.full(np.broadcast_shapes(x.shape, y.shape, z.shape), AIR, dtype=np.float32)
+
+
+def forearm_background(
+    shape: ForearmShape, rng: np.random.Generator, x: Any, y: Any, z: Any, width: float, hand: bool
 ) -> NDArray[np.float32]:
-    """HU of everything but bone at points whose signed distance to the skin is ``skin`` (mm)."""
-    coarse = Texture(rng, (6.0, 16.0), (40.0, 90.0), 6)
+    """HU of a forearm's skin, fat and muscle at coordinates in mm."""
+    skin = skin_field(shape, x, y, z, hand)
     muscular = np.clip((-z - 20.0) / 60.0, 0.0, 1.0)
-    fascia = shape.wrist_fat + SKIN_THICKNESS
+    return soft_tissue_hu(rng, x, y, z, skin, shape.wrist_fat, muscular, width)
+
+
+def soft_tissue_hu(
+    rng: np.random.Generator, x: Any, y: Any, z: Any, skin: NDArray[Any], fat: float, muscular: Any, width: float
+) -> NDArray[np.float32]:
+    """HU of everything but bone.
+
+    Args:
+        rng: Source of the texture.
+        x, y, z: Coordinates, mm.
+        skin: Signed distance to the skin, mm.
+        fat: Thickness of the subcutaneous fat, mm.
+        muscular: How muscular it is inside, from 0 (tendons) to 1.
+        width: Voxel width, mm.
+    """
+    coarse = Texture(rng, (6.0, 16.0), (40.0, 90.0), 6)
     pattern = coarse(x, y, z)
     inside = TENDON + (MUSCLE - TENDON) * muscular + 7.0 * np.clip(pattern, -2, 2)
     hu = blend(np.full_like(skin, AIR), SKIN, coverage(skin, width))
     hu = blend(hu, FAT, coverage(skin + SKIN_THICKNESS, width))
-    return blend(hu, inside, coverage(skin + fascia, width))
+    return blend(hu, inside, coverage(skin + fat + SKIN_THICKNESS, width))
 
 
 def long_bone_hu(
-    shape: ForearmShape, texture: Texture, x: Any, y: Any, z: Any, field: Any, joint: Any, flare: float, width: float
+    shape: Any, texture: Texture, x: Any, y: Any, z: Any, field: Any, joint: Any, flare: float, width: float
 ) -> NDArray[np.float32]:
-    """HU inside the radius or ulna: cortex that thickens to the shaft, trabeculae that fade into marrow.
+    """HU inside a long bone: cortex that thickens to the shaft, trabeculae that fade into marrow.
 
     Args:
-        shape: The person.
+        shape: The person: cortex and metaphyseal_cortex (mm), trabecular_hu.
         texture: Pattern of the trabeculae.
         x, y, z: Coordinates, mm.
         field: Signed distance to the bone's surface, mm.
@@ -129,8 +160,15 @@ def long_bone_hu(
 
 
 def short_bone_hu(
-    cortex: float, texture: Texture, x: Any, y: Any, z: Any, field: NDArray[Any], width: float
+    cortex: float,
+    texture: Texture,
+    x: Any,
+    y: Any,
+    z: Any,
+    field: NDArray[Any],
+    width: float,
+    trabecular: float = CARPAL_TRABECULAR,
 ) -> NDArray[np.float32]:
-    """HU inside a carpal or metacarpal base: a thin cortex (mm) around trabecular bone."""
-    inside = CARPAL_TRABECULAR * np.clip(1.0 + 0.45 * texture(x, y, z), 0.1, 2.4)
+    """HU inside a short or flat bone: a thin cortex (mm) around trabecular bone of a given mean HU."""
+    inside = trabecular * np.clip(1.0 + 0.45 * texture(x, y, z), 0.1, 2.4)
     return blend(np.full_like(field, CORTICAL_THIN), inside, coverage(field + cortex, width))
