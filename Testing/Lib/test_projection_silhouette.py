@@ -94,6 +94,13 @@ def test_a_needle_between_pixel_centres_is_seen_only_by_touch() -> None:
     assert touched.any(axis=0).sum() == 41 and set(np.nonzero(touched)[0]) <= {30, 31}
 
 
+def test_a_triangle_without_area_casts_the_shadow_of_a_line() -> None:
+    line = [[0, 2, 2]]
+    assert mesh_silhouette(flat_camera(), SQUARE, line).sum() <= 40
+    assert 40 <= mesh_silhouette(flat_camera(), SQUARE, line, touching=True).sum() <= 130
+    assert mesh_silhouette(flat_camera(), SQUARE, [*TWO, [0, 2, 2]]).sum() == 1600
+
+
 def test_the_shadow_agrees_with_the_drr_of_the_same_thing() -> None:
     camera = looking_camera((130, 120), 1.0)
     pose = RigidPose.from_rotation((20, -35, 10), (5, 8, -6))

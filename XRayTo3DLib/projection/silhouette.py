@@ -78,7 +78,9 @@ def _fill_part(mask: Any, corners: Any, low: Any, extent: Any, area: Any, reach:
     inside = np.ones(len(x), dtype=bool)
     for start, end in ((a, b), (b, c), (c, a)):
         slack = reach * np.abs(end - start).sum(axis=1)
-        inside &= turn * _edge(start, end, x, y) >= -slack
+        edge = _edge(start, end, x, y)
+        # A triangle without area has no inside: only its line counts.
+        inside &= np.where(turn == 0, -np.abs(edge), turn * edge) >= -slack
     mask[y[inside], x[inside]] = True
 
 
