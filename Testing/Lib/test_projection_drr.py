@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -34,6 +36,13 @@ SMOOTH: tuple[Shape, ...] = (
 )
 POSE = RigidPose.from_rotation((12, -7, 20), (3, -4, 5))
 CAMERA = looking_camera((48, 40), 3.0)
+
+
+@pytest.fixture(autouse=True, params=[True, False], ids=["shear-warp", "joseph"])
+def _method(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test here with both methods of the torch engine."""
+    both = functools.partial(drr.DrrProjector, shear_warp=request.param)
+    monkeypatch.setattr(sys.modules[__name__], "DrrProjector", both)
 
 
 def render(volume: Any, grid: Any, camera: XRayCamera = CAMERA, pose: RigidPose = POSE) -> np.ndarray:

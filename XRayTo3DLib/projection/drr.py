@@ -3,6 +3,9 @@
 Joseph's method in torch: rays march along the volume axis they are most parallel to, every slice is sampled
 bilinearly, and the sum is scaled by the path length per slice (Joseph, IEEE TMI 1:192, 1982). It runs on the CPU and
 CUDA, in batches of poses, and gradients flow to pose, camera motion (through the pose) and voxel values.
+
+On the CPU a shear-warp (``torch_shear_warp``) draws what it can, several times as fast and within 0.3 %: everything but
+volumes that want gradients and unusual beams.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.geometry.frames import matrix
 from XRayTo3DLib.projection.ray_bundle import MarchingRays, VoxelRays, pixel_grid
+from XRayTo3DLib.projection.shear_warp_views import Tangents, VoxelView
+from XRayTo3DLib.projection.torch_shear_warp import PictureOfPose, TorchShearWarp
 
 SAMPLES_PER_CHUNK = 2_000_000
 """Bilinear samples taken at once: bounds memory (about 40 bytes each with gradients) whatever the volume's size."""
@@ -34,12 +39,15 @@ class DrrProjector:
             receives them.
         voxel_to_lps: (4, 4) voxel centres (column, row, slice, 1) to CT points, LPS mm.
         device: Where to compute, for instance "cpu" or "cuda".
+        shear_warp: Whether a shear-warp may draw on the CPU; else all is Joseph's method.
 
     Raises:
         InputError: ``mu`` is not a volume, not finite or empty (nothing but air).
     """
 
-    def __init__(self, mu: Any, voxel_to_lps: Any, device: str | torch.device = "cpu") -> None:
+    def __init__(
+        self, mu: Any, voxel_to_lps: Any, device: str | torch.device = "cpu", *, shear_warp: bool = True
+    ) -> None:
         self.device = torch.device(device)
         volume = torch.as_tensor(mu, dtype=torch.float32, device=self.device)
         if volume.ndim != 3:
@@ -57,6 +65,8 @@ class DrrProjector:
         self._lps_to_voxel = torch.as_tensor(np.linalg.inv(padded_to_lps), dtype=torch.float64, device=self.device)
         self._corners = _corners(self._volume.shape) @ padded_to_lps[:3, :3].T + padded_to_lps[:3, 3]
         self._by_axis: dict[int, Tensor] = {}
+        fast = shear_warp and self.device.type == "cpu" and not volume.requires_grad
+        self._shear_warp = TorchShearWarp(self._volume) if fast else None
 
     def __call__(self, camera: XRayCamera, pose: Any) -> Tensor:
         """DRR under one pose or a batch.
@@ -91,6 +101,11 @@ class DrrProjector:
             (rows, columns) line integrals and (P, rows, columns) derivatives per unit of each parameter.
         """
         base = self._as_poses(pose)
+        if base.ndim != 2:
+            raise InputError(f"derivatives are of one pose at a time, (4, 4), not shape {tuple(base.shape)}.")
+        fast = self._fast_with_jacobian(camera, base, motion)
+        if fast is not None:
+            return fast
         window = self._window(camera, base)
         columns, rows = camera.size
         if window is None:
@@ -132,6 +147,9 @@ class DrrProjector:
     # ---- one pose -----------------------------------------------------------------------------------------
 
     def _project(self, camera: XRayCamera, pose: Tensor) -> Tensor:
+        fast = self._fast(camera, pose)
+        if fast is not None:
+            return fast
         columns, rows = camera.size
         window = self._window(camera, pose)
         if window is None:
@@ -143,6 +161,32 @@ class DrrProjector:
         voxel_rays = VoxelRays(near, pose, self._lps_to_voxel)
         image = self._line_integrals(voxel_rays, pixels).float().reshape(height, width)
         return functional.pad(image, (column, columns - column - width, row, rows - row - height))
+
+    def _fast(self, camera: XRayCamera, pose: Tensor) -> Tensor | None:
+        """(rows, columns) by shear-warp, or None where that cannot be."""
+        if self._shear_warp is None:
+            return None
+        rays = VoxelRays(camera, pose, self._lps_to_voxel)
+        view = VoxelView(rays.source.detach().numpy(), rays.matrix.detach().numpy(), camera.ray_matrix)
+        plan = self._shear_warp.plan(view, camera.size)
+        if plan is None:
+            return None
+        if torch.is_grad_enabled() and pose.requires_grad:
+            return PictureOfPose.apply(rays.source, rays.matrix, self._shear_warp, view.rays_mm, camera.size, plan)
+        with torch.no_grad():
+            return self._shear_warp.picture(view, camera.size, plan)
+
+    def _fast_with_jacobian(self, camera: XRayCamera, pose: Tensor, motion: Any) -> tuple[Tensor, Tensor] | None:
+        if self._shear_warp is None:
+            return None
+        to_voxel, base = self._lps_to_voxel.numpy(), pose.detach().numpy()
+        view = VoxelView.of(camera, base, to_voxel)
+        plan = self._shear_warp.plan(view, camera.size)
+        if plan is None:
+            return None
+        tangents = Tangents.of(camera, base, motion, to_voxel, self._shear_warp.middle - view.source)
+        with torch.no_grad():
+            return self._shear_warp.with_tangents(view, camera.size, plan, tangents)
 
     def _line_integrals(self, voxel_rays: VoxelRays, pixels: Tensor) -> Tensor:
         """(N,) line integrals, each ray along the axis that :func:`_marching_axes` gives it."""

@@ -76,7 +76,7 @@ def _numba_problem() -> str:
     try:
         importlib.import_module("numba")
     except ImportError:
-        return "install numba (pip install XRayTo3DLib[fast]) for DRRs 6 to 40 times as fast on the CPU"
+        return "install numba (pip install XRayTo3DLib[fast]) for DRRs 2 to 10 times as fast on the CPU"
     try:
         importlib.import_module("XRayTo3DLib.projection.shear_warp")
     except Exception as error:  # numba: a version too old for this numpy, or no folder to keep compiled code in

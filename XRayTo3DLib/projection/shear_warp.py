@@ -35,6 +35,7 @@ from XRayTo3DLib.projection.drr import DrrProjector
 from XRayTo3DLib.projection.shear_warp_slabs import Slab, filled_box, make_slab, order_of
 from XRayTo3DLib.projection.shear_warp_sums import sums
 from XRayTo3DLib.projection.shear_warp_threads import share
+from XRayTo3DLib.projection.splines import FILTER, REACH
 
 OVERSAMPLING = 2.0
 """Agrees with the torch engine to 0.3 % on sharp bones in 0.8 mm voxels; 1.5 to 0.5 %, in 3/4 of the time."""
@@ -79,7 +80,7 @@ class ShearWarpProjector:
         shift[:3, 3] = [part.start - 1 for part in reversed(box)]
         self._lps_to_voxel = np.linalg.inv(self._voxel_to_lps @ shift)
         self._pitch = 1.0 / oversampling
-        self._middle = 0.5 * (np.array(self._volume.shape[::-1]) + 1)
+        self._middle = views.middle_of(self._volume.shape)
         self._slabs: dict[int, Slab] = {}
         self._torch: DrrProjector | None = None
         self.fallbacks = 0
@@ -120,30 +121,25 @@ class ShearWarpProjector:
         if base.ndim != 2:
             raise InputError(f"derivatives are of one pose at a time, (4, 4), not shape {base.shape}.")
         view = views.VoxelView.of(camera, base, self._lps_to_voxel)
-        plan = self._plan(view, camera.size)
+        plan = views.plan_of(view, self._volume.shape, self._pitch, camera.size)
         if plan is None:
             return self._fallback().with_jacobian(camera, base.copy(), motion)
         window, weights = plan
-        moved = views.pose_derivatives(motion, base)
+        tangents = views.Tangents.of(camera, base, motion, self._lps_to_voxel, self._middle - view.source)
         columns, rows = camera.size
-        image, derivatives = np.zeros((rows, columns), np.float32), np.zeros((len(moved), rows, columns), np.float32)
-        if window is None:
-            return torch.from_numpy(image), torch.from_numpy(derivatives)
-        sources, rays = views.moved_views(camera, base, moved, self._lps_to_voxel)
-        by_weight = views.weight_derivatives(self._middle - view.source, -sources)
-        for axis, weight in weights.items():
-            order = order_of(axis)
-            tangents = np.concatenate(
-                [sources[:, order], rays[:, order].reshape(-1, 9), by_weight[:, axis, None]], axis=1
-            )
-            self._draw(axis, view, window, weight, image, (tangents, derivatives))
+        image = np.zeros((rows, columns), np.float32)
+        derivatives = np.zeros((len(tangents.sources), rows, columns), np.float32)
+        if window is not None:
+            for axis, weight in weights.items():
+                moved = tangents.ordered(axis, order_of(axis))
+                self._draw(axis, view, window, weight, image, (moved, derivatives))
         return torch.from_numpy(image), torch.from_numpy(derivatives)
 
     # ---- one pose -----------------------------------------------------------------------------------------
 
     def _project(self, camera: XRayCamera, pose: NDArray[np.float64]) -> Tensor:
         view = views.VoxelView.of(camera, pose, self._lps_to_voxel)
-        plan = self._plan(view, camera.size)
+        plan = views.plan_of(view, self._volume.shape, self._pitch, camera.size)
         if plan is None:
             with torch.no_grad():
                 return self._fallback()(camera, pose.copy())
@@ -153,24 +149,6 @@ class ShearWarpProjector:
             for axis, weight in weights.items():
                 self._draw(axis, view, window, weight, image, None)
         return torch.from_numpy(image)
-
-    def _plan(
-        self, view: views.VoxelView, size: tuple[int, int]
-    ) -> tuple[views.Window | None, dict[int, float]] | None:
-        """Window (None: nothing to see) and shares of the axes; None where a shear-warp cannot draw the picture."""
-        shape = self._volume.shape
-        if not views.lies_in_beam(view, shape):
-            return None
-        # Splines reach a little beyond the voxels: by REACH + 2 nodes, further apart on the slices furthest away.
-        margin = (lattices.REACH + 2) * self._pitch * (1 + views.NEARNESS_MAX)
-        window = views.window_of(view, shape, margin, size)
-        if window is None:
-            return None, {}
-        shares = views.axis_weights(self._middle - view.source)
-        weights = {axis: float(share) for axis, share in enumerate(shares) if share > views.WEIGHT_MIN}
-        if not all(views.can_march(view, axis, shape, window) for axis in weights):
-            return None
-        return window, weights
 
     def _draw(
         self,
@@ -183,7 +161,7 @@ class ShearWarpProjector:
     ) -> None:
         """Add ``weight`` times the picture by slices along ``axis``, and its derivatives (tangents, where to)."""
         slab, view, plane = self._slab(axis), view.ordered(order_of(axis)), float(self._middle[axis])
-        lattice = views.lattice_of(slab, view, plane, self._pitch, window, lattices.REACH)
+        lattice = views.lattice_of(slab.ranges, view, plane, self._pitch, window)
         if lattice is None:
             return
         nodes = np.empty((1 if jacobian is None else 3, lattice.rows, lattice.columns), np.float32)
@@ -232,15 +210,15 @@ class ShearWarpProjector:
 def _to_coefficients(nodes: NDArray[np.float32], count: int) -> None:
     """Samples (layers, rows, columns) to spline coefficients, in place, by ``count`` threads."""
     layers, rows, columns = nodes.shape
-    half = np.zeros((layers, rows + 2 * lattices.REACH, columns), np.float32)
+    half = np.zeros((layers, rows + 2 * REACH, columns), np.float32)
 
     def along(first: int, last: int) -> None:
         for layer in range(layers):
-            lattices.filter_along_rows(nodes[layer], lattices.FILTER, first, last, half[layer])
+            lattices.filter_along_rows(nodes[layer], FILTER, first, last, half[layer])
 
     def across(first: int, last: int) -> None:
         for layer in range(layers):
-            lattices.filter_across_rows(half[layer], lattices.FILTER, first, last, nodes[layer])
+            lattices.filter_across_rows(half[layer], FILTER, first, last, nodes[layer])
 
     share(count, rows, ROWS_AT_ONCE, along)
     share(count, rows, ROWS_AT_ONCE, across)

@@ -1,9 +1,8 @@
 """Compiled steps from the shear-warp lattice to the detector: spline coefficients, then one warp per pixel.
 
-The image on the lattice is interpolated by cubic B-splines (Unser, Aldroubi, Eden, IEEE TSP 41:821, 1993), whose
-coefficients are the samples filtered by sqrt(3) z^|n|, z = sqrt(3) - 2; here cut off after ``REACH`` nodes, which keeps
-the result local: nodes further away than REACH + 2 have no say in a pixel. Everything is linear in the samples, so the
-derivatives of the samples, treated the same way, are the exact derivatives of the picture.
+The image on the lattice is interpolated by cubic B-splines, whose coefficients are the samples filtered (``splines``):
+nodes further away than REACH + 2 have no say in a pixel. Everything is linear in the samples, so the derivatives of the
+samples, treated the same way, are the exact derivatives of the picture.
 """
 
 from __future__ import annotations
@@ -13,12 +12,7 @@ import math
 import numpy as np
 from numba import njit
 
-REACH = 5
-"""Nodes to either side in the filter for spline coefficients (its loops are written out); the next weighs 0.0006."""
-_POLE = math.sqrt(3.0) - 2.0
-_RAW = _POLE ** np.abs(np.arange(-REACH, REACH + 1))
-FILTER = (_RAW / _RAW.sum()).astype(np.float32)[REACH:]
-"""(REACH + 1,) one half of the symmetric filter, centre first; all of it adds up to 1."""
+from XRayTo3DLib.projection.splines import REACH
 
 _compiled = njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
 

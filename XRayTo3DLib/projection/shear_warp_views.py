@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from XRayTo3DLib.geometry import XRayCamera
-from XRayTo3DLib.projection.shear_warp_slabs import Slab
+from XRayTo3DLib.projection.splines import REACH
 from XRayTo3DLib.projection.threads import torch_threads
 
 Array = NDArray[np.float64]
@@ -87,6 +87,26 @@ def pose_derivatives(motion: Any, pose: Array) -> Array:
         return torch.func.jacfwd(motion)(zero).permute(2, 0, 1).detach().numpy() @ pose
 
 
+@dataclass(frozen=True)
+class Tangents:
+    """Derivatives by P parameters: of source (P, 3) and rays (P, 3, 3) of a voxel view, of the axes' shares (P, 3)."""
+
+    sources: Array
+    rays: Array
+    shares: Array
+
+    @classmethod
+    def of(cls, camera: XRayCamera, pose: Array, motion: Any, lps_to_voxel: Array, towards: Array) -> Tangents:
+        """Those of a motion after the pose; ``towards``: from the source to the volume's middle, in voxels."""
+        sources, rays = moved_views(camera, pose, pose_derivatives(motion, pose), lps_to_voxel)
+        return cls(sources, rays, weight_derivatives(towards, -sources))
+
+    def ordered(self, axis: int, order: list[int]) -> Array:
+        """(P, 13) for one marching axis: source (3) and rays (9) with voxel axes in another order, and the share."""
+        parts = [self.sources[:, order], self.rays[:, order].reshape(-1, 9), self.shares[:, axis, None]]
+        return np.concatenate(parts, axis=1)
+
+
 # ---- which pixels, which axes -----------------------------------------------------------------------------------
 
 
@@ -148,6 +168,37 @@ def can_march(view: VoxelView, axis: int, shape: tuple[int, ...], window: Window
     return bool(along.min() > 0 and (np.abs(rays) <= SLOPE_MAX * along[:, None]).all())
 
 
+class Plan(NamedTuple):
+    """Pixels to draw (None: nothing to see) and the share of each marching axis."""
+
+    window: Window | None
+    weights: dict[int, float]
+
+
+def plan_of(view: VoxelView, shape: tuple[int, ...], pitch: float, size: tuple[int, int]) -> Plan | None:
+    """How to draw a volume (slices, rows, columns) on a detector of ``size`` (columns, rows), lattices of ``pitch``.
+
+    None where a shear-warp cannot: a source inside or close beside the slab, anything not wholly between source and
+    detector, rays too flat.
+    """
+    if not lies_in_beam(view, shape):
+        return None
+    # Splines reach a little beyond the voxels: by REACH + 2 nodes, further apart on the slices furthest away.
+    window = window_of(view, shape, (REACH + 2) * pitch * (1 + NEARNESS_MAX), size)
+    if window is None:
+        return Plan(None, {})
+    shares = axis_weights(middle_of(shape) - view.source)
+    weights = {axis: float(share) for axis, share in enumerate(shares) if share > WEIGHT_MIN}
+    if not all(can_march(view, axis, shape, window) for axis in weights):
+        return None
+    return Plan(window, weights)
+
+
+def middle_of(shape: tuple[int, ...]) -> Array:
+    """(3,) middle (column, row, slice) of a volume (slices, rows, columns) in a layer of air."""
+    return 0.5 * (np.array(shape[::-1]) + 1)
+
+
 # ---- the lattice ------------------------------------------------------------------------------------------------
 
 
@@ -159,23 +210,26 @@ class Lattice(NamedTuple):
     columns: int
 
 
-def lattice_of(slab: Slab, view: VoxelView, plane: float, pitch: float, window: Window, reach: int) -> Lattice | None:
+def lattice_of(
+    ranges: NDArray[np.integer[Any]], view: VoxelView, plane: float, pitch: float, window: Window
+) -> Lattice | None:
     """Nodes whose splines reach the window and that see voxels; None if there are none.
 
     Nodes lie at whole multiples of ``pitch`` in the volume's own grid, whatever the pose: nothing flickers.
+    ``ranges`` (slices, 4): low and high row, low and high column outside which a slice is empty; zeros if it all is.
     """
-    k = np.flatnonzero(slab.ranges[:, 1] > slab.ranges[:, 0])
+    k = np.flatnonzero(ranges[:, 1] > ranges[:, 0])
     ratio = (k - view.source[2]) / (plane - view.source[2])
     rays = view.through(window)
     start, end = [], []
     for axis, column in ((0, 2), (1, 0)):
         source = view.source[axis]
         seen = source + (plane - view.source[2]) * rays[:, axis] / rays[:, 2]
-        low = source + ((slab.ranges[k, column] - source) / ratio).min()
-        high = source + ((slab.ranges[k, column + 1] - source) / ratio).max()
-        # A pixel takes 4 nodes round it, a node's coefficient ``reach`` samples to either side.
-        first = max(np.floor(low / pitch) - reach - 2, np.floor(seen.min() / pitch) - reach - 1)
-        last = min(np.ceil(high / pitch) + reach + 2, np.ceil(seen.max() / pitch) + reach + 1)
+        low = source + ((ranges[k, column] - source) / ratio).min()
+        high = source + ((ranges[k, column + 1] - source) / ratio).max()
+        # A pixel takes 4 nodes round it, a node's coefficient REACH samples to either side.
+        first = max(np.floor(low / pitch) - REACH - 2, np.floor(seen.min() / pitch) - REACH - 1)
+        last = min(np.ceil(high / pitch) + REACH + 2, np.ceil(seen.max() / pitch) + REACH + 1)
         start.append(int(first))
         end.append(int(last))
     if end[0] - start[0] < 3 or end[1] - start[1] < 3:
