@@ -53,6 +53,24 @@ def test_json_is_one_object_and_people_do_not_depend_on_their_number(
     assert not (tmp_path / "one" / "phantom-001" / "meshes" / "carpals.vtp").exists()
 
 
+@pytest.mark.parametrize(
+    ("anatomy", "bone", "heading"), [("knee", "patella", "plateau"), ("hip", "pelvis", "anteversion")]
+)
+def test_knees_and_hips_are_written_with_their_views(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], anatomy: str, bone: str, heading: str
+) -> None:
+    words = ("--anatomy", anatomy, "--spacing", "4", "--side", "left", "--views", "ap", "LAT", "--pixel", "2.5")
+    assert call("-o", str(tmp_path), *words) == 0
+    folder = tmp_path / "phantom-001"
+    assert (folder / "meshes" / f"{bone}.vtp").exists() and (folder / "views" / "lat" / "camera.json").exists()
+    content = json.loads((folder / "phantom.json").read_text())
+    assert content["anatomy"] == anatomy and content["parameters"]["side"] == "left"
+    picture = read_radiograph(folder / "views" / "ap" / "radiograph.nrrd")
+    assert picture.synthetic and picture.pixels.max() > 1.0
+    printed = capsys.readouterr().out
+    assert f"SYNTHETIC {anatomy}s" in printed and heading in printed
+
+
 def noise(path: Path) -> np.ndarray:
     """The air beside the forearm, where there is nothing but noise."""
     return read_radiograph(path / "radiograph.nrrd").pixels[:, :12].ravel()
@@ -89,6 +107,9 @@ def test_a_cut_inside_the_picture_is_noted(
         (("--pixel", "0"), "pixel"),
         (("--spacing", "0"), "spacing"),
         (("--length", "5"), "length"),
+        (("--anatomy", "knee", "--views", "PA"), "AP and LAT"),
+        (("--anatomy", "hip", "--length", "90"), "--length"),
+        (("--anatomy", "knee", "--no-carpals"), "--no-carpals"),
     ],
 )
 def test_mistakes_are_explained_before_anything_is_written(tmp_path: Path, words: tuple, message: str) -> None:

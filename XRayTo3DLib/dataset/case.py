@@ -6,8 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from XRayTo3DLib.dataset.landmarks_file import write_landmarks
-from XRayTo3DLib.dataset.phantoms import ForearmShape, PhantomCase
-from XRayTo3DLib.dataset.phantoms.render import LABELS
+from XRayTo3DLib.dataset.phantoms import (
+    HIP_LABELS,
+    KNEE_LABELS,
+    LABELS,
+    ForearmShape,
+    HipShape,
+    KneeShape,
+    PersonShape,
+    PhantomCase,
+)
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import read_json, write_json
 from XRayTo3DLib.imaging.ct_writer import write_ct, write_labels
@@ -16,6 +24,8 @@ from XRayTo3DLib.imaging.types import Radiograph
 from XRayTo3DLib.shape.surfaces import write_surface
 
 PHANTOM_FORMAT = "xrayto3d.phantom/1"
+SHAPES: dict[str, type[PersonShape]] = {"distal forearm": ForearmShape, "knee": KneeShape, "hip": HipShape}
+"""Kind of the parameters by the ``anatomy`` that ``phantom.json`` names."""
 
 
 def write_case(
@@ -52,15 +62,15 @@ def write_case(
     return files
 
 
-def read_phantom(path: Path | str) -> tuple[ForearmShape, int]:
+def read_phantom(path: Path | str) -> tuple[PersonShape, int]:
     """Parameters and texture seed of a ``phantom.json``.
 
     Raises:
-        InputError: Missing, another format, or parameters that make no forearm.
+        InputError: Missing, another format, or parameters that make no phantom.
     """
     content = read_json(path, "phantom", PHANTOM_FORMAT)
     try:
-        return ForearmShape(**content["parameters"]), int(content["seed"])
+        return SHAPES[content["anatomy"]](**content["parameters"]), int(content["seed"])
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -70,7 +80,7 @@ def read_phantom(path: Path | str) -> tuple[ForearmShape, int]:
 def _remove_earlier(folder: Path) -> None:
     """Remove what an earlier :func:`write_case` left and the next may not write again; other files stay."""
     (folder / "phantom.json").unlink(missing_ok=True)
-    meshes = [folder / "meshes" / f"{bone}.vtp" for bone in LABELS]
+    meshes = [folder / "meshes" / f"{bone}.vtp" for bone in LABELS | KNEE_LABELS | HIP_LABELS]
     for path in (*meshes, *folder.glob("views/*/radiograph.nrrd"), *folder.glob("views/*/camera.json")):
         path.unlink(missing_ok=True)
     for place in (*folder.glob("views/*"), folder / "views"):
@@ -92,7 +102,7 @@ def _description(case: PhantomCase, radiographs: Mapping[str, Radiograph]) -> di
     return {
         "format": PHANTOM_FORMAT,
         "synthetic": True,
-        "anatomy": "distal forearm",
+        "anatomy": next(name for name, kind in SHAPES.items() if isinstance(case.shape, kind)),
         "name": case.name,
         "notes": list(case.ct.notes),
         "frame": "LPS",

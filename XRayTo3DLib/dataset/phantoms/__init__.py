@@ -1,9 +1,33 @@
-"""SYNTHETIC anatomy: parametric distal forearms for tests, demonstrations and teaching. Not real anatomy."""
+"""SYNTHETIC anatomy: parametric forearms, knees and hips for tests, demonstrations and teaching. Not real anatomy."""
 
-from XRayTo3DLib.dataset.phantoms.exposures import wrist_camera
+from XRayTo3DLib.dataset.phantoms.exposures import hip_camera, knee_camera, wrist_camera
 from XRayTo3DLib.dataset.phantoms.forearm import PhantomCase, make_forearm
+from XRayTo3DLib.dataset.phantoms.leg_morphometry import measure_hip, measure_knee
+from XRayTo3DLib.dataset.phantoms.leg_shapes import HIP_POPULATION, KNEE_POPULATION, HipShape, KneeShape
+from XRayTo3DLib.dataset.phantoms.limb import HIP_LABELS, KNEE_LABELS, make_hip, make_knee
 from XRayTo3DLib.dataset.phantoms.morphometry import measure_forearm
 from XRayTo3DLib.dataset.phantoms.render import LABELS
-from XRayTo3DLib.dataset.phantoms.shape import POPULATION, ForearmShape
+from XRayTo3DLib.dataset.phantoms.shape import POPULATION, ForearmShape, PersonShape
 
-__all__ = ["LABELS", "POPULATION", "ForearmShape", "PhantomCase", "make_forearm", "measure_forearm", "wrist_camera"]
+__all__ = [
+    "HIP_LABELS",
+    "HIP_POPULATION",
+    "KNEE_LABELS",
+    "KNEE_POPULATION",
+    "LABELS",
+    "POPULATION",
+    "ForearmShape",
+    "HipShape",
+    "KneeShape",
+    "PersonShape",
+    "PhantomCase",
+    "hip_camera",
+    "knee_camera",
+    "make_forearm",
+    "make_hip",
+    "make_knee",
+    "measure_forearm",
+    "measure_hip",
+    "measure_knee",
+    "wrist_camera",
+]

@@ -23,6 +23,20 @@ SMOOTHING = 2.6
 """Standard deviation of the smoothing of lofts along the bone, in levels: no seams at the stations."""
 
 
+def grid_block(x: Any, y: Any, z: Any, low: Any, high: Any) -> tuple[slice, slice, slice]:
+    """Slices (z, y, x) of the part of an open grid that lies in a box.
+
+    Args:
+        x, y, z: Coordinates of shapes (1, 1, X), (1, Y, 1), (Z, 1, 1), mm, rising or falling.
+        low, high: (3,) corners of the box, mm.
+    """
+    slices = []
+    for axis, least, most in zip((z, y, x), np.asarray(low)[::-1], np.asarray(high)[::-1], strict=True):
+        within = np.flatnonzero((np.ravel(axis) >= least) & (np.ravel(axis) <= most))
+        slices.append(slice(within[0], within[-1] + 1) if len(within) else slice(0, 0))
+    return slices[0], slices[1], slices[2]
+
+
 def smooth_max(first: Any, second: Any, radius: float) -> NDArray[Any]:
     """Intersection of two solids whose common edge is rounded over about ``radius`` mm (polynomial blend)."""
     blend = np.maximum(radius - np.abs(first - second), 0.0)
@@ -44,7 +58,8 @@ def ellipsoid(centre: Any, radii: Any, axes: FloatArray | None = None, power: fl
         power: 2 is an ellipsoid, larger is boxier.
     """
     axes = np.eye(3) if axes is None else np.asarray(axes, dtype=np.float64)
-    centre, radii = np.asarray(centre, dtype=np.float64), np.asarray(radii, dtype=np.float64)
+    # Plain floats keep float32 coordinates float32.
+    axes, centre, radii = axes.tolist(), np.asarray(centre).tolist(), np.asarray(radii).tolist()
 
     def field(x: Any, y: Any, z: Any) -> NDArray[Any]:
         total, slope = 0.0, 0.0
@@ -65,6 +80,7 @@ def cone(start: Any, end: Any, start_radius: float, end_radius: float) -> Field:
     start, end = np.asarray(start, dtype=np.float64), np.asarray(end, dtype=np.float64)
     step = end - start
     squared = float(step @ step)
+    start, step = start.tolist(), step.tolist()
 
     def field(x: Any, y: Any, z: Any) -> NDArray[Any]:
         dx, dy, dz = x - start[0], y - start[1], z - start[2]
