@@ -21,7 +21,7 @@ def test_the_real_radius_is_found(module_widget: Any, data_dir: Path, screenshot
     panel.movePose(real_wrist.wrong(truth, panel.centre()))
     parameters = module_widget.parameters
     parameters.starts, parameters.pixelSizes = 2, "1.4, 0.7"
-    parameters.spreadDegrees = parameters.spreadMillimetres = 1.0
+    parameters.spreadDegrees = parameters.reachMillimetres = 1.0
     settle()
     panel.ui.registerButton.click()
     wait_until(lambda: not panel.run.running, 120)

@@ -26,7 +26,7 @@ def panel(module_widget: Any, tmp_path: Path) -> Any:
     add_wrist_ct(module_widget)
     parameters = module_widget.parameters
     parameters.starts, parameters.pixelSizes, parameters.overlayWidth = 2, "3, 2", 96
-    parameters.spreadDegrees = parameters.spreadMillimetres = 2.0
+    parameters.spreadDegrees = parameters.reachMillimetres = 2.0
     module_widget.ui.registrationSection.collapsed = False
     settle()
     return module_widget.registration

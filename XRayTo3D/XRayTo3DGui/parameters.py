@@ -43,10 +43,10 @@ class XRayTo3DParameterNode:
     showHandles: bool = False
     nudgeMillimetres: Annotated[float, WithinRange(0.1, 50.0), Decimals(1)] = 1.0
     nudgeDegrees: Annotated[float, WithinRange(0.1, 45.0), Decimals(1)] = 2.0
-    starts: Annotated[int, WithinRange(1, 200)] = 16
+    starts: Annotated[int, WithinRange(1, 200)] = 10
     spreadDegrees: Annotated[float, WithinRange(0.0, 45.0), Decimals(1)] = 6.0
-    spreadMillimetres: Annotated[float, WithinRange(0.0, 50.0), Decimals(1)] = 5.0
-    pixelSizes: str = "1.4, 0.7, 0.35"
+    reachMillimetres: Annotated[float, WithinRange(0.0, 100.0), Decimals(1)] = 20.0
+    pixelSizes: str = "2.8, 1.4, 0.7, 0.35"
     marginMillimetres: Annotated[float, WithinRange(1.0, 50.0), Decimals(1)] = 10.0
     seed: Annotated[int, WithinRange(0, 99999)] = 0
     reviewerRole: str = ""

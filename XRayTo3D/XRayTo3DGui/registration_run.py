@@ -153,7 +153,7 @@ def optionsOf(parameters: Any) -> Any:
     return RegistrationOptions(
         starts=parameters.starts,
         spread_deg=parameters.spreadDegrees,
-        spread_mm=parameters.spreadMillimetres,
+        reach_mm=parameters.reachMillimetres,
         pixel_mm=sizes,
         margin_mm=parameters.marginMillimetres,
         seed=parameters.seed,

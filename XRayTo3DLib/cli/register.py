@@ -49,10 +49,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add("--view", dest="views", action="append", required=True, metavar="XRAY[:CAMERA]", help="once per radiograph")
     add("--initial", type=Path, required=True, metavar="TFM", help="rough pose of the CT")
     add("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder for the results")
-    add("--starts", type=int, metavar="N", help="starts at the coarsest level (default 16)")
-    add("--screened", type=int, metavar="N", help="random poses scored to choose the starts from (default 160)")
-    add("--spread", type=float, nargs=2, metavar=("DEG", "MM"), help="spread of the starts (default 6 deg, 5 mm)")
-    add("--pixel-sizes", type=float, nargs="+", metavar="MM", help="at the bone, coarse to fine (default 1.4 0.7 0.35)")
+    add("--starts", type=int, metavar="N", help="starts at the coarsest level (default 10)")
+    add("--screened", type=int, metavar="N", help="random rotations screened to choose the starts from (default 120)")
+    add("--spread", type=float, metavar="DEG", help="spread of the screened rotations (default 6 degrees)")
+    add("--reach", type=float, metavar="MM", help="how far round the rough pose to look (default 20 mm)")
+    add("--pixel-sizes", type=float, nargs="+", metavar="MM", help="at the bone (default 2.8 1.4 0.7 0.35)")
     add("--margin", type=float, metavar="MM", help="how far round the bone to look (default 10 mm)")
     add("--seed", type=int, metavar="N", help="of the random starts (default 0)")
     add("--engine", choices=ENGINES, default="auto", help="projector: numba is fast, torch always there (default auto)")
@@ -153,8 +154,8 @@ def _options(args: argparse.Namespace) -> Any:
     given = {
         "starts": args.starts,
         "screened": args.screened,
-        "spread_deg": None if args.spread is None else args.spread[0],
-        "spread_mm": None if args.spread is None else args.spread[1],
+        "spread_deg": args.spread,
+        "reach_mm": args.reach,
         "pixel_mm": None if args.pixel_sizes is None else tuple(args.pixel_sizes),
         "margin_mm": args.margin,
         "seed": args.seed,

@@ -7,7 +7,8 @@ parts (bilinear, as in Schneider, Pedroni and Lomax, Phys Med Biol 41:111, 1996)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,9 @@ CT_ENERGY_KEV = 70.0
 """Effective energy at which a 120 kV scanner measures Hounsfield units."""
 METAL_HU = 3071.0
 BONE_HU = 200.0
+AIR_BELOW_HU = -500.0
+SOFT_TISSUE_HU = 40.0
+"""Muscle, tendon and fat round a bone, taken together."""
 PADDING = 2
 
 
@@ -37,6 +41,9 @@ class Attenuation:
         centre_lps: (3,) centroid of the bone, LPS mm.
         note: What was done, for the person at the screen.
         synthetic: Whether the anatomy is simulated.
+        cuts: Faces where the CT's border cuts the anatomy, as (axis, end): axis 0 column, 1 row, 2 slice; end 0 or 1.
+            Past them the patient goes on, the volume does not: its edge there is none of a radiograph's.
+        whole: Whether this is the whole CT, with everything in it.
     """
 
     mu: NDArray[np.float32]
@@ -44,6 +51,8 @@ class Attenuation:
     centre_lps: FloatArray
     note: str
     synthetic: bool = False
+    cuts: tuple[tuple[int, int], ...] = ()
+    whole: bool = False
 
     @property
     def spacing(self) -> FloatArray:
@@ -95,36 +104,119 @@ def attenuation_of(
     *,
     feather_mm: float | None = None,
     energy_kev: float = 60.0,
+    in_tissue: bool = False,
 ) -> Attenuation:
     """The attenuation of one labelled bone alone (or of the whole CT), cropped and padded with air.
 
     A label's edge fades out over ``feather_mm`` outside its voxels (never into another label), and over the same
     length inwards where the bone is cut by the volume's border, so that no cut edge draws.
 
+    With ``in_tissue`` the bone's **excess** over the soft tissue that it displaces is taken (below zero in fatty
+    marrow): what its shadow adds to that of the limb. Moving a bone within its limb changes a radiograph by just that.
+
     Args:
         ct: The CT.
         label: Label name or number; ``None`` takes everything.
         feather_mm: Fading length, mm; ``None`` is the largest voxel size, 0 cuts hard.
         energy_kev: Effective energy of the radiograph.
+        in_tissue: Take the excess over soft tissue (:data:`SOFT_TISSUE_HU`); for a label only.
 
     Raises:
         InputError: No such label, an empty one, or an unusable energy or length.
     """
     if label is None:
         mu, note = hu_to_attenuation(ct.hu, energy_kev=energy_kev)
-        return _padded(mu, ct.voxel_to_lps, _bone_centre(ct), f"Whole CT. {note}", ct.synthetic)
-    feather = float(ct.spacing.max()) if feather_mm is None else float(feather_mm)
-    if not np.isfinite(feather) or feather < 0:
-        raise InputError(f"the fading length must be 0 or more mm, not {feather:g}.")
+        cuts = _cut_faces(ct.hu > AIR_BELOW_HU)
+        part = _padded(mu, ct.voxel_to_lps, _bone_centre(ct), f"Whole CT. {note}", ct.synthetic, cuts)
+        return replace(part, whole=True)
+    feather = _checked_feather(ct, feather_mm)
     mask = ct.label_mask(label)
     box = _bounding_box(mask, np.ceil(feather / ct.spacing[::-1]).astype(int))
     mu, note = hu_to_attenuation(ct.hu[box], energy_kev=energy_kev)
-    others = (ct.labels[box] != 0) & ~mask[box]  # type: ignore[index]
-    mu *= _weights(mask[box], others, ct.spacing[::-1], feather) * _border_weights(mask, box, ct.spacing[::-1], feather)
+    if in_tissue:
+        mu -= _tissue(energy_kev)
+        note = f"Excess over soft tissue ({SOFT_TISSUE_HU:g} HU). {note}"
+    mu *= _bone_weights(ct, mask, box, feather) * _border_weights(mask, box, ct.spacing[::-1], feather)
     to_lps = ct.voxel_to_lps.copy()
     to_lps[:3, 3] = ct.voxel_points([axis.start for axis in reversed(box)])
     note = f"Only label {label}, edges faded over {feather:.3g} mm. {note}"
-    return _padded(mu, to_lps, ct.mask_centre(mask), note, ct.synthetic)
+    return _padded(mu, to_lps, ct.mask_centre(mask), note, ct.synthetic, _cut_faces(mask))
+
+
+def surroundings_of(
+    ct: CtVolume, labels: Sequence[str | int], *, feather_mm: float | None = None, energy_kev: float = 60.0
+) -> Attenuation:
+    """The whole CT with soft tissue in the place of some bones: what else throws a shadow when those bones move.
+
+    With each bone's :func:`attenuation_of` ``in_tissue`` at the same pose it adds up to the whole CT again (but where
+    the CT's border cuts a bone).
+
+    Args:
+        ct: The CT.
+        labels: Names or numbers of the bones to leave out.
+        feather_mm: As in :func:`attenuation_of`.
+        energy_kev: Effective energy of the radiograph.
+
+    Raises:
+        InputError: No labels, an unknown one, or an unusable energy or length.
+    """
+    if not labels:
+        raise InputError("surroundings: name the bones that move by themselves.")
+    feather = _checked_feather(ct, feather_mm)
+    mu, note = hu_to_attenuation(ct.hu, energy_kev=energy_kev)
+    for label in labels:
+        mask = ct.label_mask(label)
+        box = _bounding_box(mask, np.ceil(feather / ct.spacing[::-1]).astype(int))
+        mu[box] += _bone_weights(ct, mask, box, feather) * (_tissue(energy_kev) - mu[box])
+    names = ", ".join(str(label) for label in labels)
+    cuts = _cut_faces(ct.hu > AIR_BELOW_HU)
+    return _padded(mu, ct.voxel_to_lps, _bone_centre(ct), f"Whole CT without label {names}. {note}", ct.synthetic, cuts)
+
+
+def joined(parts: Sequence[Attenuation]) -> Attenuation:
+    """Parts of one CT put together again on the grid of the first, which must hold the others.
+
+    Raises:
+        InputError: A part does not lie on the first one's grid.
+    """
+    first = parts[0]
+    mu = first.mu.copy()
+    for part in parts[1:]:
+        shift = np.linalg.solve(first.voxel_to_lps, part.voxel_to_lps)
+        corner = np.round(shift[:3, 3]).astype(int)
+        low, high = np.maximum(corner, 0), np.minimum(corner + part.mu.shape[::-1], mu.shape[::-1])
+        if np.abs(shift[:3] - np.column_stack([np.eye(3), corner])).max() > 0.01 or np.any(high <= low):
+            raise InputError("surroundings and bones are not parts of one CT; make them from the same volume.")
+        there = tuple(slice(low[axis], high[axis]) for axis in (2, 1, 0))
+        here = tuple(slice(low[axis] - corner[axis], high[axis] - corner[axis]) for axis in (2, 1, 0))
+        mu[there] += part.mu[here]
+    note = f"{len(parts)} parts of one CT together. {first.note}"
+    return Attenuation(mu, first.voxel_to_lps, parts[-1].centre_lps, note, first.synthetic, first.cuts)
+
+
+def _tissue(energy_kev: float) -> np.float32:
+    """Linear attenuation of the soft tissue round a bone, 1/mm."""
+    return np.float32(hu_to_attenuation(np.array(SOFT_TISSUE_HU), energy_kev=energy_kev)[0])
+
+
+def _checked_feather(ct: CtVolume, feather_mm: float | None) -> float:
+    feather = float(ct.spacing.max()) if feather_mm is None else float(feather_mm)
+    if not np.isfinite(feather) or feather < 0:
+        raise InputError(f"the fading length must be 0 or more mm, not {feather:g}.")
+    return feather
+
+
+def _bone_weights(
+    ct: CtVolume, mask: NDArray[np.bool_], box: tuple[slice, slice, slice], feather: float
+) -> NDArray[np.float32]:
+    """How much of each voxel of a box counts as the bone's; see :func:`_weights`."""
+    others = (ct.labels[box] != 0) & ~mask[box]  # type: ignore[index]
+    return _weights(mask[box], others, ct.spacing[::-1], feather)
+
+
+def _cut_faces(filled: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
+    """Faces of a volume (slices, rows, columns) that cut what is filled, as (axis, end), axis 0 being the column."""
+    return tuple((axis, end) for axis in range(3) for end in (0, 1) if filled.take(-end, axis=2 - axis).any())
 
 
 def _linear(energy_kev: float, table: tuple[float, ...], density: float) -> float:
@@ -180,12 +272,19 @@ def _border_weights(
     return weights
 
 
-def _padded(mu: NDArray[np.float32], to_lps: FloatArray, centre: FloatArray, note: str, synthetic: bool) -> Attenuation:
+def _padded(
+    mu: NDArray[np.float32],
+    to_lps: FloatArray,
+    centre: FloatArray,
+    note: str,
+    synthetic: bool,
+    cuts: tuple[tuple[int, int], ...],
+) -> Attenuation:
     """Two voxels of air all around, the matrix moved along."""
     moved = to_lps.copy()
     moved[:3, 3] = apply_matrix(to_lps, [-PADDING] * 3)
     moved.flags.writeable = False
-    return Attenuation(np.pad(mu, PADDING).astype(np.float32, copy=False), moved, centre, note, synthetic)
+    return Attenuation(np.pad(mu, PADDING).astype(np.float32, copy=False), moved, centre, note, synthetic, cuts)
 
 
 def _bone_centre(ct: CtVolume) -> FloatArray:

@@ -1,9 +1,10 @@
-"""One resolution of every view: the radiographs around the bone, ready to be compared with its DRRs."""
+"""One resolution of every view: the radiographs around a bone, ready for DRRs of all that moves there."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,38 +15,57 @@ from torch import Tensor
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.imaging.types import Radiograph
-from XRayTo3DLib.projection.engines import Projector
+from XRayTo3DLib.registration.bodies import Body
 from XRayTo3DLib.registration.motion import CentredMotion
+from XRayTo3DLib.registration.response import Response, fitted_response
 from XRayTo3DLib.registration.similarity import GradientCorrelation
+
+Poses = tuple[RigidPose, ...]
+"""One pose for each body."""
 
 BORDER_PIXELS = 4
 """Margin round the mask so that the derivative filter sees real pixels."""
 SHADOW_SHARE = 1e-3
 """Share of a DRR's largest value above which a pixel counts as the bone's shadow."""
+CUT_SHARE = 0.05
+"""Share of a DRR's largest value above which the shadow of a cut end is left out."""
 COLLIMATOR_MARGIN_MM = 3.0
 """How far from the collimator's shadow pixels are left out, mm at the bone: its edge is the strongest of all."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class ViewLevel:
-    """One view at one resolution: the camera of the compared window and the similarity to its pixels."""
+    """One view at one resolution: the camera of the compared window, its pixels, and the similarity to them.
+
+    Attributes:
+        camera: Of the window.
+        picture: (rows, columns) line integrals of the radiograph.
+        weight: (rows, columns) 1 where pixels are compared.
+        similarity: To those pixels.
+        response: What becomes of line integrals in this picture.
+        drawn: Per body the last pose drawn and its DRR: bodies at rest are drawn once.
+    """
 
     camera: XRayCamera
-    similarity: GradientCorrelation
+    picture: Tensor
+    weight: Tensor
+    similarity: Any
+    response: Response = Response()
+    drawn: dict[int, tuple[RigidPose, Tensor]] = field(default_factory=dict)
 
 
 class Level:
     """All views at one resolution.
 
     Args:
-        projector: Projects the bone.
+        bodies: Everything whose shadow is drawn.
         radiographs: The views.
         fields: Per view a (rows, columns) mask of what the beam reached (``imaging.radiograph_edit.exposed_field``).
-        pose: Where the bone is about now; pixels within ``margin_mm`` of its shadow are compared.
-        centre: (3,) centre of the bone in CT coordinates, LPS mm.
-        pixel_mm: Wanted pixel size at the bone, mm, along columns and rows; whole-number binning comes nearest.
-        margin_mm: How far beyond the bone's shadow to look, mm at the bone.
-        sigma: Width of the derivative filter, pixels.
+        poses: Where the bodies are about now; pixels within ``margin_mm`` of the shadows of ``focus`` are compared.
+        pixel_mm: Wanted pixel size at the bone, mm; whole-number binning comes nearest.
+        margin_mm: How far beyond the shadow to look, mm at the bone.
+        focus: Indices of the bodies looked at.
+        measure: Makes the similarity from a picture and its weights.
 
     Raises:
         InputError: The bone's shadow misses a radiograph.
@@ -53,75 +73,143 @@ class Level:
 
     def __init__(
         self,
-        projector: Projector,
+        bodies: Sequence[Body],
         radiographs: Sequence[Radiograph],
         fields: Sequence[NDArray[np.bool_]],
-        pose: RigidPose,
-        centre: NDArray[np.float64],
+        poses: Poses,
         pixel_mm: float,
         margin_mm: float,
-        sigma: float = 1.0,
+        focus: Sequence[int] = (0,),
+        measure: Callable[[Tensor, Tensor], Any] = GradientCorrelation,
     ) -> None:
-        self._projector, self._centre = projector, centre
+        self.bodies, self.pixel_mm, self._measure = tuple(bodies), pixel_mm, measure
+        self._projectors = [body.projector(pixel_mm) for body in bodies]
         self.views = [
-            _view_level(projector, radiograph, field, pose, centre, pixel_mm, margin_mm, sigma)
-            for radiograph, field in zip(radiographs, fields, strict=True)
+            self._view(radiograph, exposed, poses, margin_mm, focus)
+            for radiograph, exposed in zip(radiographs, fields, strict=True)
         ]
 
-    def similarities(self, pose: RigidPose) -> list[float]:
-        """Gradient correlation per view."""
-        with torch.no_grad():
-            return [float(view.similarity(self._projector(view.camera, pose)[None])) for view in self.views]
+    def drr(self, view: ViewLevel, poses: Poses) -> Tensor:
+        """(rows, columns) of all bodies together, as the picture would show them."""
+        return view.response(_sum([self.drawn(view, index, pose) for index, pose in enumerate(poses)]))
 
-    def similarity(self, pose: RigidPose) -> float:
-        """Mean gradient correlation over the views."""
-        return float(np.mean(self.similarities(pose)))
-
-    def normal_equations(self, pose: RigidPose) -> tuple[float, NDArray, NDArray, CentredMotion]:
-        """Mean similarity, J^T J (6, 6), J^T r (6,) over all views, and the motion they are about."""
-        motion = CentredMotion(pose.apply(self._centre))
-        value, square, gradient = 0.0, np.zeros((6, 6)), np.zeros(6)
+    def fit_responses(self, poses: Poses) -> None:
+        """Fit every picture's response; only where the bodies are all that there is do line integrals mean anything."""
         for view in self.views:
-            image, derivatives = self._projector.with_jacobian(view.camera, pose, motion)
+            total = _sum([self.drawn(view, index, pose) for index, pose in enumerate(poses)])
+            view.response = fitted_response(total, view.similarity)
+
+    def similarities(self, poses: Poses) -> list[float]:
+        """Similarity per view."""
+        with torch.no_grad():
+            return [float(view.similarity(self.drr(view, poses)[None])) for view in self.views]
+
+    def similarity(self, poses: Poses) -> float:
+        """Mean similarity over the views."""
+        return float(np.mean(self.similarities(poses)))
+
+    def normal_equations(
+        self, poses: Poses, active: Sequence[int]
+    ) -> tuple[float, NDArray, NDArray, list[CentredMotion]]:
+        """Mean similarity, J^T J and J^T r (6 rows per active body) over all views, and the motions they are about."""
+        motions = [CentredMotion(poses[index].apply(self.bodies[index].centre)) for index in active]
+        value, count = 0.0, 6 * len(active)
+        square, gradient = np.zeros((count, count)), np.zeros(count)
+        for view in self.views:
+            image, derivatives = self.with_jacobian(view, poses, active, motions)
             similarity, view_square, view_gradient = view.similarity.normal_equations(image, derivatives)
             value += similarity / len(self.views)
             square += view_square.cpu().numpy()
             gradient += view_gradient.cpu().numpy()
-        return value, square, gradient, motion
+        return value, square, gradient, motions
+
+    def with_jacobian(
+        self, view: ViewLevel, poses: Poses, active: Sequence[int], motions: Sequence[CentredMotion]
+    ) -> tuple[Tensor, Tensor]:
+        """(rows, columns) as :meth:`drr`, and (6 per active body, rows, columns) derivatives."""
+        parts, slopes = [], []
+        for index, pose in enumerate(poses):
+            if index in active:
+                motion = motions[list(active).index(index)]
+                image, derivatives = self._projectors[index].with_jacobian(view.camera, pose, motion)
+                view.drawn[index] = pose, image
+                slopes.append(derivatives)
+            else:
+                image = self.drawn(view, index, pose)
+            parts.append(image)
+        total, derivatives = _sum(parts), torch.cat(slopes)
+        if view.response.scatter == 0:
+            return total, derivatives
+        return view.response(total), derivatives * view.response.slope(total)
+
+    def drawn(self, view: ViewLevel, index: int, pose: RigidPose) -> Tensor:
+        """(rows, columns) of one body alone; drawn once as long as it rests."""
+        last = view.drawn.get(index)
+        if last is None or last[0] is not pose:
+            last = pose, self._projectors[index](view.camera, pose)
+            view.drawn[index] = last
+        return last[1]
+
+    def _view(
+        self,
+        radiograph: Radiograph,
+        exposed: NDArray[np.bool_],
+        poses: Poses,
+        margin_mm: float,
+        focus: Sequence[int],
+    ) -> ViewLevel:
+        where = _in_front(radiograph, self.bodies[focus[0]], poses[focus[0]])
+        fine = radiograph.camera.pixel_size_at(where)
+        factor = (max(1, round(self.pixel_mm / fine[0])), max(1, round(self.pixel_mm / fine[1])))
+        camera = radiograph.camera.binned(factor)
+        here = camera.pixel_size_at(where)
+        device = self._projectors[0].device
+        picture = _binned(torch.as_tensor(radiograph.pixels, device=device), factor)
+        with torch.no_grad():
+            weight = sum(self._near_shadow(camera, index, poses[index], margin_mm, here) for index in focus)
+            weight = (weight > 0).float()
+            for index in focus:
+                weight = weight * (1 - self._cut_ends(camera, index, poses[index], here))
+        blocked = (_binned(torch.as_tensor(~exposed, device=device), factor) > 0).float()
+        weight = weight * (1 - dilated(blocked, COLLIMATOR_MARGIN_MM, here))
+        rows, columns = _window(weight, radiograph.name)
+        near = camera.cropped(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
+        picture, weight = picture[rows, columns], weight[rows, columns]
+        return ViewLevel(near, picture, weight, self._measure(picture, weight))
+
+    def _near_shadow(
+        self, camera: XRayCamera, index: int, pose: RigidPose, margin_mm: float, here: tuple[float, float]
+    ) -> Tensor:
+        image = self._projectors[index](camera, pose)
+        # Not simply above zero: the compiled engine's splines ring faintly a few pixels beyond the bone.
+        return dilated((image.abs() > SHADOW_SHARE * image.abs().max()).float(), margin_mm, here)
+
+    def _cut_ends(self, camera: XRayCamera, index: int, pose: RigidPose, here: tuple[float, float]) -> Tensor:
+        """Where the volume's border cuts the bone: there its DRR ends and the patient's shadow does not."""
+        beam = pose.rotation.T @ camera.view_direction
+        ends = torch.zeros(camera.size[::-1], device=self._projectors[0].device)
+        for projector in self.bodies[index].cut_projectors(self.pixel_mm, beam):
+            image = projector(camera, pose)
+            ends = torch.maximum(ends, (image > CUT_SHARE * image.max()).float())
+        return dilated(ends, 2.5 * max(here), here)
 
 
-def _view_level(
-    projector: Projector,
-    radiograph: Radiograph,
-    field: NDArray[np.bool_],
-    pose: RigidPose,
-    centre: NDArray[np.float64],
-    pixel_mm: float,
-    margin_mm: float,
-    sigma: float,
-) -> ViewLevel:
-    where = pose.apply(centre)
+def _sum(parts: list[Tensor]) -> Tensor:
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total
+
+
+def _in_front(radiograph: Radiograph, body: Body, pose: RigidPose) -> NDArray[np.float64]:
+    """The body's centre in the world, which must lie before the source."""
+    where = pose.apply(body.centre)
     if not np.isfinite(radiograph.camera.project(where)).all():
         raise InputError(
             f"radiograph {radiograph.name}: at the initial pose the bone lies beside or behind the X-ray source; "
             f"move the CT onto the bone first (by hand or by landmarks), or check the camera."
         )
-    fine = radiograph.camera.pixel_size_at(where)
-    factor = (max(1, round(pixel_mm / fine[0])), max(1, round(pixel_mm / fine[1])))
-    camera = radiograph.camera.binned(factor)
-    device = projector.device
-    picture = _binned(torch.as_tensor(radiograph.pixels, device=device), factor)
-    with torch.no_grad():
-        image = projector(camera, pose)
-        # Not simply above zero: the compiled engine's splines ring faintly a few pixels beyond the bone.
-        shadow = (image > SHADOW_SHARE * image.max()).float()
-    here = camera.pixel_size_at(where)
-    blocked = (_binned(torch.as_tensor(~field, device=device), factor) > 0).float()
-    weight = _dilated(shadow, margin_mm, here) * (1 - _dilated(blocked, COLLIMATOR_MARGIN_MM, here))
-    window = _window(weight, radiograph.name)
-    rows, columns = window
-    near = camera.cropped(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
-    return ViewLevel(near, GradientCorrelation(picture[window], weight[window], sigma))
+    return where
 
 
 def _binned(picture: Tensor, factor: tuple[int, int]) -> Tensor:
@@ -129,7 +217,7 @@ def _binned(picture: Tensor, factor: tuple[int, int]) -> Tensor:
     return functional.avg_pool2d(picture[None, None].float(), (factor[1], factor[0]))[0, 0]
 
 
-def _dilated(mask: Tensor, reach_mm: float, pixel_mm: tuple[float, float]) -> Tensor:
+def dilated(mask: Tensor, reach_mm: float, pixel_mm: tuple[float, float]) -> Tensor:
     """``mask`` grown by ``reach_mm`` along columns and rows (a rectangle), in two cheap passes."""
     across, down = round(reach_mm / pixel_mm[0]), round(reach_mm / pixel_mm[1])
     wide = functional.max_pool2d(mask[None, None], (1, 2 * across + 1), 1, (0, across))

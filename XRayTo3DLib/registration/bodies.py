@@ -1,0 +1,103 @@
+"""A rigid thing that throws a shadow, ready to be projected at any resolution, with its cut ends known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from XRayTo3DLib.geometry.frames import FloatArray
+from XRayTo3DLib.imaging.attenuation import Attenuation
+from XRayTo3DLib.projection.engines import Engine, Projector, make_projector
+
+VOXELS_PER_PIXEL = 0.75
+"""Voxels are averaged until they are about so large against a pixel at the bone; larger ones would show."""
+CUT_MM = 6.0
+"""How far from a face that cuts the bone its shadow is not trusted, mm."""
+SIDE_ON = 0.5
+"""A cut face draws an edge where the view lies in it: |cosine| between its normal and the view below this."""
+
+
+class Body:
+    """One part of a CT that moves rigidly.
+
+    Args:
+        part: Its attenuation.
+        device: "cpu" or "cuda".
+        engine: Projector engine.
+
+    Raises:
+        InputError: An empty volume, or an engine that cannot be used.
+    """
+
+    def __init__(self, part: Attenuation, device: str = "cpu", engine: Engine = "auto") -> None:
+        self.part = part
+        self.centre: FloatArray = np.asarray(part.centre_lps, dtype=np.float64)
+        self._device, self._engine = device, engine
+        self._projectors: dict[tuple[int, int, int], Projector] = {}
+        self._cuts: dict[tuple[tuple[int, int], tuple[int, int, int]], Projector | None] = {}
+        self.projector(0.0)
+
+    def projector(self, pixel_mm: float) -> Projector:
+        """What draws pictures whose pixels measure ``pixel_mm`` at the bone; coarse pictures from a coarse volume."""
+        factors = self._factors(pixel_mm)
+        if factors not in self._projectors:
+            mu, to_lps = averaged(self.part.mu, self.part.voxel_to_lps, factors)
+            self._projectors[factors] = make_projector(mu, to_lps, self._device, self._engine)
+        return self._projectors[factors]
+
+    def cut_projectors(self, pixel_mm: float, view_direction: FloatArray) -> list[Projector]:
+        """What draws the parts close to cut faces that this view (CT coordinates) sees from the side."""
+        found = []
+        for axis, end in self.part.cuts:
+            normal = self.part.voxel_to_lps[:3, axis]
+            if abs(float(normal @ view_direction)) < SIDE_ON * float(np.linalg.norm(normal)):
+                projector = self._cut_projector((axis, end), self._factors(pixel_mm))
+                found += [projector] if projector is not None else []
+        return found
+
+    def _factors(self, pixel_mm: float) -> tuple[int, int, int]:
+        x, y, z = (max(1, round(VOXELS_PER_PIXEL * pixel_mm / step)) for step in self.part.spacing)
+        return x, y, z
+
+    def _cut_projector(self, face: tuple[int, int], factors: tuple[int, int, int]) -> Projector | None:
+        key = face, factors
+        if key not in self._cuts:
+            slab = _slab(self.part, *face)
+            if not slab.any():
+                self._cuts[key] = None
+            else:
+                mu, to_lps = averaged(slab, self.part.voxel_to_lps, factors)
+                self._cuts[key] = make_projector(mu, to_lps, self._device, self._engine)
+        return self._cuts[key]
+
+
+def averaged(
+    mu: NDArray[np.float32], voxel_to_lps: FloatArray, factors: tuple[int, int, int]
+) -> tuple[NDArray[np.float32], FloatArray]:
+    """Means of blocks of ``factors`` (column, row, slice) voxels, air added at the far ends, and their matrix."""
+    if factors == (1, 1, 1):
+        return mu, voxel_to_lps
+    blocks = factors[::-1]
+    padded = np.pad(mu, [(0, -size % block) for size, block in zip(mu.shape, blocks, strict=True)])
+    shape: list[int] = []
+    for size, block in zip(padded.shape, blocks, strict=True):
+        shape += [size // block, block]
+    matrix = np.array(voxel_to_lps)
+    matrix[:3, 3] += matrix[:3, :3] @ ((np.array(factors) - 1) / 2)
+    matrix[:3, :3] *= factors
+    return padded.reshape(shape).mean(axis=(1, 3, 5), dtype=np.float32), matrix
+
+
+def _slab(part: Attenuation, axis: int, end: int) -> NDArray[np.float32]:
+    """What attenuates within CUT_MM of the filled end of a volume along one axis, as absolute values; air elsewhere."""
+    mu: Any = np.abs(part.mu)
+    place = 2 - axis
+    filled = np.flatnonzero(mu.any(axis=tuple(other for other in range(3) if other != place)))
+    count = max(1, round(CUT_MM / float(part.spacing[axis])))
+    keep = [slice(None)] * 3
+    keep[place] = slice(filled[-1] - count + 1, None) if end else slice(0, filled[0] + count)
+    slab = np.zeros_like(mu)
+    slab[tuple(keep)] = mu[tuple(keep)]
+    return slab

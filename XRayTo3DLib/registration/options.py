@@ -1,0 +1,70 @@
+"""How a registration searches, and what it says while it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.geometry import RigidPose
+
+
+@dataclass(frozen=True)
+class RegistrationOptions:
+    """How to search.
+
+    Attributes:
+        starts: Starts at the coarsest level: the given pose and the best of the screened ones.
+        screened: How many random rotations (and, in one view, depths) are screened to choose the starts from.
+        spread_deg: Spread (standard deviation) of the screened rotations about each axis, degrees.
+        reach_mm: How far from the initial pose a bone is looked for along each axis, mm.
+        own_deg: With surroundings: spread of a bone's own rotation against the limb, degrees.
+        own_mm: With surroundings: how far a bone may lie from its place in the limb along each axis, mm.
+        pixel_mm: Pixel sizes at the bone, mm, coarse to fine.
+        kept: How many of the best coarse results go on to the second level.
+        iterations: Largest number of accepted steps per start and level.
+        margin_mm: How far beyond the bone's shadow pixels are compared, mm at the bone.
+        seed: Seed of the random starts; the same seed gives the same result.
+        threads: CPU threads. The pictures are small: one thread is within a fifth of two on a quiet machine, and
+            ten times faster on a busy one, where OpenMP's threads wait for each other.
+
+    Raises:
+        InputError: A number out of range.
+    """
+
+    starts: int = 10
+    screened: int = 120
+    spread_deg: float = 6.0
+    reach_mm: float = 20.0
+    own_deg: float = 5.0
+    own_mm: float = 10.0
+    pixel_mm: tuple[float, ...] = (2.8, 1.4, 0.7, 0.35)
+    kept: int = 3
+    iterations: int = 15
+    margin_mm: float = 10.0
+    seed: int = 0
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if min(self.starts, self.kept, self.iterations, self.threads) < 1 or min(self.seed, self.screened) < 0:
+            raise InputError(
+                "registration options: starts, kept, iterations and threads must be 1 or more, the seed and "
+                "screened 0 or more."
+            )
+        lengths = (*self.pixel_mm, self.margin_mm)
+        if not self.pixel_mm or not np.isfinite(lengths).all() or min(lengths) <= 0:
+            raise InputError("registration options: pixel sizes and margin must be greater than zero (mm).")
+        spreads = (self.spread_deg, self.reach_mm, self.own_deg, self.own_mm)
+        if not np.isfinite(spreads).all() or min(spreads) < 0:
+            raise InputError("registration options: spreads and reaches must be 0 or more (degrees, mm).")
+
+
+@dataclass(frozen=True)
+class RegistrationState:
+    """Where a running registration is: for a progress bar and a live picture. ``pose`` is the first bone's."""
+
+    stage: str
+    fraction: float
+    pose: RigidPose
+    similarity: float
