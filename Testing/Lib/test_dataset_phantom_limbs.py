@@ -253,6 +253,20 @@ def test_exposures_show_the_joint_and_are_mirrored_for_the_left(cases: dict, cam
         camera("AP", "middle")
 
 
+@pytest.mark.parametrize(("camera", "region"), [(knee_camera, "knee"), (hip_camera, "hip")])
+def test_the_body_fits_before_the_detector_and_its_cut_ends_are_not_in_the_picture(cases, camera, region: str) -> None:
+    ct = cases[region].ct
+    body = np.argwhere(ct.hu > -900)
+    for view in ("AP", "LAT"):
+        exposure = camera(view)
+        for end, edge in ((0, "bottom"), (ct.size[2] - 1, "top")):
+            points = ct.voxel_points(body[body[:, 0] == end][:, ::-1])
+            rows = exposure.project(points)[:, 1]
+            assert np.all(rows > exposure.size[1] - 0.5 if edge == "bottom" else rows < -0.5), (view, edge)
+        points = ct.voxel_points(body[::50, ::-1])
+        assert np.max((points - exposure.source) @ exposure.view_direction) < exposure.sdd, view
+
+
 def test_people_differ_as_published_and_women_are_smaller() -> None:
     rng = np.random.default_rng(5)
     for kind, name, women, men in ((KneeShape, "epicondylar_width", 75, 85), (HipShape, "head_diameter", 44, 50)):

@@ -17,7 +17,10 @@ FIELD_MM = (132.0, 160.0)
 
 @dataclass(frozen=True)
 class _Exposure:
-    """Distances and field of a leg's exposure, mm; the centre is given for a right leg."""
+    """Distances and field of a leg's exposure, mm; the centre is given for a right leg.
+
+    The largest body stays before the detector, and the ends of the phantoms' volumes stay outside the picture.
+    """
 
     region: str
     sdd: float
@@ -26,8 +29,8 @@ class _Exposure:
     centre: tuple[float, float, float]
 
 
-_KNEE = _Exposure("knee", 1150.0, 80.0, 290.0, (-3.0, 2.0, 0.0))
-_HIP = _Exposure("hip", 1000.0, 120.0, 300.0, (0.0, 10.0, 0.0))
+_KNEE = _Exposure("knee", 1150.0, 110.0, 290.0, (-3.0, 2.0, 0.0))
+_HIP = _Exposure("hip", 1000.0, 160.0, 290.0, (0.0, 10.0, 0.0))
 
 
 def wrist_camera(
@@ -77,12 +80,12 @@ def knee_camera(
 def hip_camera(
     view: str = "AP", side: str = "right", *, spacing_mm: float = 0.6, angles_deg: tuple[float, float] = (0.0, 0.0)
 ) -> XRayCamera:
-    """Camera of a hip exposure in the phantom's frame (LPS mm): SDD 1000 mm, detector 300 mm.
+    """Camera of a hip exposure in the phantom's frame (LPS mm): SDD 1000 mm, detector 290 mm.
 
     Args:
         view: "AP", or "LAT" with the beam from the inner to the outer side.
         side: "right" or "left" hip.
-        spacing_mm: Pixel pitch on the detector, mm (500 pixels at 0.6 mm).
+        spacing_mm: Pixel pitch on the detector, mm (483 pixels at 0.6 mm).
         angles_deg: Extra C-arm angles (primary, secondary), see :func:`standard_camera`.
 
     Raises:

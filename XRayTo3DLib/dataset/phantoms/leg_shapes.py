@@ -8,15 +8,15 @@ from typing import ClassVar
 from XRayTo3DLib.dataset.phantoms.shape import Parameter, PersonShape
 
 KNEE_POPULATION: dict[str, Parameter] = {
-    "epicondylar_width": Parameter(80.0, 1.6, 64.0, 96.0, "mm", True, "Terzidis et al. 2012; Mahfouz et al. 2012"),
-    "condyle_depth": Parameter(62.0, 1.3, 48.0, 76.0, "mm", True, "Mahfouz et al. 2012 (approximate)"),
-    "notch_width": Parameter(20.0, 1.2, 12.0, 28.0, "mm", True, "Terzidis et al. 2012 (approximate)"),
+    "epicondylar_width": Parameter(80.0, 1.6, 64.0, 96.0, "mm", True, "Terzidis 2012, Kapur (M 83-89, F 72-79)"),
+    "condyle_depth": Parameter(62.0, 1.3, 48.0, 76.0, "mm", True, "Terzidis 2012, Kapur (M 61-65, F 56-57)"),
+    "notch_width": Parameter(20.0, 1.2, 12.0, 28.0, "mm", True, "Terzidis 2012 (M 22, F 18.7)"),
     "groove_depth": Parameter(5.5, 0.8, 2.0, 9.0, "mm", False, "approximate (sulcus angle 138 deg)"),
     "femur_shaft_width": Parameter(29.0, 1.0, 22.0, 37.0, "mm", True, "approximate"),
-    "femur_valgus": Parameter(6.0, 1.2, 1.0, 11.0, "deg", False, "Moreland et al. 1987 (5-7 deg)"),
-    "plateau_width": Parameter(75.0, 1.5, 60.0, 90.0, "mm", True, "Uehara et al. 2002; Mahfouz et al. 2012"),
-    "plateau_depth": Parameter(50.0, 1.3, 38.0, 62.0, "mm", True, "Uehara et al. 2002 (approximate)"),
-    "plateau_slope": Parameter(8.0, 2.5, 0.0, 16.0, "deg", False, "Hashemi et al. 2008 (5-9 deg)"),
+    "femur_valgus": Parameter(6.0, 1.2, 1.0, 11.0, "deg", False, "Moreland 1987 (5-7 deg)"),
+    "plateau_width": Parameter(75.0, 1.5, 60.0, 90.0, "mm", True, "Kwak 2007 (73.5, Korean; approximate)"),
+    "plateau_depth": Parameter(50.0, 1.3, 38.0, 62.0, "mm", True, "Kwak 2007 (47.3, Korean; approximate)"),
+    "plateau_slope": Parameter(8.0, 2.5, 0.0, 16.0, "deg", False, "Hashemi 2008 (5-9 deg)"),
     "spine_height": Parameter(8.0, 0.9, 4.0, 12.0, "mm", True, "approximate"),
     "tuberosity_height": Parameter(4.0, 0.7, 1.0, 7.0, "mm", False, "approximate"),
     "tibia_shaft_width": Parameter(26.0, 1.0, 19.0, 34.0, "mm", True, "approximate"),
@@ -34,19 +34,19 @@ KNEE_POPULATION: dict[str, Parameter] = {
 """Spread of the knee's parameters. "approximate" marks a value chosen to look right or rounded from several sources."""
 
 HIP_POPULATION: dict[str, Parameter] = {
-    "head_diameter": Parameter(47.0, 0.9, 38.0, 56.0, "mm", True, "Noble et al. 1988; Asala 2001 (F 43, M 48-50)"),
-    "neck_shaft_angle": Parameter(127.0, 4.5, 112.0, 142.0, "deg", False, "Noble et al. 1988; Gilligan et al. 2013"),
-    "anteversion": Parameter(13.0, 6.0, -5.0, 32.0, "deg", False, "Kingsley & Olmsted 1948; Toogood et al. 2009"),
-    "femoral_offset": Parameter(43.0, 4.0, 28.0, 58.0, "mm", True, "Noble et al. 1988"),
+    "head_diameter": Parameter(47.0, 0.9, 38.0, 56.0, "mm", True, "Noble 1988; Asala 2001 (F 43, M 48-50)"),
+    "neck_shaft_angle": Parameter(127.0, 4.5, 112.0, 142.0, "deg", False, "Noble 1988; Toogood 2009 (129)"),
+    "anteversion": Parameter(11.0, 6.0, -5.0, 32.0, "deg", False, "Toogood 2009 (9.7); Jiang 2015 (10.6)"),
+    "femoral_offset": Parameter(43.0, 4.0, 28.0, 58.0, "mm", True, "Noble 1988"),
     "neck_width": Parameter(34.0, 1.2, 24.0, 42.0, "mm", True, "approximate"),
     "trochanter_height": Parameter(-2.0, 3.0, -12.0, 8.0, "mm", False, "approximate, tip above the head's centre"),
     "lesser_trochanter": Parameter(9.0, 1.2, 4.0, 14.0, "mm", True, "approximate, above the shaft"),
     "femur_shaft_width": Parameter(29.0, 1.0, 22.0, 37.0, "mm", True, "approximate"),
-    "adduction": Parameter(6.5, 1.0, 2.0, 11.0, "deg", False, "Moreland et al. 1987 (shaft to mechanical axis)"),
-    "joint_space": Parameter(4.0, 0.4, 2.0, 6.0, "mm", False, "Lequesne et al. 2004 (radiographic)"),
-    "half_pelvis": Parameter(90.0, 2.0, 72.0, 108.0, "mm", True, "Seidel et al. 1995 (hip centre to midline)"),
-    "cup_inclination": Parameter(42.0, 4.0, 25.0, 58.0, "deg", False, "Murray 1993; Tohtz et al. 2010 (approximate)"),
-    "cup_anteversion": Parameter(19.0, 5.0, 2.0, 38.0, "deg", False, "Murray 1993; Tohtz et al. 2010 (approximate)"),
+    "adduction": Parameter(6.5, 1.0, 2.0, 11.0, "deg", False, "Moreland 1987 (shaft to mechanical axis)"),
+    "joint_space": Parameter(4.0, 0.4, 2.0, 6.0, "mm", False, "Lequesne 2004 (radiographic)"),
+    "half_pelvis": Parameter(90.0, 2.0, 72.0, 108.0, "mm", True, "Seidel 1995 (hip centre to midline)"),
+    "cup_inclination": Parameter(48.0, 4.0, 30.0, 62.0, "deg", False, "Wang 2017 (48.8); Tohtz 2010 (53)"),
+    "cup_anteversion": Parameter(19.0, 5.0, 2.0, 38.0, "deg", False, "Wang 2017 (14); Tohtz 2010 (21-25)"),
     "ilium_thickness": Parameter(5.5, 0.6, 3.5, 8.0, "mm", False, "approximate, iliac fossa"),
     "cortex": Parameter(5.5, 0.6, 2.0, 8.5, "mm", True, "approximate, shaft below the lesser trochanter"),
     "metaphyseal_cortex": Parameter(1.3, 0.2, 0.6, 2.5, "mm", False, "approximate"),
@@ -64,14 +64,14 @@ class KneeShape(PersonShape):
 
     Attributes:
         epicondylar_width: Femur across the epicondyles, 80 mm (women ~75, men ~85; Terzidis et al. 2012,
-            J Orthop Surg Res 7; Mahfouz et al. 2012, Clin Orthop 470).
-        condyle_depth: Femur from trochlea to posterior condyles, ~62 mm (Mahfouz et al. 2012).
+            Anat Res Int 679658: 79 and 89; Kapur et al., Folia Medica: 72 and 83).
+        condyle_depth: Femur from trochlea to posterior condyles, ~62 mm (the same, 56 to 65).
         notch_width: Intercondylar notch, ~20 mm (Terzidis et al. 2012).
         groove_depth: Trochlear groove below the lateral ridge, ~5.5 mm.
         femur_shaft_width: ~29 mm, 12 cm above the joint.
         femur_valgus: Femoral shaft against the joint's normal, 6 deg (Moreland et al. 1987, JBJS 69-A).
-        plateau_width: Tibial plateau, medial to lateral, 75 mm (Uehara et al. 2002, Clin Orthop 402).
-        plateau_depth: Tibial plateau, front to back, ~50 mm (Uehara et al. 2002).
+        plateau_width: Tibial plateau, medial to lateral, 75 mm (Kwak et al. 2007, Knee 14: 73.5 in Koreans).
+        plateau_depth: Tibial plateau, front to back, ~50 mm (the same: 47.3).
         plateau_slope: Posterior slope, 5 to 9 deg (Hashemi et al. 2008, JBJS 90-A).
         spine_height: Medial intercondylar tubercle above the plateau, ~8 mm.
         tuberosity_height: Tibial tuberosity above the anterior cortex, ~4 mm.
@@ -132,9 +132,9 @@ class HipShape(PersonShape):
     Attributes:
         head_diameter: Femoral head, 47 mm (women ~44, men ~50; Noble et al. 1988, Clin Orthop 235; Asala 2001,
             Forensic Sci Int 117).
-        neck_shaft_angle: 127 +- 4.5 deg (Noble et al. 1988; Gilligan et al. 2013, J Anat 223).
-        anteversion: Femoral neck before the frontal plane, 8 to 15 deg (Kingsley & Olmsted 1948, JBJS 30-A;
-            Toogood et al. 2009, Clin Orthop 467).
+        neck_shaft_angle: 127 +- 4.5 deg (Noble et al. 1988; Toogood et al. 2009, Clin Orthop 467: 129).
+        anteversion: Femoral neck before the frontal plane, 11 deg (Toogood et al. 2009: 9.7; Jiang et al. 2015,
+            Medicine 94: 10.6).
         femoral_offset: Head's centre to the shaft's axis, 43 mm (Noble et al. 1988).
         neck_width: Femoral neck, top to bottom, ~34 mm.
         trochanter_height: Tip of the greater trochanter above the head's centre, ~-2 mm.
@@ -143,7 +143,8 @@ class HipShape(PersonShape):
         adduction: Femoral shaft against the vertical, 6 to 7 deg (Moreland et al. 1987, JBJS 69-A).
         joint_space: Between head and acetabulum, 4 mm (Lequesne et al. 2004, Ann Rheum Dis 63).
         half_pelvis: Hip centre to the midline, 90 mm (Seidel et al. 1995, J Biomech 28).
-        cup_inclination: Of the acetabular opening, 42 deg (Murray 1993, JBJS 75-B: definition; Tohtz et al. 2010).
+        cup_inclination: Of the acetabular opening, 48 deg (radiographic definition; Wang et al. 2017, BMC
+            Musculoskelet Disord 18: 48.8; Tohtz et al. 2010, Technol Health Care 18: 53).
         cup_anteversion: ~19 deg.
         ilium_thickness: Iliac wing at its thinnest, ~5.5 mm.
         cortex: Of the shaft below the lesser trochanter, ~5.5 mm.
@@ -160,7 +161,7 @@ class HipShape(PersonShape):
 
     head_diameter: float = 47.0
     neck_shaft_angle: float = 127.0
-    anteversion: float = 13.0
+    anteversion: float = 11.0
     femoral_offset: float = 43.0
     neck_width: float = 34.0
     trochanter_height: float = -2.0
@@ -169,7 +170,7 @@ class HipShape(PersonShape):
     adduction: float = 6.5
     joint_space: float = 4.0
     half_pelvis: float = 90.0
-    cup_inclination: float = 42.0
+    cup_inclination: float = 48.0
     cup_anteversion: float = 19.0
     ilium_thickness: float = 5.5
     cortex: float = 5.5

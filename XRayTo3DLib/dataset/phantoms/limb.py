@@ -24,7 +24,7 @@ from XRayTo3DLib.shape.meshes import points_of
 
 KNEE_LABELS = {"femur": 1, "tibia": 2, "patella": 3, "fibula": 4}
 HIP_LABELS = {"femur": 1, "pelvis": 2}
-KNEE_REACH = 140.0
+KNEE_REACH = 145.0
 """How far the knee's volume reaches above and below the joint line, mm."""
 HIP_BOX = np.array([[-122.0, -86.0, -145.0], [114.0, 122.0, 150.0]])
 """Corners of the hip's volume for a mean adult's right hip, mm."""
@@ -93,7 +93,7 @@ def make_knee(
     """Make a SYNTHETIC knee in extension: labels femur 1, tibia 2, patella 3, fibula 4.
 
     Frame LPS mm as of a standing patient: origin in the middle of the joint line, +x to the patient's left, +y to
-    the back, +z up. Femur and lower leg are cut 140 mm above and below the joint line. The left knee is the right
+    the back, +z up. Femur and lower leg are cut 145 mm above and below the joint line. The left knee is the right
     one mirrored.
 
     Args:

@@ -98,9 +98,9 @@ def _holes(inner: float, opening: FloatArray) -> list[Field]:
 
 
 def _opening(shape: HipShape) -> FloatArray:
-    """Unit vector out of the acetabulum: outward, downward and forward."""
-    steep, forward = np.deg2rad(90.0 - shape.cup_inclination), np.deg2rad(shape.cup_anteversion)
-    return np.array([-np.cos(forward) * np.sin(np.pi / 2 - steep), -np.sin(forward), -np.cos(forward) * np.sin(steep)])
+    """Unit vector out of the acetabulum, outward, downward and forward, from the angles on radiographs."""
+    steep, forward = np.deg2rad(shape.cup_inclination), np.deg2rad(shape.cup_anteversion)
+    return np.array([-np.cos(forward) * np.sin(steep), -np.sin(forward), -np.cos(forward) * np.cos(steep)])
 
 
 def _pubic_body(scale: float) -> tuple[Field, FloatArray, FloatArray]:
