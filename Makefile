@@ -41,7 +41,8 @@ lint: $(LINT_DONE) ## ruff and the layers (which room may import which)
 	$(BIN)/lint-imports
 
 bench: $(TEST_DONE) ## ours and the peers side by side: Testing/Benchmarks/bench_*.py
-	@$(PIP) install -r Testing/Benchmarks/peers.txt
+	@$(PIP) install -r Testing/Benchmarks/peers.txt $(CONSTRAINED)
+	@$(PIP) install --no-deps -r Testing/Benchmarks/peers_alone.txt
 	@for file in $(sort $(wildcard Testing/Benchmarks/bench_*.py)); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 host: $(TEST_DONE) ## open the Slicer module in a window, on the test host (needs a screen)

@@ -165,7 +165,6 @@ class ShearWarpProjector:
         if lattice is None:
             return
         nodes = np.empty((1 if jacobian is None else 3, lattice.rows, lattice.columns), np.float32)
-        tile = _tile(lattice, with_slopes=jacobian is not None)
         place = (view.source, plane, self._pitch, lattice.corner)
         stored = (slab.blocks, slab.filled, slab.ranges, slab.columns)
         geometry = (lattice.corner, self._pitch, view.source, plane, view.rays, view.rays_mm, tuple(window))
@@ -178,6 +177,7 @@ class ShearWarpProjector:
 
         slices = int(np.count_nonzero(slab.ranges[:, 1]))
         count = torch.get_num_threads() if lattice.rows * lattice.columns * slices > WORTH_SHARING else 1
+        tile = _tile(lattice, jacobian is not None, count)
         tiles = -(-lattice.rows // tile[0])
         share(count, tiles, 1, lambda first, last: sums(*stored, *place, tile, (first, last), nodes))
         _to_coefficients(nodes, count)
@@ -224,10 +224,11 @@ def _to_coefficients(nodes: NDArray[np.float32], count: int) -> None:
     share(count, rows, ROWS_AT_ONCE, across)
 
 
-def _tile(lattice: views.Lattice, with_slopes: bool) -> tuple[int, int]:
-    """(rows, columns) of a tile: columns shared out evenly."""
+def _tile(lattice: views.Lattice, with_slopes: bool, threads: int) -> tuple[int, int]:
+    """(rows, columns) of a tile: columns shared out evenly, rows so that no thread has a tile more than another."""
     across = -(-lattice.columns // TILE_COLUMNS)
-    return TILE_ROWS // (2 if with_slopes else 1), -(-lattice.columns // across)
+    down = threads * -(-lattice.rows // (threads * (TILE_ROWS // (2 if with_slopes else 1))))
+    return -(-lattice.rows // down), -(-lattice.columns // across)
 
 
 def _as_volume(mu: Any) -> NDArray[np.float32]:

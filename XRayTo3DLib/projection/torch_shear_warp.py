@@ -183,10 +183,10 @@ def _blocks(window: views.Window) -> Iterator[tuple[tuple[slice, slice], Pixels]
 
 
 def _rays(sheet: Sheet, pixels: Pixels) -> tuple[Tensor, Tensor, Tensor]:
-    """Rays of pixels: slopes (2, N) along x and y per slice, speed (N,) along k, length (N,) mm per slice."""
+    """Rays of pixels: slopes (2, N) along x and y per slice, float64; speed (N,) along k; length (N,) mm per slice."""
     x, y, along = pixels.times(sheet.seen.view.rays).reshape(3, -1)
-    length = pixels.times(sheet.seen.view.rays_mm).square().sum(dim=0).sqrt().reshape(-1) / along.abs()
-    return torch.stack([x / along, y / along]), along, length
+    mm = pixels.times(sheet.seen.view.rays_mm).float().norm(dim=0).reshape(-1)
+    return torch.stack([x, y]) / along, along.float(), mm / along.abs().float()
 
 
 def _nodes(sheet: Sheet, slopes: Tensor) -> Tensor:
@@ -202,7 +202,7 @@ def _values(sheet: Sheet, pixels: Pixels) -> Tensor:
     u, v = _nodes(sheet, slopes)
     rows, columns = sheet.layers.shape[1:]
     found = splines.sample(sheet.layers[:1], splines.value_pairs(u, columns), splines.value_pairs(v, rows))[0]
-    return (found * length.float()).reshape(len(pixels.row), -1)
+    return (found * length).reshape(len(pixels.row), -1)
 
 
 def gradients(sheet: Sheet, pixels: Pixels) -> tuple[Tensor, Tensor]:
@@ -214,11 +214,11 @@ def gradients(sheet: Sheet, pixels: Pixels) -> tuple[Tensor, Tensor]:
     u, v = _nodes(sheet, slopes)
     rows, columns = sheet.layers.shape[1:]
     across, down = splines.value_pairs(u, columns), splines.value_pairs(v, rows)
-    found, by_x, by_y, by_k = splines.sample(sheet.layers, across, down) * length.float()
-    first, per_node = sheet.layers[:1], length.float() / sheet.seen.pitch
+    found, by_x, by_y, by_k = splines.sample(sheet.layers, across, down) * length
+    first, per_node = sheet.layers[:1], length / sheet.seen.pitch
     moved_x = splines.sample(first, splines.slope_pairs(u, columns), down)[0] * per_node
     moved_y = splines.sample(first, across, splines.slope_pairs(v, rows))[0] * per_node
-    slopes, along = slopes.float(), along.float()
+    slopes = slopes.float()
     sideways = slopes[0] * moved_x + slopes[1] * moved_y
     reach = (sheet.seen.plane - sheet.seen.view.source[2]) / along
     by_ray = torch.stack([reach * moved_x, reach * moved_y, -(reach * sideways + found / along)])

@@ -8,7 +8,7 @@ does at nearly the memory's speed; in between, a transposition. Air costs little
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -36,30 +36,42 @@ class Stack:
 
     Attributes:
         chunks: (n, rows, columns) voxels each, contiguous.
+        starts: (chunks,) place of the first slice of each among those that hold anything.
         slices: (M,) slices that hold anything, in order.
         boxes: (M, 4) low and high row, low and high column of the chunk they lie in; outside all is air.
-        ranges: (all slices, 4) the same for every slice, zeros for an empty one.
+        places: (M, 2) rows and columns of the slices before in the same chunk.
+        ranges: (all slices, 4) ``boxes`` for every slice, zeros for an empty one.
     """
 
     chunks: list[Tensor]
+    starts: NDArray[np.intp]
     slices: NDArray[np.intp]
     boxes: NDArray[np.intp]
+    places: NDArray[np.intp]
     ranges: NDArray[np.intp]
 
 
 class Taps(NamedTuple):
-    """Linear interpolation between voxels ``index`` and the next, of weight ``weight``; whether inside the box."""
+    """Interpolation along one axis, for every slice and node: two rows of a table, their weights, those of the slope.
 
-    index: Indices
-    weight: NDArray[np.float32]
-    inside: NDArray[np.bool_]
+    Each (slices, nodes, 2) or (nodes, slices, 2); nodes: (chunks, 2) first node that sees anything, after the last.
+    """
+
+    index: Tensor
+    value: Tensor
+    slope: Tensor | None
+    nodes: NDArray[np.intp]
+
+
+Cut = tuple[Tensor, Tensor, Tensor | None]
+"""Index, values and slopes of some taps, one line per sum."""
 
 
 def make_stack(volume: Tensor, axis: int) -> Stack:
     """Cut ``volume`` (slices, rows, columns), which has a layer of air, along ``axis`` (0 column, 1 row, 2 slice)."""
     x, y, k = order_of(axis)
     view = volume.permute(2 - k, 2 - y, 2 - x)
-    chunks, slices, ranges = [], [], np.zeros((len(view), 4), np.intp)
+    chunks, slices, places, ranges = [], [], [], np.zeros((len(view), 4), np.intp)
     for first in range(0, len(view), SLICES_AT_ONCE):
         part = view[first : first + SLICES_AT_ONCE].contiguous()
         full = part != 0
@@ -72,9 +84,10 @@ def make_stack(volume: Tensor, axis: int) -> Stack:
         box = part[kept, top : bottom + 1, left : right + 1]
         chunks.append(functional.pad(box, (0, -box.shape[2] % STEP)))
         slices.append(first + kept.numpy())
+        places.append(np.arange(len(kept))[:, None] * chunks[-1].shape[1:])
         ranges[slices[-1]] = top, bottom, left, right
-    found = np.concatenate(slices)
-    return Stack(chunks, found, ranges[found], ranges)
+    found, starts = np.concatenate(slices), np.cumsum([0, *map(len, slices)])[:-1]
+    return Stack(chunks, starts, found, ranges[found], np.concatenate(places), ranges)
 
 
 class LatticeView(NamedTuple):
@@ -106,67 +119,80 @@ def lattice_sums(stack: Stack, seen: LatticeView, with_slopes: bool) -> Tensor:
     rows += STEP if rows % CONFLICT == 0 else 0
     total = torch.zeros(3 if with_slopes else 1, columns, rows)
     ratio = seen.ratio(stack.slices)
-    down = _taps(*seen.line(1, ratio), rows, stack.boxes[:, 0], stack.boxes[:, 1])
-    across = _taps(*seen.line(0, ratio), columns, stack.boxes[:, 2], stack.boxes[:, 3])
-    first = 0
-    for chunk in stack.chunks:
-        part = slice(first, first + len(chunk))
-        taps = (Taps(*(each[part] for each in both)) for both in (down, across))
-        _add_chunk(chunk, *taps, (1 - ratio[part]) if with_slopes else None, total)
-        first = part.stop
+    away = 1 - ratio if with_slopes else None
+    down = _taps(seen.line(1, ratio), rows, stack, 0, away)
+    across = _taps(seen.line(0, ratio), columns, stack, 1, away)
+    for number, chunk in enumerate(stack.chunks):
+        first = int(stack.starts[number])
+        u, v = slice(*across.nodes[number]), slice(*_in_steps(*down.nodes[number], rows))
+        if u.start < u.stop and v.start < v.stop:
+            part = slice(first, first + len(chunk))
+            _add_chunk(chunk, _cut(down, part, v, 2), _cut(across, u, part, 2 * len(chunk)), total[:, u, v])
     return total
 
 
-def _taps(start: Array, step: Array, count: int, low: NDArray[np.intp], high: NDArray[np.intp]) -> Taps:
-    """(M, count) taps of M slices, counted from the first voxel ``low`` of their boxes; beyond them air."""
-    place = (start - low)[:, None] + step[:, None] * np.arange(count)
-    last = (high - low)[:, None]
+def _taps(line: tuple[Array, Array], count: int, stack: Stack, axis: int, away: Array | None) -> Taps:
+    """Taps of ``count`` nodes on a line down rows (axis 0; slices first) or across columns (axis 1; nodes first).
+
+    Beyond their boxes they see the air at the ends, so slopes are nothing there. ``away``: (M,) what slopes are times.
+    """
+    low, high = stack.boxes[:, 2 * axis], stack.boxes[:, 2 * axis + 1]
+    of_slice, of_node = ((slice(None), None), (None, slice(None)))[:: 1 - 2 * axis]
+    place = (line[0] - low)[of_slice] + line[1][of_slice] * np.arange(count)[of_node]
+    last = (high - low)[of_slice]
     inside = (place > 0) & (place < last)
     np.clip(place, 0, last, out=place)
-    index = np.minimum(place.astype(np.int32), (last - 1).astype(np.int32))
-    return Taps(index, (place - index).astype(np.float32), inside)
+    voxel = np.minimum(place.astype(np.int32), (last - 1).astype(np.int32))
+    index, value = np.empty((*voxel.shape, 2), np.int32), np.empty((*voxel.shape, 2), np.float32)
+    np.add(voxel, stack.places[:, axis].astype(np.int32)[of_slice], out=index[..., 0])
+    np.add(index[..., 0], 1, out=index[..., 1])
+    np.subtract(place, voxel, out=value[..., 1], casting="same_kind")
+    np.subtract(1, value[..., 1], out=value[..., 0])
+    slope = None
+    if away is not None:
+        step = np.where(inside, away[of_slice], 0).astype(np.float32)
+        slope = torch.from_numpy(np.stack([-step, step], axis=-1))
+    return Taps(torch.from_numpy(index), torch.from_numpy(value), slope, _nodes(inside, stack.starts, axis))
 
 
-def _nodes(taps: Taps) -> tuple[int, int]:
-    """First node that sees anything, and the one after the last; none: equal."""
-    seen = np.flatnonzero(taps.inside.any(axis=0))
-    return (int(seen[0]), int(seen[-1]) + 1) if len(seen) else (0, 0)
+def _nodes(inside: NDArray[np.bool_], starts: NDArray[np.intp], axis: int) -> NDArray[np.intp]:
+    """(chunks, 2) first node that any slice of a chunk sees, and the one after the last; none: zeros."""
+    seen = np.logical_or.reduceat(inside, starts, axis=axis)
+    seen = seen.T if axis else seen
+    ends = np.stack([seen.argmax(axis=1), seen.shape[1] - seen[:, ::-1].argmax(axis=1)], axis=1)
+    return np.where(seen.any(axis=1)[:, None], ends, 0)
 
 
 def _in_steps(first: int, last: int, count: int) -> tuple[int, int]:
     """The same range in whole steps, of a length that transposes fast, within ``count`` nodes."""
-    first, last = first // STEP * STEP, -(-last // STEP) * STEP
-    if (last - first) % CONFLICT == 0:
+    first, last = int(first) // STEP * STEP, -(-int(last) // STEP) * STEP
+    if last > first and (last - first) % CONFLICT == 0:
         return (first - STEP, last) if first else (first, min(last + STEP, count))
     return first, last
 
 
-def _add_chunk(chunk: Tensor, down: Taps, across: Taps, away: Array | None, total: Tensor) -> None:
-    """Add the slices of a chunk to ``total`` (1 or 3, columns, rows); ``away``: (n,) 1 - r_k if slopes are wanted."""
+def _cut(taps: Taps, first: slice, second: slice, length: int) -> Cut:
+    """Index, values and slopes of a part, (B, length) each."""
+    index, value = (each[first, second].reshape(-1, length) for each in (taps.index, taps.value))
+    return index, value, None if taps.slope is None else taps.slope[first, second].reshape(-1, length)
+
+
+def _add_chunk(chunk: Tensor, down: Cut, across: Cut, total: Tensor) -> None:
+    """Add the slices of a chunk to the nodes that see them, ``total`` (1 or 3, columns, rows)."""
     count, rows, columns = chunk.shape
-    rows_seen, columns_seen = _nodes(down), _nodes(across)
-    if rows_seen[0] == rows_seen[1] or columns_seen[0] == columns_seen[1]:
-        return
-    u, v = slice(*columns_seen), slice(*_in_steps(*rows_seen, total.shape[2]))
-    across, down = Taps(*(part[:, u] for part in across)), Taps(*(part[:, v] for part in down))
-    place = np.arange(count, dtype=np.int32)[:, None]
     # Down the rows of every slice: (slice, node) sums of two rows. Then across: the rows are (slice, column) now, and
     # each node sums two of them from every slice.
-    table, index_down = chunk.reshape(count * rows, columns), _pairs(down.index + place * rows).reshape(-1, 2)
-    index_across, values_across = _by_node(_pairs(across.index + place * columns)), _by_node(_values(across))
-    halfway = _transposed(_sum_rows(table, index_down, _values(down).reshape(-1, 2)), count)
-    total[0, u, v] += _sum_rows(halfway, index_across, values_across)
-    if away is not None:
-        total[1, u, v] += _sum_rows(halfway, index_across, _by_node(_slopes(across, away)))
-        steps = _transposed(_sum_rows(table, index_down, _slopes(down, away).reshape(-1, 2)), count)
-        total[2, u, v] += _sum_rows(steps, index_across, values_across)
+    table, (index, values, slopes) = chunk.view(count * rows, columns), across
+    halfway = _transposed(_sum_rows(table, down[0], down[1]), count)
+    total[0] += _sum_rows(halfway, index, values)
+    if slopes is not None and down[2] is not None:
+        total[1] += _sum_rows(halfway, index, slopes)
+        total[2] += _sum_rows(_transposed(_sum_rows(table, down[0], down[2]), count), index, values)
 
 
-def _sum_rows(table: Tensor, index: Indices, weight: NDArray[np.float32]) -> Tensor:
+def _sum_rows(table: Tensor, index: Tensor, weight: Tensor) -> Tensor:
     """(B, columns) weighted sums of the rows ``index`` (B, n) of ``table``."""
-    return functional.embedding_bag(
-        torch.from_numpy(index), table, mode="sum", per_sample_weights=torch.from_numpy(weight)
-    )
+    return functional.embedding_bag(index, table, mode="sum", per_sample_weights=weight)
 
 
 def _transposed(halfway: Tensor, count: int) -> Tensor:
@@ -178,24 +204,3 @@ def _transposed(halfway: Tensor, count: int) -> Tensor:
     nodes = len(halfway) // count
     pixels = halfway.view(1, count, 1, nodes * columns).permute(0, 3, 1, 2)
     return torch.channel_shuffle(pixels, nodes).permute(0, 2, 3, 1).reshape(count * columns, nodes)
-
-
-def _pairs(index: Indices) -> Indices:
-    """(..., 2) index and the next."""
-    return np.stack([index, index + np.int32(1)], axis=-1)
-
-
-def _values(taps: Taps) -> NDArray[np.float32]:
-    """(..., 2) weights of linear interpolation."""
-    return np.stack([1 - taps.weight, taps.weight], axis=-1)
-
-
-def _slopes(taps: Taps, away: Array) -> NDArray[np.float32]:
-    """(n, nodes, 2) weights of its derivative, times ``away`` (n,)."""
-    slope = np.where(taps.inside, away[:, None], 0).astype(np.float32)
-    return np.stack([-slope, slope], axis=-1)
-
-
-def _by_node(taps: NDArray[Any]) -> NDArray[Any]:
-    """(n, nodes, 2) to (nodes, 2 n)."""
-    return np.ascontiguousarray(taps.swapaxes(0, 1)).reshape(taps.shape[1], -1)
