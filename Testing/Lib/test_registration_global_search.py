@@ -18,11 +18,17 @@ from XRayTo3DLib.imaging.types import IntensityNote, Radiograph, SpacingSource
 from XRayTo3DLib.projection.engines import make_projector
 from XRayTo3DLib.registration.global_search import Candidate, GlobalSearch, GlobalSearchOptions, global_search
 from XRayTo3DLib.registration.place_scan import PlaceScan
-from XRayTo3DLib.registration.rotation_grid import count_for_spacing, neighbours, rotation_grid, super_fibonacci
+from XRayTo3DLib.registration.rotation_grid import (
+    count_for_spacing,
+    neighbours,
+    rotation_grid,
+    super_fibonacci,
+    top_of_parabola,
+)
 from XRayTo3DLib.registration.template_match import CoarseView, Matcher, coarse_volume, gradient_field, reach_of
 
 TURN = (70.0, -110.0, 40.0)
-QUICK = GlobalSearchOptions(spacing_deg=30.0, pixel_mm=3.0, refined=15, kept=5, seed=3)
+QUICK = GlobalSearchOptions(spacing_deg=32.0, pixel_mm=3.0, refined=12, kept=4, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +86,19 @@ def test_neighbours_lie_round_a_rotation_evenly() -> None:
     turns = Rotation.from_matrix(neighbours(7.0)).as_rotvec(degrees=True)
     assert np.linalg.norm(turns, axis=1) == pytest.approx([0] + [7.0] * 12)
     assert turns[1:].T @ turns[1:] == pytest.approx(4 * 49 * np.eye(3))
+
+
+def test_the_top_of_a_parabola_is_found_exactly() -> None:
+    turns, top = neighbours(8.0), np.array([3.0, -4.0, 2.0])
+    shape = np.array([[2.0, 0.3, -0.2], [0.3, 1.0, 0.1], [-0.2, 0.1, 0.5]])
+    away = Rotation.from_matrix(turns).as_rotvec(degrees=True) - top
+    scores = 0.7 - 1e-3 * np.einsum("ni,ij,nj->n", away, shape, away)
+    found = Rotation.from_matrix(top_of_parabola(turns, scores, 16.0)).as_rotvec(degrees=True)
+    assert found == pytest.approx(top, abs=1e-6)
+    short = Rotation.from_matrix(top_of_parabola(turns, scores, 2.0)).as_rotvec(degrees=True)
+    assert short == pytest.approx(top * 2 / np.linalg.norm(top), abs=1e-6)
+    uphill = Rotation.from_matrix(top_of_parabola(turns, -scores, 5.0)).magnitude()
+    assert np.rad2deg(uphill) == pytest.approx(5.0)
 
 
 def test_useless_spacings_are_refused() -> None:
@@ -201,7 +220,7 @@ def test_a_shaft_has_a_rival_turned_end_for_end() -> None:
         Radiograph(projector(camera, RigidPose.identity()).numpy(), camera, note, SpacingSource.DETECTOR)
         for camera in BONE_CAMERAS.values()
     ]
-    search = GlobalSearch(shaft, views, replace(QUICK, kept=12))
+    search = GlobalSearch(shaft, views, replace(QUICK, spacing_deg=40.0, kept=6))
     list(search.steps())
     rival = search.rival
     assert rival is not None and rival.turn_deg > 150 and rival.lead < 0.03

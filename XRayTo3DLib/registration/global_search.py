@@ -23,7 +23,7 @@ from XRayTo3DLib.imaging.types import Radiograph
 from XRayTo3DLib.projection.engines import Engine, Projector, make_projector
 from XRayTo3DLib.projection.threads import torch_threads
 from XRayTo3DLib.registration.place_scan import PlaceScan
-from XRayTo3DLib.registration.rotation_grid import neighbours, rotation_grid
+from XRayTo3DLib.registration.rotation_grid import neighbours, rotation_grid, top_of_parabola
 from XRayTo3DLib.registration.template_match import CoarseView, coarse_volume, reach_of
 from XRayTo3DLib.registration.view_position import meeting_point, point_at, principal_axes
 
@@ -33,6 +33,8 @@ FINER = 0.5
 """Pixels of the last stage in pixels of the first."""
 ROTATIONS_PER_STEP = 16
 CANDIDATES_PER_STEP = 2
+FAVOURITES, FAVOURITE_ROUNDS = 5, 4
+"""The best candidates are refined that much further, so that loose turns about a shaft have time to settle."""
 RIVAL_DEG = 90.0
 LOCAL_PIXELS = 4
 """How far a refined candidate may shift, coarse pixels."""
@@ -61,7 +63,7 @@ class GlobalSearchOptions:
     cone_deg: float = 180.0
     pixel_mm: float = 2.0
     depths: tuple[float, ...] = (0.9, 1.0, 1.1)
-    refined: int = 100
+    refined: int = 60
     kept: int = 20
     distinct_deg: float = 10.0
     distinct_mm: float = 8.0
@@ -217,7 +219,9 @@ class GlobalSearch:
             if number % ROTATIONS_PER_STEP == 0:
                 yield SearchState("all rotations", 0.6 * number / len(rotations), max(found, key=_score))
         pool = self._distinct(found, options.refined, 0.5)
-        stages = ((self._coarse, options.refined, 1), (self._fine, 2 * options.kept, 1), (self._fine, options.kept, 3))
+        # Wide to narrow: how many candidates, and how many rounds each.
+        stages = ((self._coarse, options.refined, 1), (self._fine, 2 * options.kept, 1), (self._fine, options.kept, 2))
+        stages += ((self._fine, FAVOURITES, FAVOURITE_ROUNDS),)
         for stage, (level, count, rounds) in enumerate(stages):
             refined: list[Candidate] = []
             for number, candidate in enumerate(pool[:count]):
@@ -225,7 +229,9 @@ class GlobalSearch:
                 if number % CANDIDATES_PER_STEP == 0:
                     share = (stage + number / len(pool[:count])) / len(stages)
                     yield SearchState("best rotations", 0.6 + 0.4 * share, max(refined, key=_score))
-            pool = self._distinct(refined, count, 1.0)
+            # At the end the others stay candidates as they are.
+            rest = pool[count:] if stage == len(stages) - 1 else []
+            pool = self._distinct(refined + rest, max(count, len(refined + rest)), 1.0)
         self._candidates = pool[: options.kept]
         yield SearchState("done", 1.0, self._candidates[0])
 
@@ -244,17 +250,19 @@ class GlobalSearch:
         return Candidate(_pose_at(scan.turn_towards(place) @ rotation, place, self._centre), score)
 
     def _refined(self, level: _Level, candidate: Candidate, rounds: int) -> Candidate:
-        """The best of a pose and small turns of it, each at its own best place nearby; again from there.
+        """The best of a pose, small turns of it and the top of the parabola through them, each at its own best place.
 
-        Turns are half the grid's spacing, and half of that again once no turn is better.
+        Again from there; turns are half the grid's spacing, and half of that again once the best is near.
         """
         radius = 0.5 * self.options.spacing_deg
         for _ in range(rounds):
-            place, base = candidate.pose.apply(self._centre), candidate.pose.rotation
-            scan = PlaceScan(level.views, place, self._size_mm, LOCAL_PIXELS * level.pixel_mm)
-            matched = [self._matched(level, scan, turn @ base) for turn in neighbours(radius)]
-            candidate = max(matched, key=_score)
-            if candidate is matched[0]:
+            base = candidate.pose
+            scan = PlaceScan(level.views, base.apply(self._centre), self._size_mm, LOCAL_PIXELS * level.pixel_mm)
+            turns = neighbours(radius)
+            matched = [self._matched(level, scan, turn @ base.rotation) for turn in turns]
+            top = top_of_parabola(turns, [one.score for one in matched], 2 * radius)
+            candidate = max([*matched, self._matched(level, scan, top @ base.rotation)], key=_score)
+            if candidate.pose.distance_to(base, self._centre)[0] < 0.9 * radius:
                 radius /= 2
         return candidate
 

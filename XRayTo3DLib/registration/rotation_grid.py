@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.spatial.transform import Rotation
 
@@ -61,3 +63,25 @@ def neighbours(radius_deg: float) -> FloatArray:
     axes = np.concatenate([np.roll(corners, shift, axis=1) for shift in range(3)])
     turns = Rotation.from_rotvec(axes / np.linalg.norm(axes[0]) * radius_deg, degrees=True)
     return np.concatenate([np.eye(3)[None], turns.as_matrix()])
+
+
+def top_of_parabola(turns: FloatArray, scores: Sequence[float], limit_deg: float) -> FloatArray:
+    """(3, 3) turn at the top of the quadratic in the rotation vector that fits the scores best (least squares).
+
+    Args:
+        turns: (N, 3, 3) turns, 10 or more, as of :func:`neighbours`.
+        scores: (N,) their scores.
+        limit_deg: Largest angle of the answer, degrees. Where the quadratic has no top, its steepest way up so far.
+    """
+    vectors = Rotation.from_matrix(turns).as_rotvec(degrees=True)
+    x, y, z = vectors.T
+    design = np.stack([np.ones_like(x), x, y, z, x * x, y * y, z * z, x * y, x * z, y * z], axis=1)
+    c = np.linalg.lstsq(design, np.asarray(scores, dtype=np.float64), rcond=None)[0]
+    slope = c[1:4]
+    curvature = np.array([[2 * c[4], c[7], c[8]], [c[7], 2 * c[5], c[9]], [c[8], c[9], 2 * c[6]]])
+    if np.linalg.eigvalsh(curvature).max() < -1e-12:
+        step = -np.linalg.solve(curvature, slope)
+    else:
+        step = slope / max(float(np.linalg.norm(slope)), 1e-12) * limit_deg
+    step = step * min(1.0, limit_deg / max(float(np.linalg.norm(step)), 1e-12))
+    return Rotation.from_rotvec(step, degrees=True).as_matrix()
