@@ -72,19 +72,26 @@ def make_stack(volume: Tensor, axis: int) -> Stack:
     x, y, k = order_of(axis)
     view = volume.permute(2 - k, 2 - y, 2 - x)
     chunks, slices, places, ranges = [], [], [], np.zeros((len(view), 4), np.intp)
+    # Scratch is made once: made anew, chunks between its holes would keep twice the memory.
+    scratch = torch.empty(SLICES_AT_ONCE, *view.shape[1:])
+    filled = torch.empty(scratch.shape, dtype=torch.bool)
     for first in range(0, len(view), SLICES_AT_ONCE):
-        part = view[first : first + SLICES_AT_ONCE].contiguous()
-        full = part != 0
-        kept = torch.nonzero(full.any(dim=2).any(dim=1))[:, 0]
-        if len(kept) == 0:
+        count = min(SLICES_AT_ONCE, len(view) - first)
+        part = scratch[:count].copy_(view[first : first + count])
+        full = torch.ne(part, 0, out=filled[:count])
+        kept = torch.nonzero(full.any(dim=2).any(dim=1))[:, 0].tolist()
+        if not kept:
             continue
         rows = torch.nonzero(full.any(dim=2).any(dim=0))
         columns = torch.nonzero(full.any(dim=1).any(dim=0))
         top, bottom, left, right = int(rows[0]) - 1, int(rows[-1]) + 1, int(columns[0]) - 1, int(columns[-1]) + 1
-        box = part[kept, top : bottom + 1, left : right + 1]
-        chunks.append(functional.pad(box, (0, -box.shape[2] % STEP)))
-        slices.append(first + kept.numpy())
-        places.append(np.arange(len(kept))[:, None] * chunks[-1].shape[1:])
+        width = right + 1 - left
+        chunk = torch.zeros(len(kept), bottom + 1 - top, width + -width % STEP)
+        for place, each in enumerate(kept):
+            chunk[place, :, :width] = part[each, top : bottom + 1, left : right + 1]
+        chunks.append(chunk)
+        slices.append(first + np.array(kept))
+        places.append(np.arange(len(kept))[:, None] * chunk.shape[1:])
         ranges[slices[-1]] = top, bottom, left, right
     found, starts = np.concatenate(slices), np.cumsum([0, *map(len, slices)])[:-1]
     return Stack(chunks, starts, found, ranges[found], np.concatenate(places), ranges)
