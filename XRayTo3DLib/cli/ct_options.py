@@ -56,6 +56,17 @@ def usable_device(name: str) -> str:
 def read_ct_bone(path: Path, args: argparse.Namespace) -> tuple[CtVolume, Attenuation]:
     """The CT and the attenuation of the chosen bone (of everything, without a label map)."""
     from XRayTo3DLib.imaging.attenuation import attenuation_of
+
+    ct, label = read_ct_label(path, args)
+    return ct, attenuation_of(ct, label, energy_kev=args.energy)
+
+
+def read_ct_label(path: Path, args: argparse.Namespace) -> tuple[CtVolume, str | None]:
+    """The CT and the chosen label; none without a label map.
+
+    Raises:
+        InputError: A label without a map, or several to choose from.
+    """
     from XRayTo3DLib.imaging.ct_reader import read_ct
 
     if args.label is not None and args.labels is None:
@@ -63,10 +74,9 @@ def read_ct_bone(path: Path, args: argparse.Namespace) -> tuple[CtVolume, Attenu
     if args.label_names is not None and args.labels is None:
         raise InputError("--label-names names the labels of a label map; give --labels FILE as well.")
     ct = read_ct(path, labels=args.labels, values=args.ct_values, label_names=args.label_names, series=args.ct_series)
-    label = args.label
-    if ct.labels is not None and label is None:
-        names = list(ct.label_names)
-        if len(names) != 1:
-            raise InputError(f"the label map has several labels ({', '.join(names)}); choose one with --label NAME.")
-        label = names[0]
-    return ct, attenuation_of(ct, label, energy_kev=args.energy)
+    if ct.labels is None or args.label is not None:
+        return ct, args.label
+    names = list(ct.label_names)
+    if len(names) != 1:
+        raise InputError(f"the label map has several labels ({', '.join(names)}); choose one with --label NAME.")
+    return ct, names[0]

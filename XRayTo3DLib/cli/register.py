@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from XRayTo3DLib.cli.console import Progress, say
-from XRayTo3DLib.cli.ct_options import add_ct_options, add_device_option, read_ct_bone, usable_device
+from XRayTo3DLib.cli.ct_options import add_ct_options, add_device_option, read_ct_label, usable_device
 from XRayTo3DLib.cli.folders import remove_stale, require_folder_name
 from XRayTo3DLib.cli.radiograph_options import add_radiograph_options, radiograph_arguments
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import write_bytes
 
 if TYPE_CHECKING:
-    from XRayTo3DLib.imaging.types import Radiograph
+    from XRayTo3DLib.imaging.attenuation import Attenuation
+    from XRayTo3DLib.imaging.types import CtVolume, Radiograph
     from XRayTo3DLib.registration.result import RegistrationResult
 
 ENGINES = ("auto", "torch", "numba")
@@ -28,6 +29,10 @@ EPILOG = """examples:
 
 A view is a radiograph and its camera.json with a colon between them; a single DICOM file whose header tells its
 geometry needs no camera (several would be placed by their names, which is no calibration, and the verdict says so).
+Bones named by --label and --with move by themselves and are found together, so that one explains the other's shadow.
+With --surroundings the rest of the CT is drawn too: use it when the limb was held in the CT about as in the radiograph;
+it makes the result much surer. Without a label map the whole CT is registered as one body.
+
 start.tfm is the CT's rough pose as Slicer saves it (an ITK transform that maps world to CT points, LPS mm); the result
 is written the same way. The folder gets pose.tfm, registration.json and overlay_*.png.
 
@@ -49,6 +54,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add("--view", dest="views", action="append", required=True, metavar="XRAY[:CAMERA]", help="once per radiograph")
     add("--initial", type=Path, required=True, metavar="TFM", help="rough pose of the CT")
     add("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder for the results")
+    add("--with", dest="further", action="append", default=[], metavar="NAME", help="another bone that moves by itself")
+    add("--surroundings", action="store_true", help="draw the rest of the CT too: soft tissue and other bones")
     add("--starts", type=int, metavar="N", help="starts at the coarsest level (default 10)")
     add("--screened", type=int, metavar="N", help="random rotations screened to choose the starts from (default 120)")
     add("--spread", type=float, metavar="DEG", help="spread of the screened rotations (default 6 degrees)")
@@ -67,43 +74,92 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Register and write the results; returns the exit code."""
-    from XRayTo3DLib.evaluation.overlay import registration_overlay
     from XRayTo3DLib.geometry import RigidPose
-    from XRayTo3DLib.registration.register import register
+    from XRayTo3DLib.registration.register import Registration
 
     require_folder_name(args.output)
     device, options = usable_device(args.device), _options(args)
     initial = RigidPose.load(args.initial)
-    ct, bone = read_ct_bone(args.ct, args)
+    ct, label = read_ct_label(args.ct, args)
+    bones, surroundings = _parts(ct, label, args)
     radiographs = read_views(args.views, args)
     progress = Progress("register", quiet=args.json)
-    result = register(
-        bone,
-        radiographs,
-        initial,
-        options,
-        device,
-        engine=args.engine,
-        on_state=lambda state: progress.update(f"{state.stage}, similarity {state.similarity:.3f}", state.fraction),
+    registration = Registration(
+        list(bones.values()), radiographs, initial, options, device, args.engine, surroundings, list(bones)
     )
+    for state in registration.steps():
+        progress.update(f"{state.stage}, similarity {state.similarity:.3f}", state.fraction)
     progress.done()
-    overlays = [registration_overlay(radiograph, bone, result.pose, result.initial) for radiograph in radiographs]
-    files = {"pose": args.output / "pose.tfm", "registration": args.output / "registration.json"}
-    result.pose.save(files["pose"])
-    result.save(files["registration"])
-    remove_stale(args.output, "overlay_*.png")
-    for number, (radiograph, picture) in enumerate(zip(radiographs, overlays, strict=True), start=1):
-        path = args.output / f"overlay_{number}_{safe_file_name(radiograph.name)}.png"
-        write_bytes(path, picture)
-        files[f"overlay_{number}"] = path
+    found = dict(zip(bones, registration.results, strict=True))
+    files = _write(args.output, found, bones, radiographs)
+    result, bone = registration.result, next(iter(bones.values()))
     notes = [
         *ct.notes,
         bone.note,
         str(result.settings["engine"]),
         *(f"{r.name}: {note}" for r in radiographs for note in (r.intensity.how, *r.notes)),
     ]
-    _say_result(result, files, notes, args.json)
+    if args.json:
+        _say_json(result, files, notes)
+        return 0
+    for note in notes:
+        say(f"note: {note}")
+    for name, each in found.items():
+        _say_result(each, f"{name}: " if len(found) > 1 else "")
+    for path in files.values():
+        say(f"wrote {path}")
     return 0
+
+
+def _parts(
+    ct: CtVolume, label: str | None, args: argparse.Namespace
+) -> tuple[dict[str, Attenuation], Attenuation | None]:
+    """The bones that move by themselves, by name, and the rest of the CT if it is to be drawn."""
+    from XRayTo3DLib.imaging.attenuation import attenuation_of, in_soft_tissue, surroundings_of
+
+    if label is None:
+        if args.further or args.surroundings:
+            option = "--with" if args.further else "--surroundings"
+            raise InputError(f"{option} needs a label map that tells the bones; give --labels FILE and --label NAME.")
+        return {ct.name: attenuation_of(ct, energy_kev=args.energy)}, None
+    names = [label, *args.further]
+    if len(set(names)) < len(names):
+        raise InputError("--with names a bone twice; name every other bone once.")
+    surroundings = surroundings_of(ct, names, energy_kev=args.energy) if args.surroundings else None
+    bones = {
+        name: attenuation_of(ct, name, energy_kev=args.energy, in_tissue=in_soft_tissue(ct, name)) for name in names
+    }
+    return bones, surroundings
+
+
+def _write(
+    folder: Path,
+    found: dict[str, RegistrationResult],
+    bones: dict[str, Attenuation],
+    radiographs: list[Radiograph],
+) -> dict[str, Path]:
+    """Pose, result and overlays of every bone; those of further bones have its name in theirs."""
+    from XRayTo3DLib.evaluation.overlay import registration_overlay
+
+    pictures: dict[str, tuple[str, bytes]] = {}
+    for place, (name, result) in enumerate(found.items()):
+        mark = f"{safe_file_name(name)}_" if place else ""
+        for number, radiograph in enumerate(radiographs, start=1):
+            overlay = registration_overlay(radiograph, bones[name], result.pose, result.initial)
+            key = f"overlay_{mark}{number}"
+            pictures[key] = f"{key}_{safe_file_name(radiograph.name)}.png", overlay
+    files: dict[str, Path] = {}
+    for place, (name, result) in enumerate(found.items()):
+        mark = f"_{safe_file_name(name)}" if place else ""
+        files[f"pose{mark}"] = folder / f"pose{mark}.tfm"
+        files[f"registration{mark}"] = folder / f"registration{mark}.json"
+        result.pose.save(files[f"pose{mark}"])
+        result.save(files[f"registration{mark}"])
+    remove_stale(folder, "overlay_*.png")
+    for key, (name, picture) in pictures.items():
+        files[key] = folder / name
+        write_bytes(files[key], picture)
+    return files
 
 
 def read_views(views: list[str], args: argparse.Namespace) -> list[Radiograph]:
@@ -164,18 +220,17 @@ def _options(args: argparse.Namespace) -> Any:
     return RegistrationOptions(**{key: value for key, value in given.items() if value is not None})
 
 
-def _say_result(result: RegistrationResult, files: dict[str, Path], notes: list[str], as_json: bool) -> None:
-    if as_json:
-        content = result.to_dict()
-        del content["trace"]
-        say(json.dumps({**content, "notes": notes, "files": {key: str(path) for key, path in files.items()}}))
-        return
-    for note in notes:
-        say(f"note: {note}")
+def _say_json(result: RegistrationResult, files: dict[str, Path], notes: list[str]) -> None:
+    content = result.to_dict()
+    del content["trace"]
+    say(json.dumps({**content, "notes": notes, "files": {key: str(path) for key, path in files.items()}}))
+
+
+def _say_result(result: RegistrationResult, mark: str) -> None:
     degrees, millimetres = result.moved
-    say(f"verdict: {result.verdict.value}. {result.reason}")
+    say(f"{mark}verdict: {result.verdict.value}. {result.reason}")
     for name, found, start in zip(result.view_names, result.similarity, result.initial_similarity, strict=True):
         say(f"  {name}: similarity {found:.3f} (start {start:.3f})")
-    say(f"moved {degrees:.2f} degrees and {millimetres:.2f} mm from the start in {result.seconds:.1f} s")
-    for path in files.values():
-        say(f"wrote {path}")
+    if result.uncertainty is not None:
+        say(f"  {result.uncertainty.in_words()}")
+    say(f"{mark}moved {degrees:.2f} degrees and {millimetres:.2f} mm from the start in {result.seconds:.1f} s")

@@ -27,8 +27,8 @@ EXTREMITY_KEV = 38.0
 class SimulatedLimb:
     """A CT ready to be X-rayed again and again, its bones together or each with a pose of its own.
 
-    Moving a labelled bone takes the excess of its attenuation over soft tissue (``attenuation_of(in_tissue=True)``) away
-    where it was and adds it where it goes; line integrals being linear, nothing else changes.
+    Moving a labelled bone takes its excess over soft tissue (``attenuation_of(in_tissue=True)``) away where it was and
+    adds it where it goes; line integrals being linear, nothing else changes.
 
     Args:
         ct: The CT; labels are used for the bones that move.

@@ -26,6 +26,8 @@ CT_ENERGY_KEV = 70.0
 METAL_HU = 3071.0
 BONE_HU = 200.0
 AIR_BELOW_HU = -500.0
+SHELL_MM = (2.0, 6.0)
+TISSUE_HU = 150.0
 SOFT_TISSUE_HU = 40.0
 """Muscle, tendon and fat round a bone, taken together."""
 PADDING = 2
@@ -162,6 +164,12 @@ def surroundings_of(
     """
     if not labels:
         raise InputError("surroundings: name the bones that move by themselves.")
+    for label in labels:
+        if not in_soft_tissue(ct, label):
+            raise InputError(
+                f"surroundings: label {label!r} of CT {ct.name} does not lie in soft tissue (the CT shows the bone "
+                f"alone, or other units); register without surroundings."
+            )
     feather = _checked_feather(ct, feather_mm)
     mu, note = hu_to_attenuation(ct.hu, energy_kev=energy_kev)
     for label in labels:
@@ -171,6 +179,25 @@ def surroundings_of(
     names = ", ".join(str(label) for label in labels)
     cuts = _cut_faces(ct.hu > AIR_BELOW_HU)
     return _padded(mu, ct.voxel_to_lps, _bone_centre(ct), f"Whole CT without label {names}. {note}", ct.synthetic, cuts)
+
+
+def in_soft_tissue(ct: CtVolume, label: str | int) -> bool:
+    """Whether a label lies in soft tissue as CTs of patients show it, and not in air or in a blanked-out volume.
+
+    Looked at is a shell of :data:`SHELL_MM` round the label: its median is that of fat or muscle.
+
+    Raises:
+        InputError: No such label.
+    """
+    mask = ct.label_mask(label)
+    box = _bounding_box(mask, np.ceil(SHELL_MM[1] / ct.spacing[::-1]).astype(int))
+    from scipy.ndimage import distance_transform_edt
+
+    outside = distance_transform_edt(~mask[box], sampling=ct.spacing[::-1])
+    assert ct.labels is not None  # label_mask has seen to it
+    shell = ct.hu[box][(outside > SHELL_MM[0]) & (outside <= SHELL_MM[1]) & (ct.labels[box] == 0)]
+    # A blanked-out volume has one value everywhere, which may be 0 HU.
+    return shell.size > 0 and abs(float(np.median(shell))) < TISSUE_HU and float(shell.std()) > 1
 
 
 def joined(parts: Sequence[Attenuation]) -> Attenuation:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -19,14 +20,17 @@ from XRayTo3DLib.imaging.types import Radiograph
 from XRayTo3DLib.projection.engines import Engine, engine_note
 from XRayTo3DLib.projection.threads import torch_threads
 from XRayTo3DLib.registration.bodies import Body
-from XRayTo3DLib.registration.levels import Level
+from XRayTo3DLib.registration.curvature import pose_uncertainties
+from XRayTo3DLib.registration.levels import Level, Poses
 from XRayTo3DLib.registration.options import RegistrationOptions, RegistrationState
 from XRayTo3DLib.registration.result import RegistrationResult
 from XRayTo3DLib.registration.search import Candidate, Found, Search
+from XRayTo3DLib.registration.uncertainty import PoseUncertainty
 from XRayTo3DLib.registration.verdict import Evidence, judge
 
 __all__ = ["Registration", "RegistrationOptions", "RegistrationState", "register"]
 
+SURROUNDINGS = "surroundings"
 REACH = 4.0
 """A result turned farther from the start than this many spreads of the starts is outside what was searched."""
 
@@ -59,22 +63,25 @@ class Registration:
         device: str = "cpu",
         engine: Engine = "auto",
         surroundings: Attenuation | None = None,
+        names: Sequence[str] = (),
     ) -> None:
-        self._parts = [bones] if isinstance(bones, Attenuation) else list(bones)
-        self._initial = [initial] * len(self._parts) if isinstance(initial, RigidPose) else list(initial)
+        parts = [bones] if isinstance(bones, Attenuation) else list(bones)
+        self._initial = [initial] * len(parts) if isinstance(initial, RigidPose) else list(initial)
         self._radiographs = list(radiographs)
-        if not self._radiographs or not self._parts:
+        if not self._radiographs or not parts:
             raise InputError("registration needs at least one bone and one radiograph.")
-        if len(self._initial) != len(self._parts):
-            raise InputError(f"{len(self._parts)} bones need one initial pose each, not {len(self._initial)}.")
+        if len(self._initial) != len(parts):
+            raise InputError(f"{len(parts)} bones need one initial pose each, not {len(self._initial)}.")
         self.options = options or RegistrationOptions()
-        self._bones = [Body(part, device, engine) for part in self._parts]
-        self._limb = None if surroundings is None else Body(joined([surroundings, *self._parts]), device, engine)
+        self._names = [*names, *(f"bone {number + 1}" for number in range(len(names), len(parts)))]
+        self._bones = [Body(part, device, engine) for part in parts]
+        self._limb = None if surroundings is None else Body(joined([surroundings, *parts]), device, engine)
         self._rest = None if surroundings is None else Body(surroundings, device, engine)
         # Where everything in the beam is drawn, line integrals are those of the picture.
-        self._absolute = self._rest is not None or all(part.whole for part in self._parts)
+        self._absolute = self._rest is not None or all(part.whole for part in parts)
         self._engine = engine_note(device, engine)
         self._fields = [exposed_field(radiograph) for radiograph in self._radiographs]
+        self._known: Poses | None = None
         self._results: list[RegistrationResult] = []
 
     @property
@@ -99,31 +106,75 @@ class Registration:
                 return
             yield state
 
+    @property
+    def poses(self) -> Poses:
+        """Where all bodies were found: the surroundings first, if there are any, then the bones."""
+        result = self.result
+        found = {**result.others, self._names[0]: result.pose}
+        return tuple(found[name] for name in self._body_names)
+
+    def refined_on(
+        self, radiographs: Sequence[Radiograph], poses: Poses, options: RegistrationOptions | None = None
+    ) -> Registration:
+        """The same bodies on other radiographs, refined from ``poses`` (as :attr:`poses`) without a search.
+
+        For the next frame of a sequence, or after a correction by hand; nothing is set up anew.
+        """
+        if len(poses) != len(self._body_names):
+            raise InputError(f"{len(self._body_names)} bodies need one pose each, not {len(poses)}.")
+        other = copy.copy(self)
+        other.options = options or self.options
+        other._radiographs, other._known, other._results = list(radiographs), tuple(poses), []
+        other._initial = list(poses[-len(self._bones) :])
+        other._fields = [exposed_field(radiograph) for radiograph in radiographs]
+        return other
+
+    @property
+    def _bodies(self) -> tuple[Body, ...]:
+        return (*([] if self._rest is None else [self._rest]), *self._bones)
+
+    @property
+    def _body_names(self) -> list[str]:
+        return [*([] if self._rest is None else [SURROUNDINGS]), *self._names]
+
     def _run(self) -> Iterator[RegistrationState]:
+        search = Search(self._radiographs, self._fields, self.options)
+        if self._known is None:
+            found = yield from self._found(search)
+        else:
+            given = [search.given(self._known)]
+            found = [Found(given, given)] * len(self._bones)
+            search.plan(len(self.options.pixel_mm) - 1)
+        best, level = yield from self._together(search, found[-1].best)
+        spread = pose_uncertainties(level, best.poses, range(len(best.poses)))[-len(self._bones) :]
+        self._results = [
+            self._finish(search, level, best, number, found[number], spread[number]) for number in range(len(found))
+        ]
+        yield RegistrationState("done", 1.0, self._results[0].pose, best.similarity)
+
+    def _found(self, search: Search) -> Generator[RegistrationState, None, list[Found]]:
+        """The limb, then bone after bone; of each what was found."""
         options = self.options
-        search = Search(self._radiographs, self._fields, options)
         search.plan((self._limb is not None) + len(self._bones) + len(options.pixel_mm) - 1)
-        bodies, poses, starts = (), (), self._initial
-        spread, reach = options.spread_deg, options.reach_mm
+        bodies: tuple[Body, ...] = ()
+        poses: Poses = ()
+        starts, spread, reach = self._initial, options.spread_deg, options.reach_mm
         if self._limb is not None and self._rest is not None:
             limb = yield from search.find([self._limb], (self._initial[0],), 0, spread, reach, "limb")
             bodies, poses = (self._rest,), limb.best[0].poses
-            starts = [poses[0]] * len(self._bones)
-            spread, reach = options.own_deg, options.own_mm
+            starts, spread, reach = [poses[0]] * len(self._bones), options.own_deg, options.own_mm
         found: list[Found] = []
-        for bone, start in zip(self._bones, starts, strict=True):
+        for bone, start, name in zip(self._bones, starts, self._names, strict=True):
             bodies, poses = (*bodies, bone), (*poses, start)
-            name = "bone" if len(self._bones) == 1 else f"bone {len(found) + 1}"
             found.append((yield from search.find(bodies, poses, len(bodies) - 1, spread, reach, name)))
             poses = found[-1].best[0].poses
-        best, level = yield from self._together(search, bodies, found[-1].best)
-        self._results = [self._finish(search, level, best, number, found[number]) for number in range(len(found))]
-        yield RegistrationState("done", 1.0, self._results[0].pose, best.similarity)
+        return found
 
     def _together(
-        self, search: Search, bodies: Sequence[Body], pool: list[Candidate]
+        self, search: Search, pool: list[Candidate]
     ) -> Generator[RegistrationState, None, tuple[Candidate, Level]]:
         """All bodies refined at every level after the first; rivals are dropped when the second is done."""
+        bodies = self._bodies
         everything = range(len(bodies))
         focus = everything[-len(self._bones) :]
         level = search.level(bodies, pool[0].poses, self.options.pixel_mm[0], focus)
@@ -136,7 +187,15 @@ class Registration:
             search.done()
         return pool[0], level
 
-    def _finish(self, search: Search, level: Level, best: Candidate, number: int, found: Found) -> RegistrationResult:
+    def _finish(
+        self,
+        search: Search,
+        level: Level,
+        best: Candidate,
+        number: int,
+        found: Found,
+        uncertainty: PoseUncertainty,
+    ) -> RegistrationResult:
         """The result of one bone: ``found`` says how many starts agree, and how close the second comes.
 
         Poses are compared within one level: between levels a solution moves, in one view mostly along the beam.
@@ -178,7 +237,9 @@ class Registration:
             agreeing=agreeing,
             seconds=search.seconds,
             settings={**asdict(self.options), "engine": self._engine},
-            synthetic=self._parts[number].synthetic or any(r.synthetic for r in self._radiographs),
+            synthetic=body.part.synthetic or any(r.synthetic for r in self._radiographs),
+            uncertainty=uncertainty,
+            others={name: each for name, each in zip(self._body_names, best.poses, strict=True) if each is not pose},
         )
 
 

@@ -11,6 +11,7 @@ from XRayTo3DLib import __version__
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import read_json, write_json
 from XRayTo3DLib.geometry import RigidPose
+from XRayTo3DLib.registration.uncertainty import PoseUncertainty
 
 RESULT_FORMAT = "xrayto3d.registration/1"
 
@@ -24,11 +25,12 @@ class Verdict(Enum):
 
 
 class Review(Enum):
-    """What a person said of it."""
+    """What a person said of it; adjusted: moved by hand and registered anew from there."""
 
     UNREVIEWED = "unreviewed"
     ACCEPTED = "accepted"
     REJECTED = "rejected"
+    ADJUSTED = "adjusted"
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class RegistrationResult:
         seconds: Wall-clock time.
         settings: The options used.
         synthetic: Whether CT or radiographs are simulated.
+        uncertainty: How sure the pose is, per degree of freedom.
+        others: Where the other bodies (further bones, the surroundings) were found, by name.
     """
 
     pose: RigidPose
@@ -75,6 +79,8 @@ class RegistrationResult:
     seconds: float
     settings: dict[str, Any] = field(default_factory=dict)
     synthetic: bool = False
+    uncertainty: PoseUncertainty | None = None
+    others: dict[str, RigidPose] = field(default_factory=dict)
 
     @property
     def mean_similarity(self) -> float:
@@ -108,6 +114,8 @@ class RegistrationResult:
             "initial_ct_to_world": self.initial.matrix.tolist(),
             "centre_ct": [float(value) for value in self.centre],
             "moved": {"rotation_deg": round(degrees, 4), "centre_mm": round(millimetres, 4)},
+            "uncertainty": None if self.uncertainty is None else self.uncertainty.to_dict(),
+            "others_ct_to_world": {name: pose.matrix.tolist() for name, pose in self.others.items()},
             "starts": self.starts,
             "agreeing_starts": self.agreeing,
             "seconds": round(self.seconds, 2),
@@ -125,7 +133,7 @@ class RegistrationResult:
 
 
 def record_review(path: Path | str, review: Review, note: str = "", reviewer_role: str = "") -> None:
-    """Write a person's verdict into an existing ``registration.json``.
+    """Write a person's verdict into an existing ``registration.json``; earlier ones are kept under "earlier_reviews".
 
     Raises:
         InputError: Missing file, another format, or a rejection without a note.
@@ -133,5 +141,8 @@ def record_review(path: Path | str, review: Review, note: str = "", reviewer_rol
     if review is Review.REJECTED and not note.strip():
         raise InputError("a rejected registration needs a note that says why; write one line.")
     content = read_json(path, "registration", RESULT_FORMAT)
+    before = content.get("review") or {}
+    if before.get("status", Review.UNREVIEWED.value) != Review.UNREVIEWED.value:
+        content["earlier_reviews"] = [*content.get("earlier_reviews", []), before]
     content["review"] = {"status": review.value, "note": note, "by_role": reviewer_role}
     write_json(path, content)

@@ -84,6 +84,10 @@ class Search:
         """How many stages (a find, or a level of refining) there will be, for the progress."""
         self._stages = stages
 
+    def given(self, poses: Poses) -> Candidate:
+        """Poses to start refining from, on a leash of the search's reach."""
+        return Candidate(poses, 0.0, leash=Leash(poses, tuple(LEASH * self.options.reach_mm for _ in poses)))
+
     def level(self, bodies: Sequence[Body], poses: Poses, pixel_mm: float, focus: Sequence[int]) -> Level:
         """One resolution of every view."""
         return Level(bodies, self._radiographs, self._fields, poses, pixel_mm, self.options.margin_mm, focus)
@@ -194,7 +198,7 @@ class Search:
         return degrees <= 4 * SAME_POSE_DEG and float(np.linalg.norm(shift)) <= 2 * SAME_POSE_MM
 
     def _state(self, stage: str, pose: RigidPose, similarity: float) -> RegistrationState:
-        return RegistrationState(stage, min(1.0, (self._stage + 0.5) / self._stages), pose, similarity)
+        return RegistrationState(stage, min(1.0, self._stage / self._stages), pose, similarity)
 
 
 def same(first: RigidPose, second: RigidPose, body: Body) -> bool:

@@ -1,0 +1,106 @@
+"""Bones followed through a sequence (fluoroscopy, biplane video): each frame starts where the last ones point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.geometry import RigidPose
+from XRayTo3DLib.imaging.types import Radiograph
+from XRayTo3DLib.registration.levels import Poses
+from XRayTo3DLib.registration.options import RegistrationOptions
+from XRayTo3DLib.registration.register import Registration
+from XRayTo3DLib.registration.result import RegistrationResult
+
+LOST_BELOW = 0.8
+"""A frame whose similarity is below this share of the median so far is searched anew from the last good poses."""
+FRAME_PIXELS_MM = (1.4, 1.4, 0.7, 0.35)
+"""Pixel sizes for a frame refined from its neighbours (the first says only where the search would have begun)."""
+
+
+@dataclass(frozen=True)
+class TrackedFrame:
+    """One frame of a sequence.
+
+    Attributes:
+        index: Its number, from 0.
+        results: Per bone.
+        searched: Whether a new search was needed: the first frame, and where the bones had been lost.
+        similarity: Mean over the views.
+    """
+
+    index: int
+    results: list[RegistrationResult]
+    searched: bool
+    similarity: float
+
+
+def track(
+    bones: Any,
+    frames: Iterable[Sequence[Radiograph]],
+    initial: Any,
+    options: RegistrationOptions | None = None,
+    **arguments: Any,
+) -> Iterator[TrackedFrame]:
+    """Follow bones through frames; yields every frame when it is done.
+
+    The first frame is registered in full. Every other starts at constant velocity (each body's last motion once more)
+    and from where it was, takes the better, and is only refined; if the bones are lost it is searched in full from the
+    last good poses.
+
+    Args:
+        bones: As in :class:`Registration`.
+        frames: Per frame its radiographs, calibrated to each other, in order; may be read one at a time.
+        initial: Rough pose(s) in the first frame.
+        options: Of the full search.
+        arguments: ``device``, ``engine``, ``surroundings``, ``names`` of :class:`Registration`.
+
+    Raises:
+        InputError: No frame at all, or what :class:`Registration` refuses.
+    """
+    options = options or RegistrationOptions()
+    refine = replace(options, starts=1, pixel_mm=FRAME_PIXELS_MM)
+    first: Registration | None = None
+    path: list[Poses] = []
+    heights: list[float] = []
+    for index, radiographs in enumerate(frames):
+        if first is None:
+            registration = first = _finished(Registration(bones, radiographs, initial, options, **arguments))
+            searched = True
+        else:
+            registration = max(
+                (_finished(first.refined_on(radiographs, poses, refine)) for poses in _guesses(path)),
+                key=lambda each: each.result.mean_similarity,
+            )
+            searched = registration.result.mean_similarity < LOST_BELOW * float(np.median(heights))
+            if searched:
+                again = _finished(
+                    Registration(bones, radiographs, path[-1][-len(registration.results) :], options, **arguments)
+                )
+                registration = max(registration, again, key=lambda each: each.result.mean_similarity)
+        path.append(registration.poses)
+        heights.append(registration.result.mean_similarity)
+        yield TrackedFrame(index, registration.results, searched, heights[-1])
+    if first is None:
+        raise InputError("tracking needs at least one frame.")
+
+
+def _guesses(path: Sequence[Poses]) -> list[Poses]:
+    """Where the bodies may be next: moving on as before, or resting."""
+    if len(path) < 2:
+        return [path[-1]]
+    onward = tuple(
+        RigidPose(now.matrix @ before.inverse().matrix @ now.matrix)
+        for now, before in zip(path[-1], path[-2], strict=True)
+    )
+    return [onward, path[-1]]
+
+
+def _finished(registration: Registration) -> Registration:
+    for _ in registration.steps():
+        pass
+    return registration
