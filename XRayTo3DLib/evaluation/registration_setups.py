@@ -9,7 +9,7 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.registration_trials import Difficulty
 from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.geometry.calibration import standard_camera
-from XRayTo3DLib.imaging.attenuation import Attenuation, attenuation_of, surroundings_of
+from XRayTo3DLib.imaging.attenuation import Attenuation, attenuation_of, in_soft_tissue, surroundings_of
 from XRayTo3DLib.imaging.types import CtVolume
 
 SDD_MM, SOURCE_BONE_MM, FIELD_MM, PIXELS = 1020.0, 700.0, 300.0, 512
@@ -97,5 +97,5 @@ def registered_parts(
                 f"Register the bone or its surroundings."
             )
         return attenuation_of(ct, None, energy_kev=energy), None
-    bone = attenuation_of(ct, label, energy_kev=energy, in_tissue=True)
+    bone = attenuation_of(ct, label, energy_kev=energy, in_tissue=in_soft_tissue(ct, label))
     return bone, surroundings_of(ct, [label], energy_kev=energy) if moving == "surroundings" else None
