@@ -36,6 +36,8 @@ class Response:
 
     def slope(self, integrals: Tensor) -> Tensor:
         """Derivative by the line integral, same shape."""
+        if self.scatter == 0:
+            return torch.ones_like(integrals)
         primary = torch.exp(-self.gain * integrals)
         return self.gain * primary / (primary + self.scatter)
 

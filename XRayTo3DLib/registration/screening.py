@@ -21,6 +21,8 @@ from XRayTo3DLib.registration.template_match import Matcher, gradient_field
 
 PEAKS = 6
 """Best places in the first view that are tried against the others."""
+TIE_BREAK = np.float32(1e-3)
+"""Share of a pixel's own score that is added to the best of its neighbourhood."""
 
 
 class Screen:
@@ -98,7 +100,8 @@ def _looked_up(scores: NDArray[np.float32], view: ViewLevel, centre: FloatArray,
     moved = view.camera.project(centre + shifts) - view.camera.project(centre)
     steps = np.round(np.nan_to_num(moved)).astype(int)
     inside = (np.abs(steps) < np.array(view.camera.size)).all(axis=-1)
-    soft = maximum_filter(scores, size=3, mode="wrap")
+    # A pixel's own score decides among equals: the first of them would always be the one nearest to the source.
+    soft = maximum_filter(scores, size=3, mode="wrap") + TIE_BREAK * scores
     found = soft[steps[..., 1] % scores.shape[0], steps[..., 0] % scores.shape[1]]
     return np.where(inside, found, -1.0)
 
