@@ -17,10 +17,14 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import write_bytes
 
 if TYPE_CHECKING:
+    from XRayTo3DLib.geometry import RigidPose
     from XRayTo3DLib.imaging.attenuation import Attenuation
     from XRayTo3DLib.imaging.types import CtVolume, Radiograph
+    from XRayTo3DLib.registration.register import Registration, RegistrationOptions
     from XRayTo3DLib.registration.result import RegistrationResult
 
+CANDIDATES = 3
+"""Poses of a search everywhere that are registered; the best result is taken."""
 ENGINES = ("auto", "torch", "numba")
 EPILOG = """examples:
   xrayto3d register --ct ct.nrrd --labels labels.seg.nrrd --label radius \\
@@ -34,7 +38,8 @@ With --surroundings the rest of the CT is drawn too: use it when the limb was he
 it makes the result much surer. Without a label map the whole CT is registered as one body.
 
 start.tfm is the CT's rough pose as Slicer saves it (an ITK transform that maps world to CT points, LPS mm); the result
-is written the same way. The folder gets pose.tfm, registration.json and overlay_*.png.
+is written the same way. Without it every rotation and place is searched first (about 15 s more; two views are surer
+than one). The folder gets pose.tfm, registration.json and overlay_*.png.
 
 The exit code is 0 when the registration ended, whatever its verdict; read the verdict and look at the overlays.
 """
@@ -52,7 +57,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add = parser.add_argument
     add("--ct", type=Path, required=True, metavar="CT", help="CT file (NRRD, NIfTI, MHA) or DICOM folder")
     add("--view", dest="views", action="append", required=True, metavar="XRAY[:CAMERA]", help="once per radiograph")
-    add("--initial", type=Path, required=True, metavar="TFM", help="rough pose of the CT")
+    add("--initial", type=Path, metavar="TFM", help="rough pose of the CT; without it the bone is searched everywhere")
     add("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder for the results")
     add("--with", dest="further", action="append", default=[], metavar="NAME", help="another bone that moves by itself")
     add("--surroundings", action="store_true", help="draw the rest of the CT too: soft tissue and other bones")
@@ -75,20 +80,22 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Register and write the results; returns the exit code."""
     from XRayTo3DLib.geometry import RigidPose
-    from XRayTo3DLib.registration.register import Registration
 
     require_folder_name(args.output)
     device, options = usable_device(args.device), _options(args)
-    initial = RigidPose.load(args.initial)
+    initial = None if args.initial is None else RigidPose.load(args.initial)
     ct, label = read_ct_label(args.ct, args)
     bones, surroundings = _parts(ct, label, args)
     radiographs = read_views(args.views, args)
     progress = Progress("register", quiet=args.json)
-    registration = Registration(
-        list(bones.values()), radiographs, initial, options, device, args.engine, surroundings, list(bones)
+    starts = [initial] if initial is not None else _found_anywhere(bones, radiographs, device, args.engine, progress)
+    registration = max(
+        (
+            _registered(bones, radiographs, start, options, device, args.engine, surroundings, progress)
+            for start in starts
+        ),
+        key=lambda each: each.result.mean_similarity,
     )
-    for state in registration.steps():
-        progress.update(f"{state.stage}, similarity {state.similarity:.3f}", state.fraction)
     progress.done()
     found = dict(zip(bones, registration.results, strict=True))
     files = _write(args.output, found, bones, radiographs)
@@ -97,6 +104,7 @@ def run(args: argparse.Namespace) -> int:
         *ct.notes,
         bone.note,
         str(result.settings["engine"]),
+        *(["No rough pose was given: the bone was searched everywhere first."] if initial is None else []),
         *(f"{r.name}: {note}" for r in radiographs for note in (r.intensity.how, *r.notes)),
     ]
     if args.json:
@@ -109,6 +117,38 @@ def run(args: argparse.Namespace) -> int:
     for path in files.values():
         say(f"wrote {path}")
     return 0
+
+
+def _registered(
+    bones: dict[str, Attenuation],
+    radiographs: list[Radiograph],
+    initial: RigidPose,
+    options: RegistrationOptions,
+    device: str,
+    engine: Any,
+    surroundings: Attenuation | None,
+    progress: Progress,
+) -> Registration:
+    """A registration that has run to its end."""
+    from XRayTo3DLib.registration.register import Registration
+
+    parts, names = list(bones.values()), list(bones)
+    registration = Registration(parts, radiographs, initial, options, device, engine, surroundings, names)
+    for state in registration.steps():
+        progress.update(f"{state.stage}, similarity {state.similarity:.3f}", state.fraction)
+    return registration
+
+
+def _found_anywhere(
+    bones: dict[str, Attenuation], radiographs: list[Radiograph], device: str, engine: Any, progress: Progress
+) -> list[RigidPose]:
+    """The most promising poses of the first bone, of all rotations and places."""
+    from XRayTo3DLib.registration.global_search import GlobalSearch
+
+    search = GlobalSearch(next(iter(bones.values())), radiographs, device=device, engine=engine)
+    for state in search.steps():
+        progress.update(f"searching everywhere, {state.stage}", state.fraction)
+    return [candidate.pose for candidate in search.candidates[:CANDIDATES]]
 
 
 def _parts(

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as functional
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
 from torch import Tensor
 
 from XRayTo3DLib.errors import InputError
@@ -218,10 +219,11 @@ def _binned(picture: Tensor, factor: tuple[int, int]) -> Tensor:
 
 
 def dilated(mask: Tensor, reach_mm: float, pixel_mm: tuple[float, float]) -> Tensor:
-    """``mask`` grown by ``reach_mm`` along columns and rows (a rectangle), in two cheap passes."""
-    across, down = round(reach_mm / pixel_mm[0]), round(reach_mm / pixel_mm[1])
-    wide = functional.max_pool2d(mask[None, None], (1, 2 * across + 1), 1, (0, across))
-    return functional.max_pool2d(wide, (2 * down + 1, 1), 1, (down, 0))[0, 0]
+    """``mask`` grown by ``reach_mm`` along columns and rows (a rectangle), in two passes whatever the reach."""
+    grown = mask.cpu().numpy()
+    for axis, size in ((1, pixel_mm[0]), (0, pixel_mm[1])):
+        grown = maximum_filter1d(grown, 2 * round(reach_mm / size) + 1, axis=axis, mode="constant")
+    return torch.from_numpy(grown).to(mask.device)
 
 
 def _window(weight: Tensor, name: str) -> tuple[slice, slice]:

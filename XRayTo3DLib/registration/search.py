@@ -22,6 +22,8 @@ from XRayTo3DLib.registration.screening import Screen
 SAME_POSE_DEG = 2.0
 SAME_POSE_MM = 1.0
 SCREENED_PER_STEP = 8
+AGREED = 4
+"""So many starts at one and the same highest top, and no more are climbed from."""
 LEASH = 1.5
 """How far a body may get from where it is looked for, as a multiple of the search's reach."""
 TOLERANCE_PER_PIXEL = 0.05
@@ -101,7 +103,7 @@ class Search:
         leash = Leash(poses, tuple(LEASH * reach_mm for _ in poses))
         pool = [replace(candidate, leash=leash) for candidate in pool]
         level = self.level(bodies, poses, first, (index,))
-        coarse = yield from self.refined(level, pool, (index,), name)
+        coarse = yield from self.refined(level, pool, (index,), name, until_agreed=True)
         coarse = [replace(candidate, coarse=candidate.poses[index]) for candidate in coarse]
         best = coarse
         if finer:
@@ -112,13 +114,25 @@ class Search:
         return Found(best, coarse)
 
     def refined(
-        self, level: Level, pool: Sequence[Candidate], active: Sequence[int], name: str
+        self,
+        level: Level,
+        pool: Sequence[Candidate],
+        active: Sequence[int],
+        name: str,
+        until_agreed: bool = False,
     ) -> Generator[RegistrationState, None, list[Candidate]]:
-        """All candidates climbed at one level, best first."""
-        result = []
+        """All candidates climbed at one level, best first; or only until :data:`AGREED` of them meet at the top."""
+        result: list[Candidate] = []
         for candidate in pool:
             result.append((yield from self._climbed(level, candidate, active, name)))
-        return sorted(result, key=lambda candidate: -candidate.similarity)
+            result.sort(key=lambda each: -each.similarity)
+            if until_agreed and self._agreed(result, level.bodies[active[-1]], active[-1]):
+                break
+        return result
+
+    def _agreed(self, pool: Sequence[Candidate], body: Body, index: int) -> bool:
+        top = pool[0].poses[index]
+        return sum(same(candidate.poses[index], top, body) for candidate in pool) >= AGREED
 
     def done(self) -> None:
         """A stage of refining has ended."""
