@@ -20,7 +20,8 @@ from XRayTo3DLib.dataset.phantoms import make_forearm  # noqa: E402
 from XRayTo3DLib.dataset.simulate import EXTREMITY_KEV, SimulatedLimb, expose  # noqa: E402
 from XRayTo3DLib.geometry import RigidPose  # noqa: E402
 from XRayTo3DLib.geometry.calibration import standard_camera  # noqa: E402
-from XRayTo3DLib.imaging.attenuation import attenuation_of, surroundings_of  # noqa: E402
+from XRayTo3DLib.imaging.attenuation import attenuation_of  # noqa: E402
+from XRayTo3DLib.imaging.surroundings import surroundings_of  # noqa: E402
 from XRayTo3DLib.registration.tracking import track  # noqa: E402
 from XRayTo3DLib.shape.meshes import points_of  # noqa: E402
 

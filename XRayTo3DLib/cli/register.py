@@ -155,7 +155,8 @@ def _parts(
     ct: CtVolume, label: str | None, args: argparse.Namespace
 ) -> tuple[dict[str, Attenuation], Attenuation | None]:
     """The bones that move by themselves, by name, and the rest of the CT if it is to be drawn."""
-    from XRayTo3DLib.imaging.attenuation import attenuation_of, in_soft_tissue, surroundings_of
+    from XRayTo3DLib.imaging.attenuation import attenuation_of
+    from XRayTo3DLib.imaging.surroundings import in_soft_tissue, surroundings_of
 
     if label is None:
         if args.further or args.surroundings:

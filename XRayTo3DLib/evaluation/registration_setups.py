@@ -9,7 +9,8 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.registration_trials import Difficulty
 from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.geometry.calibration import standard_camera
-from XRayTo3DLib.imaging.attenuation import Attenuation, attenuation_of, in_soft_tissue, surroundings_of
+from XRayTo3DLib.imaging.attenuation import Attenuation, attenuation_of
+from XRayTo3DLib.imaging.surroundings import in_soft_tissue, surroundings_of
 from XRayTo3DLib.imaging.types import CtVolume
 
 SDD_MM, SOURCE_BONE_MM, FIELD_MM, PIXELS = 1020.0, 700.0, 300.0, 512

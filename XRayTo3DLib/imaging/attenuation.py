@@ -7,7 +7,6 @@ parts (bilinear, as in Schneider, Pedroni and Lomax, Phys Med Biol 41:111, 1996)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,8 +25,6 @@ CT_ENERGY_KEV = 70.0
 METAL_HU = 3071.0
 BONE_HU = 200.0
 AIR_BELOW_HU = -500.0
-SHELL_MM = (2.0, 6.0)
-TISSUE_HU = 150.0
 SOFT_TISSUE_HU = 40.0
 """Muscle, tendon and fat round a bone, taken together."""
 PADDING = 2
@@ -128,112 +125,37 @@ def attenuation_of(
     """
     if label is None:
         mu, note = hu_to_attenuation(ct.hu, energy_kev=energy_kev)
-        cuts = _cut_faces(ct.hu > AIR_BELOW_HU)
-        part = _padded(mu, ct.voxel_to_lps, _bone_centre(ct), f"Whole CT. {note}", ct.synthetic, cuts)
+        cuts = cut_faces(ct.hu > AIR_BELOW_HU)
+        part = padded_part(mu, ct.voxel_to_lps, bone_centre(ct), f"Whole CT. {note}", ct.synthetic, cuts)
         return replace(part, whole=True)
-    feather = _checked_feather(ct, feather_mm)
+    feather = checked_feather(ct, feather_mm)
     mask = ct.label_mask(label)
-    box = _bounding_box(mask, np.ceil(feather / ct.spacing[::-1]).astype(int))
+    box = bounding_box(mask, np.ceil(feather / ct.spacing[::-1]).astype(int))
     mu, note = hu_to_attenuation(ct.hu[box], energy_kev=energy_kev)
     if in_tissue:
-        mu -= _tissue(energy_kev)
+        mu -= tissue_attenuation(energy_kev)
         note = f"Excess over soft tissue ({SOFT_TISSUE_HU:g} HU). {note}"
-    mu *= _bone_weights(ct, mask, box, feather) * _border_weights(mask, box, ct.spacing[::-1], feather)
+    mu *= bone_weights(ct, mask, box, feather) * _border_weights(mask, box, ct.spacing[::-1], feather)
     to_lps = ct.voxel_to_lps.copy()
     to_lps[:3, 3] = ct.voxel_points([axis.start for axis in reversed(box)])
     note = f"Only label {label}, edges faded over {feather:.3g} mm. {note}"
-    return _padded(mu, to_lps, ct.mask_centre(mask), note, ct.synthetic, _cut_faces(mask))
+    return padded_part(mu, to_lps, ct.mask_centre(mask), note, ct.synthetic, cut_faces(mask))
 
 
-def surroundings_of(
-    ct: CtVolume, labels: Sequence[str | int], *, feather_mm: float | None = None, energy_kev: float = 60.0
-) -> Attenuation:
-    """The whole CT with soft tissue in the place of some bones: what else throws a shadow when those bones move.
-
-    With each bone's :func:`attenuation_of` ``in_tissue`` at the same pose it adds up to the whole CT again (but where
-    the CT's border cuts a bone).
-
-    Args:
-        ct: The CT.
-        labels: Names or numbers of the bones to leave out.
-        feather_mm: As in :func:`attenuation_of`.
-        energy_kev: Effective energy of the radiograph.
-
-    Raises:
-        InputError: No labels, an unknown one, or an unusable energy or length.
-    """
-    if not labels:
-        raise InputError("surroundings: name the bones that move by themselves.")
-    for label in labels:
-        if not in_soft_tissue(ct, label):
-            raise InputError(
-                f"surroundings: label {label!r} of CT {ct.name} does not lie in soft tissue (the CT shows the bone "
-                f"alone, or other units); register without surroundings."
-            )
-    feather = _checked_feather(ct, feather_mm)
-    mu, note = hu_to_attenuation(ct.hu, energy_kev=energy_kev)
-    for label in labels:
-        mask = ct.label_mask(label)
-        box = _bounding_box(mask, np.ceil(feather / ct.spacing[::-1]).astype(int))
-        mu[box] += _bone_weights(ct, mask, box, feather) * (_tissue(energy_kev) - mu[box])
-    names = ", ".join(str(label) for label in labels)
-    cuts = _cut_faces(ct.hu > AIR_BELOW_HU)
-    return _padded(mu, ct.voxel_to_lps, _bone_centre(ct), f"Whole CT without label {names}. {note}", ct.synthetic, cuts)
-
-
-def in_soft_tissue(ct: CtVolume, label: str | int) -> bool:
-    """Whether a label lies in soft tissue as CTs of patients show it, and not in air or in a blanked-out volume.
-
-    Looked at is a shell of :data:`SHELL_MM` round the label: its median is that of fat or muscle.
-
-    Raises:
-        InputError: No such label.
-    """
-    mask = ct.label_mask(label)
-    box = _bounding_box(mask, np.ceil(SHELL_MM[1] / ct.spacing[::-1]).astype(int))
-    from scipy.ndimage import distance_transform_edt
-
-    outside = distance_transform_edt(~mask[box], sampling=ct.spacing[::-1])
-    assert ct.labels is not None  # label_mask has seen to it
-    shell = ct.hu[box][(outside > SHELL_MM[0]) & (outside <= SHELL_MM[1]) & (ct.labels[box] == 0)]
-    # A blanked-out volume has one value everywhere, which may be 0 HU.
-    return shell.size > 0 and abs(float(np.median(shell))) < TISSUE_HU and float(shell.std()) > 1
-
-
-def joined(parts: Sequence[Attenuation]) -> Attenuation:
-    """Parts of one CT put together again on the grid of the first, which must hold the others.
-
-    Raises:
-        InputError: A part does not lie on the first one's grid.
-    """
-    first = parts[0]
-    mu = first.mu.copy()
-    for part in parts[1:]:
-        shift = np.linalg.solve(first.voxel_to_lps, part.voxel_to_lps)
-        corner = np.round(shift[:3, 3]).astype(int)
-        low, high = np.maximum(corner, 0), np.minimum(corner + part.mu.shape[::-1], mu.shape[::-1])
-        if np.abs(shift[:3] - np.column_stack([np.eye(3), corner])).max() > 0.01 or np.any(high <= low):
-            raise InputError("surroundings and bones are not parts of one CT; make them from the same volume.")
-        there = tuple(slice(low[axis], high[axis]) for axis in (2, 1, 0))
-        here = tuple(slice(low[axis] - corner[axis], high[axis] - corner[axis]) for axis in (2, 1, 0))
-        mu[there] += part.mu[here]
-    note = f"{len(parts)} parts of one CT together. {first.note}"
-    return Attenuation(mu, first.voxel_to_lps, parts[-1].centre_lps, note, first.synthetic, first.cuts)
-
-
-def _tissue(energy_kev: float) -> np.float32:
+def tissue_attenuation(energy_kev: float) -> np.float32:
     """Linear attenuation of the soft tissue round a bone, 1/mm."""
     return np.float32(hu_to_attenuation(np.array(SOFT_TISSUE_HU), energy_kev=energy_kev)[0])
 
 
-def _checked_feather(ct: CtVolume, feather_mm: float | None) -> float:
+def checked_feather(ct: CtVolume, feather_mm: float | None) -> float:
+    """A fading length in mm, the largest voxel size if ``None``; InputError below zero."""
     feather = float(ct.spacing.max()) if feather_mm is None else float(feather_mm)
     if not np.isfinite(feather) or feather < 0:
         raise InputError(f"the fading length must be 0 or more mm, not {feather:g}.")
     return feather
 
 
-def _bone_weights(
+def bone_weights(
     ct: CtVolume, mask: NDArray[np.bool_], box: tuple[slice, slice, slice], feather: float
 ) -> NDArray[np.float32]:
     """How much of each voxel of a box counts as the bone's; see :func:`_weights`."""
@@ -241,7 +163,7 @@ def _bone_weights(
     return _weights(mask[box], others, ct.spacing[::-1], feather)
 
 
-def _cut_faces(filled: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
+def cut_faces(filled: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
     """Faces of a volume (slices, rows, columns) that cut what is filled, as (axis, end), axis 0 being the column."""
     return tuple((axis, end) for axis in range(3) for end in (0, 1) if filled.take(-end, axis=2 - axis).any())
 
@@ -257,7 +179,7 @@ def _linear(energy_kev: float, table: tuple[float, ...], density: float) -> floa
     return float(np.exp(logarithm)) * density / 10.0
 
 
-def _bounding_box(mask: NDArray[np.bool_], margin: NDArray[np.int_]) -> tuple[slice, slice, slice]:
+def bounding_box(mask: NDArray[np.bool_], margin: NDArray[np.int_]) -> tuple[slice, slice, slice]:
     """Slices around a mask and its margin (slices, rows, columns), inside the volume."""
     box = []
     for axis in range(3):
@@ -299,7 +221,7 @@ def _border_weights(
     return weights
 
 
-def _padded(
+def padded_part(
     mu: NDArray[np.float32],
     to_lps: FloatArray,
     centre: FloatArray,
@@ -314,7 +236,7 @@ def _padded(
     return Attenuation(np.pad(mu, PADDING).astype(np.float32, copy=False), moved, centre, note, synthetic, cuts)
 
 
-def _bone_centre(ct: CtVolume) -> FloatArray:
+def bone_centre(ct: CtVolume) -> FloatArray:
     """Centroid of everything above 200 HU, or the volume's middle where nothing is."""
     bone = ct.hu > BONE_HU
     if not bone.any():

@@ -14,8 +14,9 @@ from typing import Any
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose
-from XRayTo3DLib.imaging.attenuation import Attenuation, joined
+from XRayTo3DLib.imaging.attenuation import Attenuation
 from XRayTo3DLib.imaging.radiograph_edit import exposed_field
+from XRayTo3DLib.imaging.surroundings import joined
 from XRayTo3DLib.imaging.types import Radiograph
 from XRayTo3DLib.projection.engines import Engine, engine_note
 from XRayTo3DLib.projection.threads import torch_threads
