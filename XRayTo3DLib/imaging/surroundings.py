@@ -47,7 +47,7 @@ def surroundings_of(
     if not labels:
         raise InputError("surroundings: name the bones that move by themselves.")
     for label in labels:
-        if not in_softtissue_attenuation(ct, label):
+        if not in_soft_tissue(ct, label):
             raise InputError(
                 f"surroundings: label {label!r} of CT {ct.name} does not lie in soft tissue (the CT shows the bone "
                 f"alone, or other units); register without surroundings."
@@ -65,7 +65,7 @@ def surroundings_of(
     )
 
 
-def in_softtissue_attenuation(ct: CtVolume, label: str | int) -> bool:
+def in_soft_tissue(ct: CtVolume, label: str | int) -> bool:
     """Whether a label lies in soft tissue as CTs of patients show it, and not in air or in a blanked-out volume.
 
     Looked at is a shell of :data:`SHELL_MM` round the label: its median is that of fat or muscle.
