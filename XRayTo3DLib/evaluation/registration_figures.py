@@ -33,10 +33,10 @@ def capture_figure(curves: Sequence[CaptureCurve], title: str) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8.0, 5.2), facecolor="white", dpi=_DPI)
+    figure = Figure(figsize=(8.0, 5.6), facecolor="white", dpi=_DPI)
     FigureCanvasAgg(figure)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
-    figure.subplots_adjust(left=0.1, right=0.97, top=0.84, bottom=0.11, hspace=0.1)
+    figure.subplots_adjust(left=0.1, right=0.97, top=0.77, bottom=0.1, hspace=0.1)
     _heading(figure, title)
     _shares(above, curves)
     _counts(below, curves[0])
@@ -51,10 +51,10 @@ def capture_figure(curves: Sequence[CaptureCurve], title: str) -> bytes:
 
 
 def _heading(figure: Figure, title: str) -> None:
-    figure.text(0.03, 0.94, "Success over the start's error", fontsize=12.5, fontweight="bold", color=_INK)
-    figure.text(0.03, 0.895, title, fontsize=8.5, color=_QUIET)
+    figure.text(0.03, 0.945, "Success over the start's error", fontsize=12.5, fontweight="bold", color=_INK)
+    figure.text(0.03, 0.905, title, fontsize=8.5, color=_QUIET)
     label = {"boxstyle": "round,pad=0.4", "facecolor": "#5b3a8c", "edgecolor": "none"}
-    figure.text(0.97, 0.945, "Synthetic data", fontsize=9, color="white", ha="right", bbox=label)
+    figure.text(0.97, 0.95, "Synthetic data", fontsize=9, color="white", ha="right", bbox=label)
 
 
 def _shares(axes: Axes, curves: Sequence[CaptureCurve]) -> None:
@@ -70,7 +70,7 @@ def _shares(axes: Axes, curves: Sequence[CaptureCurve]) -> None:
     axes.set(ylim=(-3, 103), xlim=(0, curves[0].edges[-1]))
     axes.set_ylabel("Successful (%)", fontsize=9.5, color=_INK)
     axes.grid(axis="y", color=_FAINT, linewidth=0.7)
-    axes.legend(loc="lower left", fontsize=8.5, frameon=True, framealpha=0.9, edgecolor="none")
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.015, 1.0), fontsize=8.5, frameon=False)
 
 
 def _counts(axes: Axes, curve: CaptureCurve) -> None:

@@ -192,7 +192,7 @@ class Summary:
             ("called converged", f"{self.converged} of {self.judged}" if self.judged else "-"),
             *((f"  of these mTRE under {limit:g} mm", _percent(self.converged_under[limit])) for limit in (1.0, 2.0)),
             ("  of these in plane under 1 mm", _percent(self.converged_plane_under_1)),
-            ("truth in the 95 % interval, per axis", _percents(self.covered)),
+            ("truth in the 95 % interval", _from_to(self.covered)),
         ]
 
 
@@ -284,8 +284,9 @@ def _percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.1f}".removesuffix(".0") + " %"
 
 
-def _percents(shares: Sequence[float]) -> str:
-    return " ".join(f"{share:.0f}" for share in shares) + " %" if shares else "-"
+def _from_to(shares: Sequence[float]) -> str:
+    """The lowest and the highest of the degrees of freedom."""
+    return f"{min(shares):.0f} to {max(shares):.0f} %" if shares else "-"
 
 
 def _plain(value: Any) -> Any:
