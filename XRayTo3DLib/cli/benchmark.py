@@ -52,6 +52,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "benchmark",
         help="measure registration on synthetic radiographs: errors, success, capture range, seconds",
         description="Measure this program on SYNTHETIC radiographs whose truth is known.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     kinds = parser.add_subparsers(title="benchmarks", metavar="BENCHMARK", required=True)
     registration = kinds.add_parser(
