@@ -57,7 +57,9 @@ def surroundings_of(
     for label in labels:
         mask = ct.label_mask(label)
         box = bounding_box(mask, np.ceil(feather / ct.spacing[::-1]).astype(int))
-        mu[box] += bone_weights(ct, mask, box, feather) * (tissue_attenuation(energy_kev) - mu[box])
+        # Of the CT's own values: where two bones fade into one gap, each takes away what it will add again.
+        excess = hu_to_attenuation(ct.hu[box], energy_kev=energy_kev)[0] - tissue_attenuation(energy_kev)
+        mu[box] -= bone_weights(ct, mask, box, feather) * excess
     names = ", ".join(str(label) for label in labels)
     cuts = cut_faces(ct.hu > AIR_BELOW_HU)
     return padded_part(

@@ -240,7 +240,7 @@ class Registration:
             settings={**asdict(self.options), "engine": self._engine},
             synthetic=body.part.synthetic or any(r.synthetic for r in self._radiographs),
             uncertainty=uncertainty,
-            others={name: each for name, each in zip(self._body_names, best.poses, strict=True) if each is not pose},
+            others={name: best.poses[place] for place, name in enumerate(self._body_names) if place != index},
         )
 
 
