@@ -43,6 +43,7 @@ class Attenuation:
         cuts: Faces where the CT's border cuts the anatomy, as (axis, end): axis 0 column, 1 row, 2 slice; end 0 or 1.
             Past them the patient goes on, the volume does not: its edge there is none of a radiograph's.
         whole: Whether this is the whole CT, with everything in it.
+        metal: Whether it is solid metal, which a picture shows as a flat shadow: scatter drowns what little passes.
     """
 
     mu: NDArray[np.float32]
@@ -52,6 +53,7 @@ class Attenuation:
     synthetic: bool = False
     cuts: tuple[tuple[int, int], ...] = ()
     whole: bool = False
+    metal: bool = False
 
     @property
     def spacing(self) -> FloatArray:
