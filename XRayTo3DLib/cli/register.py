@@ -61,7 +61,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder for the results")
     add("--with", dest="further", action="append", default=[], metavar="NAME", help="another bone that moves by itself")
     add("--surroundings", action="store_true", help="draw the rest of the CT too: soft tissue and other bones")
-    add("--starts", type=int, metavar="N", help="starts at the coarsest level (default 10)")
+    add("--starts", type=int, metavar="N", help="starts at the coarsest level (default 16)")
     add("--screened", type=int, metavar="N", help="random rotations screened to choose the starts from (default 120)")
     add("--spread", type=float, metavar="DEG", help="spread of the screened rotations (default 6 degrees)")
     add("--reach", type=float, metavar="MM", help="how far round the rough pose to look (default 20 mm)")

@@ -8,7 +8,7 @@ they are squared (a cluster-robust "sandwich", White, Econometrica 48:817, 1980;
 
     Cov = (J^T J)^-1  sum_b (J_b^T r_b)(J_b^T r_b)^T  (J^T J)^-1
 
-and the result is widened by a factor found on trials with a known truth (:data:`WIDENED`).
+and the result is widened by a factor found on trials with a known truth (:data:`WIDENED`, :data:`WIDENED_ALONE`).
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from XRayTo3DLib.registration.motion import CentredMotion
 from XRayTo3DLib.registration.similarities.filters import gradients
 from XRayTo3DLib.registration.uncertainty import PoseUncertainty
 
-BLOCK_MM = 8.0
+BLOCK_MM = 20.0
 """Side of the blocks whose residuals count as one, mm at the bone."""
-WIDENED = 1.0
-"""Standard deviations are multiplied by this; see docs/register.md for the trials behind it."""
+WIDENED, WIDENED_ALONE = 1.4, 3.0
+"""Standard deviations are multiplied by these: where all that throws a shadow is drawn, and for a bone drawn alone, whose
+neighbours and tissue pull at it. Found on SYNTHETIC trials; see docs/register.md for those and for fresh ones."""
 
 
 def view_axes(camera: XRayCamera) -> FloatArray:
@@ -38,7 +39,7 @@ def view_axes(camera: XRayCamera) -> FloatArray:
 
 
 def pose_uncertainties(
-    level: Level, poses: Poses, active: Sequence[int], block_mm: float = BLOCK_MM, widened: float = WIDENED
+    level: Level, poses: Poses, active: Sequence[int], widened: float = WIDENED, block_mm: float = BLOCK_MM
 ) -> list[PoseUncertainty]:
     """The uncertainty of every active body's pose at the top of the similarity, all of them having moved together."""
     motions = [CentredMotion(poses[index].apply(level.bodies[index].centre)) for index in active]

@@ -33,14 +33,14 @@ class RegistrationOptions:
         InputError: A number out of range.
     """
 
-    starts: int = 10
+    starts: int = 16
     screened: int = 120
     spread_deg: float = 6.0
     reach_mm: float = 20.0
     own_deg: float = 5.0
     own_mm: float = 10.0
     pixel_mm: tuple[float, ...] = (2.8, 1.4, 0.7, 0.35)
-    kept: int = 3
+    kept: int = 4
     iterations: int = 15
     margin_mm: float = 10.0
     seed: int = 0

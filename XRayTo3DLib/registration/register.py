@@ -21,7 +21,7 @@ from XRayTo3DLib.imaging.types import Radiograph
 from XRayTo3DLib.projection.engines import Engine, engine_note
 from XRayTo3DLib.projection.threads import torch_threads
 from XRayTo3DLib.registration.bodies import Body
-from XRayTo3DLib.registration.curvature import pose_uncertainties
+from XRayTo3DLib.registration.curvature import WIDENED, WIDENED_ALONE, pose_uncertainties
 from XRayTo3DLib.registration.levels import Level, Poses
 from XRayTo3DLib.registration.options import RegistrationOptions, RegistrationState
 from XRayTo3DLib.registration.result import RegistrationResult
@@ -147,7 +147,8 @@ class Registration:
             found = [Found(given, given)] * len(self._bones)
             search.plan(len(self.options.pixel_mm) - 1)
         best, level = yield from self._together(search, found[-1].best)
-        spread = pose_uncertainties(level, best.poses, range(len(best.poses)))[-len(self._bones) :]
+        widened = WIDENED if self._absolute else WIDENED_ALONE
+        spread = pose_uncertainties(level, best.poses, range(len(best.poses)), widened)[-len(self._bones) :]
         self._results = [
             self._finish(search, level, best, number, found[number], spread[number]) for number in range(len(found))
         ]

@@ -152,7 +152,7 @@ class Search:
             steps += 1
             trace.append(TracePoint(stage, similarity, self.seconds))
             yield self._state(stage, poses[active[-1]], similarity)
-        settled = steps < self.options.iterations or last < tolerance
+        settled = steps < self.options.iterations or last < TOLERANCE_PER_PIXEL * level.pixel_mm
         return replace(candidate, poses=poses, similarity=similarity, trace=tuple(trace), settled=settled)
 
     def _screened(
