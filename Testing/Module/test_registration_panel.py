@@ -25,8 +25,7 @@ def panel(module_widget: Any, tmp_path: Path) -> Any:
         first.ui.loadButton.click()
     add_wrist_ct(module_widget)
     parameters = module_widget.parameters
-    parameters.starts, parameters.pixelSizes, parameters.overlayWidth = 2, "3, 2", 96
-    parameters.spreadDegrees = parameters.reachMillimetres = 2.0
+    parameters.starts, parameters.pixelSizes, parameters.overlayWidth = 6, "2.8, 1.4", 96
     module_widget.ui.registrationSection.collapsed = False
     settle()
     return module_widget.registration
@@ -442,7 +441,7 @@ def test_everything_comes_back_with_the_scene(panel: Any, tmp_path: Path) -> Non
     assert "Accepted" in panel.ui.reviewLabel.text
     assert panel.ui.segmentCombo.currentText == "radius"
     assert panel.parameters.boneModel.GetParentTransformNode() is panel.parameters.poseTransform
-    assert panel.parameters.starts == 2
+    assert panel.parameters.starts == 6
 
 
 def test_the_case_folder_s_button_asks_for_a_folder(module_widget: Any, monkeypatch: pytest.MonkeyPatch) -> None:

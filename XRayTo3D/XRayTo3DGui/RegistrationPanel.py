@@ -9,7 +9,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from XRayTo3DGui import bone as bones
-from XRayTo3DGui import mrml, pose
+from XRayTo3DGui import further, mrml, pose
 from XRayTo3DGui import mrml_radiographs as radiographs
 from XRayTo3DGui.jobs import Throttle
 from XRayTo3DGui.panel import BAD, connectGui, showStatus
@@ -29,7 +29,7 @@ class RegistrationPanel:
     def __init__(self, widget: Any) -> None:
         self.widget = widget
         self.parameters: Any = None
-        self.bone = bones.BoneCache()
+        self.bone = bones.BoneCache(onTissue=self._onTissue)
         self.overlay = LiveOverlay(self)
         self.history = pose.PoseHistory(self.updateButtons)
         self._guiTag: Any = None
@@ -113,6 +113,10 @@ class RegistrationPanel:
         self.updateButtons()
         self.overlay.request()
 
+    def _onTissue(self, inTissue: bool) -> None:
+        self.inputs.inTissue = inTissue
+        self.inputs.showHint()
+
     def _followPose(self, node: Any) -> None:
         if self._poseTag is not None and self._poseTag[0] is node:
             return
@@ -186,9 +190,10 @@ class RegistrationPanel:
         self.history.undo()
 
     def onReset(self, *_args: Any) -> None:
-        """To the CT's own position."""
+        """To the CT's own position, all bones as they lie in the CT."""
         with self.explaining():
             self.movePose(RigidPose.identity())
+            further.resetTransforms(self.parameters)
 
     def onBoneModel(self, *_args: Any) -> None:
         """Make the surface and hang it under the pose."""
@@ -197,8 +202,10 @@ class RegistrationPanel:
         with self.explaining(), slicer.util.WaitCursor():
             model = bones.makeBoneModel(self.parameters)
             self.ensurePose()
-            folders.fileNode(model, self.parameters.caseName)
-            self.say(_("{name} made.").format(name=model.GetName()))
+            models = [model, *further.makeModels(self.parameters)]
+            for each in models:
+                folders.fileNode(each, self.parameters.caseName)
+            self.say(_("{names} made.").format(names=", ".join(each.GetName() for each in models)))
 
     # ---- saying --------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
@@ -37,10 +39,39 @@ def torchProblem() -> str:
     return ""
 
 
-class BoneCache:
-    """Attenuation and projector of the chosen bone, computed again only when CT or segment change."""
+@dataclass(frozen=True)
+class Bone:
+    """What makes a bone, from the parameter node: nodes, the segment ("" is the whole CT), how to read the CT."""
 
-    def __init__(self) -> None:
+    ctVolume: Any
+    ctValues: str
+    segmentation: Any
+    segmentId: str
+    energyKev: float
+
+    @property
+    def name(self) -> str:
+        """Of the segment, else of the CT."""
+        if self.segmentation is not None and self.segmentId:
+            return mrml.segmentName(self.segmentation, self.segmentId)
+        return self.ctVolume.GetName().removesuffix(mrml.SYNTHETIC_MARK) if self.ctVolume else _("bone")
+
+
+def boneOf(parameters: Any, segmentId: str | None = None) -> Bone:
+    """The chosen bone, or another segment of the same CT."""
+    own = parameters.segmentId if segmentId is None else segmentId
+    return Bone(parameters.ctVolume, parameters.ctValues, parameters.segmentation, own, parameters.energyKev)
+
+
+class BoneCache:
+    """Attenuation and projector of the chosen bone, computed again only when CT or segment change.
+
+    Args:
+        onTissue: Called when another bone was read, with whether it lies in soft tissue.
+    """
+
+    def __init__(self, onTissue: Callable[[bool], None] | None = None) -> None:
+        self._onTissue = onTissue
         self.clear()
 
     def clear(self) -> None:
@@ -73,9 +104,9 @@ class BoneCache:
 
         self._refresh(parameters)
         if self._projector is None:
-            from XRayTo3DLib.projection.drr import DrrProjector
+            from XRayTo3DLib.projection.engines import make_projector
 
-            self._projector = DrrProjector(self._attenuation.mu, self._attenuation.voxel_to_lps)
+            self._projector = make_projector(self._attenuation.mu, self._attenuation.voxel_to_lps)
         with torch.no_grad():
             return self._projector(camera, pose).cpu().numpy()
 
@@ -83,11 +114,15 @@ class BoneCache:
         key = _keyOf(parameters)
         if key != self._key or self._attenuation is None:
             from XRayTo3DLib.imaging.attenuation import attenuation_of
+            from XRayTo3DLib.imaging.surroundings import in_soft_tissue
 
             self.clear()
             ct = ctOf(parameters)
-            self._attenuation = attenuation_of(ct, "bone" if ct.labels is not None else None)
+            label = "bone" if ct.labels is not None else None
+            self._attenuation = attenuation_of(ct, label, energy_kev=parameters.energyKev)
             self._key = key
+            if self._onTissue is not None:
+                self._onTissue(label is not None and in_soft_tissue(ct, label))
 
 
 def ctOf(parameters: Any) -> Any:
@@ -109,18 +144,12 @@ def _keyOf(parameters: Any) -> tuple[Any, ...]:
         return ()
     image = volume.GetImageData()
     grid = tuple(np.round(mrml.ijkToLps(volume), 9).ravel())
-    key: tuple[Any, ...] = (volume.GetID(), parameters.ctValues, image.GetMTime() if image else 0, grid)
+    how = (parameters.ctValues, parameters.energyKev)
+    key: tuple[Any, ...] = (volume.GetID(), *how, image.GetMTime() if image else 0, grid)
     if labels is None or not parameters.segmentId:
         return key
     content = labels.GetSegmentation() if labels.IsA("vtkMRMLSegmentationNode") else labels.GetImageData()
     return (*key, labels.GetID(), parameters.segmentId, content.GetMTime() if content else 0)
-
-
-def boneName(parameters: Any) -> str:
-    """Name of the segment, else of the CT."""
-    if parameters.segmentation is not None and parameters.segmentId:
-        return mrml.segmentName(parameters.segmentation, parameters.segmentId)
-    return parameters.ctVolume.GetName().removesuffix(mrml.SYNTHETIC_MARK) if parameters.ctVolume else _("bone")
 
 
 def makeBoneModel(parameters: Any) -> Any:
@@ -129,20 +158,30 @@ def makeBoneModel(parameters: Any) -> Any:
     Raises:
         InputError: No CT or an unusable segment.
     """
-    from XRayTo3DLib.shape.label_surface import surface_from_labels
-
-    ct = ctOf(parameters)
-    labels = ct.labels if ct.labels is not None else (ct.hu > BONE_HU).astype(np.uint8)
-    surface = surface_from_labels(labels, ct.voxel_to_lps, 1, smoothing_voxels=DISPLAY_SMOOTHING)
-    mark = mrml.SYNTHETIC_MARK if ct.synthetic else ""
-    model = mrml.surfaceToScene(surface, f"{boneName(parameters)} model{mark}", parameters.boneModel)
-    model.SetAttribute(mrml.SYNTHETIC, str(int(ct.synthetic)))
-    display = model.GetDisplayNode()
-    display.SetColor(*BONE_COLOUR)
-    display.SetVisibility2D(False)
+    model = makeModel(boneOf(parameters), parameters.boneModel, BONE_COLOUR)
     if parameters.poseTransform is not None:
         model.SetAndObserveTransformNodeID(parameters.poseTransform.GetID())
     parameters.boneModel = model
+    return model
+
+
+def makeModel(bone: Bone, model: Any, colour: tuple[float, float, float]) -> Any:
+    """Surface of a bone in CT coordinates as a model, made where None.
+
+    Raises:
+        InputError: No CT or an unusable segment.
+    """
+    from XRayTo3DLib.shape.label_surface import surface_from_labels
+
+    ct = ctOf(bone)
+    labels = ct.labels if ct.labels is not None else (ct.hu > BONE_HU).astype(np.uint8)
+    surface = surface_from_labels(labels, ct.voxel_to_lps, 1, smoothing_voxels=DISPLAY_SMOOTHING)
+    mark = mrml.SYNTHETIC_MARK if ct.synthetic else ""
+    model = mrml.surfaceToScene(surface, f"{bone.name} model{mark}", model)
+    model.SetAttribute(mrml.SYNTHETIC, str(int(ct.synthetic)))
+    display = model.GetDisplayNode()
+    display.SetColor(*colour)
+    display.SetVisibility2D(False)
     return model
 
 

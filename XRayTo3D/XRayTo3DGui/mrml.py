@@ -115,16 +115,24 @@ def ctFromNodes(volumeNode: Any, labelNode: Any = None, segmentId: str | None = 
     Raises:
         InputError: Nothing in the volume, a radiograph in place of a CT, or no such segment.
     """
+    requireCt(volumeNode)
+    if labelNode is None or not segmentId:
+        return makeCt(volumeNode, values)
+    return makeCt(volumeNode, values, filledMask(labelNode, segmentId, volumeNode).astype(np.uint8), {"bone": 1})
+
+
+def requireCt(volumeNode: Any) -> None:
+    """Raises an InputError where the node cannot be a CT."""
     name = volumeNode.GetName()
     if volumeNode.GetAttribute(ROLE) == ROLE_RADIOGRAPH:
         raise InputError(f"{name} is a radiograph; choose the CT volume.")
     if volumeNode.GetImageData() is None:
         raise InputError(f"volume {name} is empty; load the CT again.")
-    labels = None
-    if labelNode is not None and segmentId:
-        labels = labelMask(labelNode, segmentId, volumeNode).astype(np.uint8)
-        if not labels.any():
-            raise InputError(f"{segmentName(labelNode, segmentId)} has no voxel inside {name}; choose another segment.")
+
+
+def makeCt(volumeNode: Any, values: str, labels: Any = None, names: dict[str, int] | None = None) -> CtVolume:
+    """A volume node's voxels in Hounsfield units, with labels on its grid and their numbers by name."""
+    name = volumeNode.GetName()
     try:
         hu, notes = to_hounsfield(slicer.util.arrayFromVolume(volumeNode), values, name)
     except MissingInformationError as error:
@@ -136,11 +144,20 @@ def ctFromNodes(volumeNode: Any, labelNode: Any = None, segmentId: str | None = 
         hu=hu,
         voxel_to_lps=ijkToLps(volumeNode),
         labels=labels,
-        label_names={} if labels is None else {"bone": 1},
+        label_names=names or {},
         name=name,
         notes=notes,
         synthetic=volumeNode.GetAttribute(SYNTHETIC) == "1",
     )
+
+
+def filledMask(labelNode: Any, segmentId: str, volumeNode: Any) -> np.ndarray:
+    """:func:`labelMask`, which must not be empty."""
+    mask = labelMask(labelNode, segmentId, volumeNode)
+    if not mask.any():
+        name = segmentName(labelNode, segmentId)
+        raise InputError(f"{name} has no voxel inside {volumeNode.GetName()}; choose another segment.")
+    return mask
 
 
 def labelMask(labelNode: Any, segmentId: str, volumeNode: Any) -> np.ndarray:

@@ -1,7 +1,8 @@
-"""The bone over each radiograph, live: its outline on the detector, or its DRR, or nothing."""
+"""The bones over each radiograph, live: outlines on the detector, or the first one's DRR, or nothing."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,43 +17,55 @@ from XRayTo3DLib.geometry import RigidPose, XRayCamera
 
 OUTLINE_SHARE = 0.08
 """Height of the outline: share of the DRR's brightest pixel, low enough for the thin edge of a bone."""
-OUTLINE_COLOUR = (1.0, 0.95, 0.2)
+OUTLINE_COLOUR, FURTHER_COLOUR = (1.0, 0.95, 0.2), (0.55, 1.0, 0.55)
 DRR_TABLE = "XRayTo3D DRR"
+
+
+@dataclass(frozen=True)
+class DrawnBone:
+    """A bone where it is drawn."""
+
+    bone: Any
+    cache: BoneCache
+    pose: RigidPose
+
+    def corners(self) -> np.ndarray:
+        """(8, 3) corners of its box in the world, LPS mm."""
+        return self.pose.apply(self.cache.cornersLps(self.bone))
+
+    def drr(self, camera: XRayCamera) -> np.ndarray:
+        """(rows, columns) line integrals."""
+        return self.cache.drr(self.bone, camera, self.pose)
 
 
 class Overlays:
     """Draws the overlay nodes of all radiographs. They live in this session only: made again by the next update."""
 
-    def __init__(self, bone: BoneCache) -> None:
-        self._bone = bone
-        self._outlines: dict[str, Any] = {}
+    def __init__(self) -> None:
+        self._outlines: dict[tuple[str, int], Any] = {}
         self._drrs: dict[str, Any] = {}
 
-    def update(self, parameters: Any, pose: RigidPose, width: int) -> None:
-        """Draw for every radiograph in use at ``pose``, with ``width`` pixels along the bone.
+    def update(self, parameters: Any, bones: list[DrawnBone], width: int) -> None:
+        """Draw for every radiograph in use, with ``width`` pixels along a bone; the first bone is the one judged.
 
         Raises:
-            InputError: The bone or a radiograph cannot be used.
+            InputError: A bone or a radiograph cannot be used.
         """
-        corners = pose.apply(self._bone.cornersLps(parameters))
+        corners = [each.corners() for each in bones]
         used = {node.GetID() for node in radiographs.usedRadiographNodes()}
         with slicer.util.RenderBlocker():
             for node in radiographs.radiographNodes():
                 mode = parameters.overlayMode if node.GetID() in used else ""
-                if mode not in (OVERLAY_OUTLINE, OVERLAY_DRR):
-                    self._hideBoth(node)
-                    continue
-                camera = self._nearCamera(node, corners, width)
-                if camera is None:
-                    self._hideBoth(node)
-                    continue
-                image = self._bone.drr(parameters, camera, pose)
-                if mode == OVERLAY_OUTLINE:
-                    self._hideDrr(node)
-                    self._drawOutline(node, image, camera, parameters)
+                outlined = len(bones) if mode == OVERLAY_OUTLINE else 0
+                self._hideOutlines(node, outlined)
+                for number in range(outlined):
+                    camera = self._nearCamera(node, corners[number], width)
+                    self._updateOutline(node, number, camera, bones[number], parameters)
+                camera = self._nearCamera(node, corners[0], width) if mode == OVERLAY_DRR else None
+                if camera is not None:
+                    self._drawDrr(node, bones[0].drr(camera), camera, parameters)
                 else:
-                    self._hideOutline(node)
-                    self._drawDrr(node, image, camera, parameters)
+                    self._hideDrr(node)
 
     def clear(self) -> None:
         """Remove every overlay node of the scene."""
@@ -68,9 +81,9 @@ class Overlays:
         for node in radiographs.radiographNodes():
             self._hideBoth(node)
 
-    def outlineOf(self, node: Any) -> Any:
-        """The outline model of a radiograph, or None."""
-        return _present(self._outlines.get(node.GetID()))
+    def outlineOf(self, node: Any, number: int = 0) -> Any:
+        """The outline model of a bone (0: the first) in a radiograph, or None."""
+        return _present(self._outlines.get((node.GetID(), number)))
 
     def drrOf(self, node: Any) -> Any:
         """The DRR volume of a radiograph, or None."""
@@ -99,31 +112,31 @@ class Overlays:
 
     # ---- outline -------------------------------------------------------------------------------------------------
 
-    def _drawOutline(self, node: Any, image: np.ndarray, camera: XRayCamera, parameters: Any) -> None:
+    def _updateOutline(
+        self, node: Any, number: int, camera: XRayCamera | None, bone: DrawnBone, parameters: Any
+    ) -> None:
         from XRayTo3DLib.projection.contours import drr_outline
 
-        model = self.outlineOf(node)
+        model = self.outlineOf(node, number)
+        if camera is None:
+            if model is not None:
+                model.GetDisplayNode().SetVisibility(False)
+            return
         if model is None:
-            model = self._outlines[node.GetID()] = _newOutline(node)
+            model = _newOutline(node, FURTHER_COLOUR if number else OUTLINE_COLOUR)
+            self._outlines[node.GetID(), number] = model
+        image = bone.drr(camera)
         brightest = float(image.max())
         lines = drr_outline(image, OUTLINE_SHARE * brightest) if brightest > 0 else []
         model.SetAndObservePolyData(_polylines([camera.pixel_to_world(line) for line in lines]))
-        views = [layouts.sliceNode(radiographs.viewLetter(node))]
-        if parameters.overlayIn3D:
-            views += slicer.util.getNodesByClass("vtkMRMLViewNode")
-        ids = [view.GetID() for view in views if view is not None]
-        display = model.GetDisplayNode()
-        if list(display.GetViewNodeIDs() or ()) != ids:
-            display.SetViewNodeIDs(ids)
-        opacity = min(1.0, 2 * parameters.overlayOpacity)  # half is right for a DRR, too faint for a line
-        display.SetOpacity(opacity)
-        display.SetSliceIntersectionOpacity(opacity)
-        display.SetVisibility(bool(ids))  # an empty list of views would mean: every view
+        _showOutline(model, node, parameters)
 
-    def _hideOutline(self, node: Any) -> None:
-        model = self.outlineOf(node)
-        if model is not None:
-            model.GetDisplayNode().SetVisibility(False)
+    def _hideOutlines(self, node: Any, first: int = 0) -> None:
+        """Of the bones from number ``first`` on."""
+        for identifier, number in self._outlines:
+            model = self.outlineOf(node, number) if identifier == node.GetID() and number >= first else None
+            if model is not None:
+                model.GetDisplayNode().SetVisibility(False)
 
     # ---- DRR -----------------------------------------------------------------------------------------------------
 
@@ -151,7 +164,7 @@ class Overlays:
 
     def _hideBoth(self, node: Any) -> None:
         self._hideDrr(node)
-        self._hideOutline(node)
+        self._hideOutlines(node)
 
 
 def _present(node: Any) -> Any:
@@ -171,18 +184,33 @@ def _polylines(lines: list[np.ndarray]) -> vtk.vtkPolyData:
     return result
 
 
-def _newOutline(node: Any) -> Any:
+def _newOutline(node: Any, colour: tuple[float, float, float]) -> Any:
     model = _hiddenNode("vtkMRMLModelNode", f"{node.GetName()} outline")
     model.CreateDefaultDisplayNodes()
     display = model.GetDisplayNode()
     display.SetSaveWithScene(False)
-    display.SetColor(*OUTLINE_COLOUR)
+    display.SetColor(*colour)
     display.SetLineWidth(2)
     display.SetLighting(False)
     display.SetVisibility2D(True)
     display.SetSliceDisplayModeToProjection()
     display.SetSliceIntersectionThickness(2)
     return model
+
+
+def _showOutline(model: Any, node: Any, parameters: Any) -> None:
+    """In the radiograph's own view, and in 3D where that is wanted."""
+    views = [layouts.sliceNode(radiographs.viewLetter(node))]
+    if parameters.overlayIn3D:
+        views += slicer.util.getNodesByClass("vtkMRMLViewNode")
+    ids = [view.GetID() for view in views if view is not None]
+    display = model.GetDisplayNode()
+    if list(display.GetViewNodeIDs() or ()) != ids:
+        display.SetViewNodeIDs(ids)
+    opacity = min(1.0, 2 * parameters.overlayOpacity)  # half is right for a DRR, too faint for a line
+    display.SetOpacity(opacity)
+    display.SetSliceIntersectionOpacity(opacity)
+    display.SetVisibility(bool(ids))  # an empty list of views would mean: every view
 
 
 def _newDrr(node: Any) -> Any:

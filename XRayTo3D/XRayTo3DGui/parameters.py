@@ -32,6 +32,8 @@ class XRayTo3DParameterNode:
     ctValues: Annotated[str, Choice(list(CT_VALUES))] = "Automatic"
     segmentation: vtkMRMLDisplayableNode
     segmentId: str = ""
+    furtherSegments: str = ""
+    drawRest: bool = False
     poseTransform: vtkMRMLTransformNode
     boneModel: vtkMRMLModelNode
     ctLandmarks: vtkMRMLMarkupsFiducialNode
@@ -43,7 +45,8 @@ class XRayTo3DParameterNode:
     showHandles: bool = False
     nudgeMillimetres: Annotated[float, WithinRange(0.1, 50.0), Decimals(1)] = 1.0
     nudgeDegrees: Annotated[float, WithinRange(0.1, 45.0), Decimals(1)] = 2.0
-    starts: Annotated[int, WithinRange(1, 200)] = 10
+    energyKev: Annotated[float, WithinRange(30.0, 150.0), Decimals(0)] = 60.0
+    starts: Annotated[int, WithinRange(1, 200)] = 16
     spreadDegrees: Annotated[float, WithinRange(0.0, 45.0), Decimals(1)] = 6.0
     reachMillimetres: Annotated[float, WithinRange(0.0, 100.0), Decimals(1)] = 20.0
     pixelSizes: str = "2.8, 1.4, 0.7, 0.35"

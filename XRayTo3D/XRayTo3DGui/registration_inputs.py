@@ -1,4 +1,4 @@
-"""Which bone, and which radiographs: the segment's combo box and the radiographs' check list."""
+"""Which bones, and which radiographs: the segment's combo box, the check lists of further bones and radiographs."""
 
 from __future__ import annotations
 
@@ -8,22 +8,29 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from XRayTo3DGui import mrml
+from XRayTo3DGui import further, mrml
 from XRayTo3DGui import mrml_radiographs as radiographs
+from XRayTo3DGui.panel import QUIET, showStatus
+
+ROW_HEIGHT, MOST_ROWS = 22, 4
 
 
 class RegistrationInputs:
-    """Keeps the two lists in step with the scene; what is chosen lives in the scene."""
+    """Keeps the lists in step with the scene; what is chosen lives in the scene."""
 
     def __init__(self, panel: Any) -> None:
         self.panel, self.ui = panel, panel.ui
         self._segments: list[str] = []
         self._listed: list[str] = []
+        self._others: list[str] = []
         self._shown: Any = None
         self._ctId = self._labelsId = ""
         self._labelMap: tuple[Any, list[tuple[str, str]]] = (None, [])
         self._filling = False
+        self.inTissue = False
+        """Whether the bone that was read last lies in soft tissue."""
         self.ui.segmentCombo.connect("currentIndexChanged(int)", self._onSegment)
+        self.ui.furtherList.connect("itemChanged(QListWidgetItem*)", self._onFurther)
         self.ui.radiographList.connect("itemChanged(QListWidgetItem*)", self._onTick)
 
     def sync(self) -> None:
@@ -32,9 +39,11 @@ class RegistrationInputs:
         self._filling = True
         try:
             self._syncSegments()
+            self._syncFurther()
             self._syncRadiographs()
         finally:
             self._filling = False
+        self.showHint()
 
     def _followCt(self) -> None:
         """Another CT has another pose, model and segmentation; the first CT after opening a scene keeps its own."""
@@ -77,6 +86,35 @@ class RegistrationInputs:
         if not self._filling and parameters is not None and 0 <= index < len(self._segments):
             parameters.segmentId = self._segments[index]
 
+    def _syncFurther(self) -> None:
+        """The other segments, where one moves by itself; a whole CT has everything in it already."""
+        parameters, widget = self.panel.parameters, self.ui.furtherList
+        others = [each for each in self._shown if each[0] and each[0] != parameters.segmentId]
+        others = others if parameters.segmentId else []
+        ticked = further.chosen(parameters)
+        self._others = [identifier for identifier, _name in others]
+        widget.clear()
+        for row, (identifier, name) in enumerate(others):
+            widget.addItem(name)
+            widget.item(row).setCheckState(qt.Qt.Checked if identifier in ticked else qt.Qt.Unchecked)
+        widget.setFixedHeight(ROW_HEIGHT * min(MOST_ROWS, max(1, len(others))) + 6)
+        for each in (widget, self.ui.furtherListLabel):
+            each.setVisible(bool(others))
+        self.ui.surroundingsCheckBox.setVisible(bool(parameters.segmentId))
+
+    def _onFurther(self, item: Any) -> None:
+        row = self.ui.furtherList.row(item)
+        if not self._filling and 0 <= row < len(self._others):
+            further.tick(self.panel.parameters, self._others[row], item.checkState() == qt.Qt.Checked)
+
+    def showHint(self) -> None:
+        """Say that the rest of the CT would help, where it could."""
+        parameters = self.panel.parameters
+        chosen = parameters is not None and parameters.ctVolume is not None and parameters.segmentId
+        helps = chosen and self.inTissue and not parameters.drawRest
+        text = _("This CT shows the soft tissue too: drawing it makes the result surer, if the limb was held alike.")
+        showStatus(self.ui.surroundingsHint, text if helps else "", QUIET)
+
     def _syncRadiographs(self) -> None:
         listed, widget = radiographs.radiographNodes(), self.ui.radiographList
         self._listed = [node.GetID() for node in listed]
@@ -90,7 +128,7 @@ class RegistrationInputs:
             swatch.fill(qt.QColor(red, green, blue))
             item.setIcon(qt.QIcon(swatch))
             item.setCheckState(qt.Qt.Unchecked if node.GetAttribute(radiographs.USED) == "0" else qt.Qt.Checked)
-        widget.setFixedHeight(22 * max(2, len(listed)) + 6)
+        widget.setFixedHeight(ROW_HEIGHT * max(2, len(listed)) + 6)
         self.panel.adjust.setViews(listed)
 
     def _onTick(self, item: Any) -> None:

@@ -6,10 +6,10 @@ import time
 from typing import Any
 
 from XRayTo3DGui import bone as bones
-from XRayTo3DGui import layouts
+from XRayTo3DGui import further, layouts
 from XRayTo3DGui import mrml_radiographs as radiographs
 from XRayTo3DGui.jobs import Throttle
-from XRayTo3DGui.overlays import Overlays
+from XRayTo3DGui.overlays import DrawnBone, Overlays
 from XRayTo3DGui.panel import BAD
 from XRayTo3DLib.errors import InputError
 
@@ -21,11 +21,12 @@ RUNNING_SHARE = 4
 
 
 class LiveOverlay:
-    """The overlay of the registration panel at the pose that the scene has."""
+    """The overlay of the registration panel at the poses that the scene has."""
 
     def __init__(self, panel: Any) -> None:
         self.panel = panel
-        self.drawn = Overlays(panel.bone)
+        self.drawn = Overlays()
+        self._caches: dict[str, bones.BoneCache] = {}
         self._update = Throttle(self.update, OVERLAY_MILLISECONDS)
         self._refine = Throttle(self.refine, REFINE_MILLISECONDS)
         self._moving = False
@@ -51,6 +52,7 @@ class LiveOverlay:
     def clear(self) -> None:
         """Stop, and remove what was drawn."""
         self.stop()
+        self._caches = {}
         self.drawn.clear()
 
     def update(self) -> None:
@@ -69,11 +71,20 @@ class LiveOverlay:
         began = time.monotonic()
         try:
             width = parameters.overlayWidth // (2 if self._moving else 1)
-            self.drawn.update(parameters, self.panel.pose(), width)
+            self.drawn.update(parameters, self._bones(), width)
         except InputError as error:
             self.drawn.hideAll()
             self.panel.say(str(error), BAD)
         self._pace(1000 * (time.monotonic() - began))
+
+    def _bones(self) -> list[DrawnBone]:
+        """The bone with its own cache, then the further ones with theirs."""
+        parameters, first = self.panel.parameters, self.panel.pose()
+        others = further.poses(parameters, first)
+        self._caches = {each: self._caches.get(each) or bones.BoneCache() for each in others}
+        drawn = [DrawnBone(bones.boneOf(parameters), self.panel.bone, first)]
+        drawn += [DrawnBone(bones.boneOf(parameters, each), self._caches[each], pose) for each, pose in others.items()]
+        return drawn
 
     def refine(self) -> None:
         """The bone rests: draw it in full detail."""

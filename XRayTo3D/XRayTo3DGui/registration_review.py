@@ -10,14 +10,15 @@ import numpy as np
 import qt
 from slicer.i18n import tr as _
 
-from XRayTo3DGui.panel import BAD, GOOD, QUIET, UNSURE, rememberPath, showStatus
+from XRayTo3DGui import further, mrml
+from XRayTo3DGui.panel import BAD, GOOD, rememberPath, showStatus
+from XRayTo3DGui.registration_record import FURTHER, followedBy, newRecord, ownRecord, reviewed, verdictText
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import write_json
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.registration.result import RegistrationResult, Review
 
 RECORD, VERDICT, REVIEW = "XRayTo3D.Registration", "XRayTo3D.Verdict", "XRayTo3D.Review"
-VERDICT_COLOURS = {"converged": GOOD, "ambiguous": UNSURE, "failed": BAD}
 SAME_POSE = 1e-4
 
 
@@ -28,6 +29,7 @@ class ReviewBox:
         self.panel, self.ui = panel, panel.ui
         self._record: dict[str, Any] | None = None
         self._stale = False
+        self._before: tuple[dict[str, Any] | None, bool] = (None, False)
         # ctkPathLineEdit brings the last session's folder back: a review would be saved over another case's.
         self.ui.caseFolderPath.currentPath = ""
         self.ui.acceptButton.connect("clicked(bool)", self.onAccept)
@@ -42,20 +44,35 @@ class ReviewBox:
 
     # ---- the record ----------------------------------------------------------------------------------------------
 
-    def show(self, result: RegistrationResult) -> None:
-        """A new result, not yet reviewed."""
-        self._write(result.to_dict())
-        self.ui.noteEdit.text = ""
-        self._display()
-
-    def clear(self) -> None:
-        """Forget the result: a new registration begins."""
+    def begin(self) -> None:
+        """A new registration begins: nothing is shown until it has ended."""
+        self._before = (self._record, self._isStale() and not self._isAt("initial_ct_to_world"))
         node = self.panel.poseNode()
         for key in (RECORD, VERDICT, REVIEW):
             if node is not None:
                 node.RemoveAttribute(key)
         self._record = None
         self._display()
+
+    def show(self, results: dict[str, RegistrationResult]) -> None:
+        """New results by the bones' names, not yet reviewed; what a person said of the one before is kept."""
+        record, moved = self._before
+        self._write(newRecord(results, followedBy(record, moved, self.panel.parameters.reviewerRole.strip())))
+        self.ui.noteEdit.text = ""
+        self._display()
+
+    def giveBack(self) -> None:
+        """The new registration came to nothing: the result before is shown again."""
+        record, _moved = self._before
+        if record is not None and self.panel.poseNode() is not None:
+            self._write(record)
+        self._display()
+
+    @property
+    def others(self) -> dict[str, RigidPose]:
+        """Where the result has the further bones and the rest of the CT, by name."""
+        found = self._record["others_ct_to_world"] if self._record is not None else {}
+        return {name: RigidPose(np.array(matrix)) for name, matrix in found.items()}
 
     def sync(self) -> None:
         """As the pose node has it (another pose was chosen, a scene was opened)."""
@@ -80,13 +97,15 @@ class ReviewBox:
         node.SetAttribute(REVIEW, record["review"]["status"])
 
     def _isStale(self) -> bool:
-        if self._record is None:
-            return False
+        return self._record is not None and not self._isAt("pose_ct_to_world")
+
+    def _isAt(self, key: str) -> bool:
+        """Whether the bone is where the record says."""
         try:
             now = self.panel.pose().matrix
         except InputError:
-            return True
-        return not np.allclose(now, self._record["pose_ct_to_world"], atol=SAME_POSE)
+            return False
+        return self._record is not None and np.allclose(now, self._record[key], atol=SAME_POSE)
 
     # ---- showing -------------------------------------------------------------------------------------------------
 
@@ -104,23 +123,10 @@ class ReviewBox:
         self._stale = self._isStale()
         self.ui.resultWidget.setVisible(record is not None)
         if record is not None:
-            self._displayVerdict(record)
+            self.ui.verdictLabel.text = verdictText(record, self._stale)
             self._displayViews(record["views"])
             self._displayReview(record["review"])
         self.updateButtons()
-
-    def _displayVerdict(self, record: dict[str, Any]) -> None:
-        colour = VERDICT_COLOURS.get(record["verdict"], QUIET)
-        word = f'<b><span style="color:{colour}; font-size:large">{record["verdict"].capitalize()}</span></b>'
-        moved = _("The bone turned by {deg:.1f}° and moved by {mm:.1f} mm.").format(
-            deg=record["moved"]["rotation_deg"], mm=record["moved"]["centre_mm"]
-        )
-        lines = [f"{word}  {record['reason']}", moved]
-        if record.get("synthetic"):
-            lines.append(_("Synthetic data."))
-        if self._stale:
-            lines.append(f"<b>{_('The bone was moved since: this result is not about its present pose.')}</b>")
-        self.ui.verdictLabel.text = "<br>".join(lines)
 
     def _displayViews(self, views: list[dict[str, Any]]) -> None:
         table = self.ui.similarityTable
@@ -177,15 +183,20 @@ class ReviewBox:
         if self._record is None:
             return
         note, role = self.ui.noteEdit.text.strip(), self.panel.parameters.reviewerRole.strip()
-        self._write({**self._record, "review": {"status": review.value, "note": note, "by_role": role}})
+        self._write(reviewed(self._record, review, note, role))
         self._display()
         if self.ui.caseFolderPath.currentPath.strip():
             self.onSave()
 
     def onRestore(self, *_args: Any) -> None:
-        """Back to the pose the registration started from."""
-        if self._record is not None:
-            self.panel.movePose(RigidPose(np.array(self._record["initial_ct_to_world"])))
+        """Back to the poses the registration started from."""
+        if self._record is None:
+            return
+        self.panel.movePose(_startOf(self._record))
+        nodes = {node.GetAttribute(further.BONE): node for node in further.transforms(self.panel.parameters)}
+        for each in self._record.get(FURTHER, []):
+            if each["bone"] in nodes:
+                mrml.setPose(nodes[each["bone"]], _startOf(each))
 
     def onSave(self, *_args: Any) -> None:
         """Write pose and record, review included, where a person can find them."""
@@ -194,11 +205,24 @@ class ReviewBox:
             if self._record is None or self._isStale():
                 raise InputError(_("Nothing to save: register first."))
             folder.mkdir(parents=True, exist_ok=True)
-            self.panel.pose().save(folder / "pose.tfm")
-            write_json(folder / "registration.json", self._record)
+            saveRecord(self._record, folder)
         except (InputError, OSError) as error:
             showStatus(self.ui.reviewLabel, _("Not saved: {error}").format(error=error), BAD)
             return
         rememberPath(self.ui.caseFolderPath)
         self._displayReview(self._record["review"])
         self.ui.reviewLabel.text += " " + _("Saved in {folder}.").format(folder=folder)
+
+
+def saveRecord(record: dict[str, Any], folder: Path) -> None:
+    """Poses and records of all bones, in files of their own: named as ``xrayto3d register`` names them."""
+    from XRayTo3DLib.cli.register import safe_file_name
+
+    for each in (record, *record.get(FURTHER, [])):
+        mark = "" if each is record else f"_{safe_file_name(each['bone'])}"
+        RigidPose(np.array(each["pose_ct_to_world"])).save(folder / f"pose{mark}.tfm")
+        write_json(folder / f"registration{mark}.json", ownRecord(each))
+
+
+def _startOf(record: dict[str, Any]) -> RigidPose:
+    return RigidPose(np.array(record["initial_ct_to_world"]))

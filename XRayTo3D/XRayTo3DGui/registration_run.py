@@ -9,10 +9,11 @@ import slicer
 from slicer.i18n import tr as _
 
 from XRayTo3DGui import bone as bones
-from XRayTo3DGui import mrml
+from XRayTo3DGui import further, mrml
 from XRayTo3DGui import mrml_radiographs as radiographs
 from XRayTo3DGui.jobs import StepRunner
 from XRayTo3DGui.panel import BAD
+from XRayTo3DGui.registration_parts import Parts, partsOf
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose
 
@@ -20,6 +21,8 @@ INPUTS = (
     "ctSelector",
     "segmentationSelector",
     "segmentCombo",
+    "furtherList",
+    "surroundingsCheckBox",
     "poseSelector",
     "radiographList",
     "adjustSection",
@@ -29,16 +32,19 @@ INPUTS = (
 
 
 class RegistrationRun:
-    """The Register button, its progress, and what comes of it."""
+    """The Register and Refine buttons, their progress, and what comes of it."""
 
     def __init__(self, panel: Any) -> None:
         self.panel, self.ui = panel, panel.ui
         self._runner = StepRunner(self._onState, self._onFinished, self._onFailed, self._onCancelled)
         self._registration: Any = None
+        self._names: list[str] = []
+        self._further: dict[str, Any] = {}
         self._start: RigidPose | None = None
         self._began = 0.0
         self.ui.progressBar.setVisible(False)
         self.ui.registerButton.connect("clicked(bool)", self.onButton)
+        self.ui.refineButton.connect("clicked(bool)", self.onRefine)
 
     @property
     def running(self) -> bool:
@@ -48,32 +54,50 @@ class RegistrationRun:
         """Register, or Cancel while it runs."""
         if self.running:
             self._runner.cancel()
-            return
+        else:
+            self._startHere(search=True)
+
+    def onRefine(self, *_args: Any) -> None:
+        """Keep to the present pose and make it sharper."""
+        self._startHere(search=False)
+
+    def _startHere(self, search: bool) -> None:
         problem = bones.torchProblem()
         if problem:
             self.panel.say(problem, BAD)
             return
-        with self.panel.explaining():
-            self._begin()
+        with self.panel.explaining(), slicer.util.WaitCursor():
+            self._begin(search)
 
-    def _begin(self) -> None:
-        from XRayTo3DLib.registration.register import Registration
-
+    def _begin(self, search: bool) -> None:
         parameters, panel = self.panel.parameters, self.panel
         options = optionsOf(parameters)
         panel.say(_("Preparing…"))
-        bone = panel.bone.attenuation(parameters)
-        pictures = [radiographs.radiographFromNode(node) for node in radiographs.usedRadiographNodes()]
+        parts = partsOf(parameters)
         panel.ensurePose()
         panel.history.remember()
         self._start = panel.pose()
-        self._registration = Registration(bone, pictures, self._start, options)
-        panel.review.clear()
+        self._names, self._further = list(parts.bones), further.ensureTransforms(parameters)
+        self._registration = self._prepared(parts, options, search)
+        panel.review.begin()
         panel.history.paused = True
         self._began = time.monotonic()
         self.ui.progressBar.setValue(0)
         self._runner.start(self._registration.steps())
         self._showRunning(True)
+
+    def _prepared(self, parts: Parts, options: Any, search: bool) -> Any:
+        """The registration from where the bones are; without a search it climbs from there only."""
+        from XRayTo3DLib.registration.register import SURROUNDINGS, Registration
+
+        pictures = [radiographs.radiographFromNode(node) for node in radiographs.usedRadiographNodes()]
+        starts = [self._start, *(mrml.poseFromNode(node) for node in self._further.values())]
+        bodies = list(parts.bones.values())
+        made = Registration(bodies, pictures, starts, options, surroundings=parts.surroundings, names=self._names)
+        if search:
+            return made
+        limb = [] if parts.surroundings is None else [self.panel.review.others.get(SURROUNDINGS, self._start)]
+        return made.refined_on(pictures, (*limb, *starts))
 
     def stop(self) -> None:
         """The scene closes or the module is left: back to the start."""
@@ -92,15 +116,21 @@ class RegistrationRun:
         self.panel.say(text.format(stage=state.stage, similarity=state.similarity))
 
     def _onFinished(self) -> None:
-        result = self._registration.result
-        mrml.setPose(self.panel.poseNode(), result.pose)
+        found = dict(zip(self._names, self._registration.results, strict=True))
+        mrml.setPose(self.panel.poseNode(), found[self._names[0]].pose)
+        for name, node in self._further.items():
+            mrml.setPose(node, found[name].pose)  # after the first: they lie under its transform
         self._end()
-        self.panel.say(_("Registered in {seconds:.0f} s.").format(seconds=time.monotonic() - self._began))
-        self.panel.review.show(result)
+        self.panel.overlay.poseChanged()
+        text = _("Registered in {seconds:.0f} s; {engine}.")
+        engine = found[self._names[0]].settings["engine"]
+        self.panel.say(text.format(seconds=time.monotonic() - self._began, engine=engine))
+        self.panel.review.show(found)
 
     def _onFailed(self, error: Exception) -> None:
         self._restore()
         self._end()
+        self.panel.review.giveBack()
         if not isinstance(error, InputError):
             slicer.util.errorDisplay(_("The registration failed."), detailedText=repr(error))
         self.panel.say(_("{error} The bone is back at its start.").format(error=error), BAD)
@@ -108,6 +138,7 @@ class RegistrationRun:
     def _onCancelled(self) -> None:
         self._restore()
         self._end()
+        self.panel.review.giveBack()
         closing = slicer.mrmlScene.IsClosing()
         self.panel.say("" if closing else _("Cancelled; the bone is back where the registration started."))
 
@@ -133,8 +164,11 @@ class RegistrationRun:
         button = self.ui.registerButton
         button.text = _("Cancel") if self.running else _("Register")
         button.enabled = self.running or not problem
-        ready = _("Register the bone to the radiographs, from the present pose")
+        ready = _("Look for the bone round its present pose, and register it to the radiographs")
         button.toolTip = _("Stop and put the bone back") if self.running else problem or ready
+        self.ui.refineButton.enabled = not self.running and not problem
+        near = _("Do not search, only sharpen the present pose: for a bone that was put right by hand")
+        self.ui.refineButton.toolTip = problem or near
 
 
 def optionsOf(parameters: Any) -> Any:

@@ -1,0 +1,99 @@
+"""The record of a registration as the scene keeps it: what it holds, how reviews are added, how it reads."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+from slicer.i18n import tr as _
+
+from XRayTo3DGui.panel import BAD, GOOD, QUIET, UNSURE
+from XRayTo3DLib.registration.result import RegistrationResult, Review
+from XRayTo3DLib.registration.uncertainty import PoseUncertainty
+
+FURTHER, EARLIER, EARLIER_REVIEWS = "further", "earlier_results", "earlier_reviews"
+KEPT = ("verdict", "reason", "mean_similarity", "pose_ct_to_world", "uncertainty", "review", EARLIER_REVIEWS)
+"""What stays of a result that another one follows."""
+VERDICT_COLOURS = {"converged": GOOD, "ambiguous": UNSURE, "failed": BAD}
+
+
+def newRecord(results: dict[str, RegistrationResult], earlier: list[dict[str, Any]]) -> dict[str, Any]:
+    """The first bone's result with those of the others, and the results before; bones by name."""
+    first, *others = ({"bone": name, **result.to_dict()} for name, result in results.items())
+    record = {**first, FURTHER: others}
+    return {**record, EARLIER: earlier} if earlier else record
+
+
+def ownRecord(record: dict[str, Any]) -> dict[str, Any]:
+    """What is written to a file of its own: one bone."""
+    return {key: value for key, value in record.items() if key != FURTHER}
+
+
+def reviewed(record: dict[str, Any], review: Review, note: str, role: str) -> dict[str, Any]:
+    """The record with a person's verdict; one that was given before is kept, as ``result.record_review`` does."""
+    before, earlier = record["review"], record.get(EARLIER_REVIEWS, [])
+    if before["status"] != Review.UNREVIEWED.value:
+        record = {**record, EARLIER_REVIEWS: [*earlier, before]}
+    return {**record, "review": {"status": review.value, "note": note, "by_role": role}}
+
+
+def followedBy(record: dict[str, Any] | None, moved: bool, role: str) -> list[dict[str, Any]]:
+    """The results before the next one: with this one, if a person judged it or moved the bone away from it."""
+    if record is None:
+        return []
+    before = record.get(EARLIER, [])
+    if moved:
+        record = reviewed(record, Review.ADJUSTED, _("moved by hand and registered again"), role)
+    if record["review"]["status"] == Review.UNREVIEWED.value:
+        return before
+    return [*before, {key: record[key] for key in KEPT if key in record}]
+
+
+# ---- in words --------------------------------------------------------------------------------------------------------
+
+
+def verdictText(record: dict[str, Any], stale: bool) -> str:
+    """Verdict, uncertainty and the further bones as rich text."""
+    lines = [f"{_word(record, 'large')}  {record['reason']}", *_sureness(record), _moved(record)]
+    lines += [line for each in record.get(FURTHER, []) for line in _furtherLines(each)]
+    lines += _before(record)
+    if record.get("synthetic"):
+        lines.append(_("Synthetic data."))
+    if stale:
+        lines.append(f"<b>{_('The bone was moved since: this result is not about its present pose.')}</b>")
+    return "<br>".join(lines)
+
+
+def _word(record: dict[str, Any], size: str = "medium") -> str:
+    colour = VERDICT_COLOURS.get(record["verdict"], QUIET)
+    return f'<b><span style="color:{colour}; font-size:{size}">{record["verdict"].capitalize()}</span></b>'
+
+
+def _sureness(record: dict[str, Any]) -> list[str]:
+    """How sure the pose is, by degree of freedom; the depth stands out where one view alone has to tell it."""
+    known = record.get("uncertainty")
+    if known is None:
+        return []
+    text = PoseUncertainty(np.array(known["axes_world"]).T, np.array(known["covariance"])).in_words() + "."
+    if len(record["views"]) == 1:
+        text = re.sub(r"depth \S+ mm", lambda found: f'<b><span style="color:{UNSURE}">{found[0]}</span></b>', text)
+    return [text]
+
+
+def _moved(record: dict[str, Any]) -> str:
+    moved = record["moved"]
+    text = _("The bone turned by {deg:.1f}° and moved by {mm:.1f} mm.")
+    return text.format(deg=moved["rotation_deg"], mm=moved["centre_mm"])
+
+
+def _furtherLines(record: dict[str, Any]) -> list[str]:
+    return [f"<b>{record['bone']}</b>: {_word(record)}  {record['reason']}", *_sureness(record)]
+
+
+def _before(record: dict[str, Any]) -> list[str]:
+    before = record.get(EARLIER, [])
+    if not before or before[-1]["review"]["status"] != Review.ADJUSTED.value:
+        return []
+    text = _("Registered again after an adjustment by hand; the result before was {verdict}.")
+    return [text.format(verdict=before[-1]["verdict"])]
