@@ -35,7 +35,7 @@ def study(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--anatomy", nargs="+", choices=ANATOMIES, default=ANATOMIES)
     parser.add_argument("--engine", choices=("auto", "torch", "numba"), default="auto")
