@@ -67,6 +67,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add("--reach", type=float, metavar="MM", help="how far round the rough pose to look (default 20 mm)")
     add("--pixel-sizes", type=float, nargs="+", metavar="MM", help="at the bone (default 2.8 1.4 0.7 0.35)")
     add("--margin", type=float, metavar="MM", help="how far round the bone to look (default 10 mm)")
+    add("--optimiser", choices=("screening", "cma-es"), help="how starts are found (default screening)")
+    add("--similarity", metavar="NAME", help="what is climbed (default gradient-correlation; see docs/similarities.md)")
     add("--seed", type=int, metavar="N", help="of the random starts (default 0)")
     add("--engine", choices=ENGINES, default="auto", help="projector: numba is fast, torch always there (default auto)")
     add("--threads", type=int, metavar="N", help="CPU threads (default 1)")
@@ -255,6 +257,8 @@ def _options(args: argparse.Namespace) -> Any:
         "reach_mm": args.reach,
         "pixel_mm": None if args.pixel_sizes is None else tuple(args.pixel_sizes),
         "margin_mm": args.margin,
+        "optimiser": args.optimiser,
+        "similarity": args.similarity,
         "seed": args.seed,
         "threads": args.threads,
     }

@@ -29,8 +29,11 @@ from XRayTo3DLib.registration.uncertainty import PoseUncertainty
 BLOCK_MM = 20.0
 """Side of the blocks whose residuals count as one, mm at the bone."""
 WIDENED, WIDENED_ALONE = 1.4, 3.0
-"""Standard deviations are multiplied by these: where all that throws a shadow is drawn, and for a bone drawn alone, whose
-neighbours and tissue pull at it. Found on SYNTHETIC trials; see docs/register.md for those and for fresh ones."""
+"""Standard deviations are multiplied by these: where all that throws a shadow is drawn, and for a bone drawn alone,
+at which neighbours and tissue pull. Found on SYNTHETIC trials; docs/register.md has those, and fresh ones."""
+
+FLOOR = 0.02
+"""Standard deviation (degrees, mm) that is always added: interpolation, rounding."""
 
 
 def view_axes(camera: XRayCamera) -> FloatArray:
@@ -56,6 +59,7 @@ def pose_uncertainties(
             scatter += (scores.T @ scores).numpy()
     inverse = np.linalg.pinv(square, rcond=1e-12, hermitian=True)
     covariance = widened**2 * inverse @ scatter @ inverse
+    covariance = covariance + FLOOR**2 * np.eye(count)
     axes = view_axes(level.views[0].camera)
     turn = np.kron(np.eye(2), axes)
     return [

@@ -24,8 +24,8 @@ from XRayTo3DLib.registration.similarity import GradientCorrelation
 Poses = tuple[RigidPose, ...]
 """One pose for each body."""
 
-BORDER_PIXELS = 4
-"""Margin round the mask so that the derivative filter sees real pixels."""
+BORDER_PIXELS, WIDE_BORDER_PIXELS = 4, 14
+"""Margin round the mask so that filters see real pixels: of gradient correlation, and of other measures."""
 SHADOW_SHARE = 1e-3
 """Share of a DRR's largest value above which a pixel counts as the bone's shadow."""
 CUT_SHARE = 0.05
@@ -109,6 +109,14 @@ class Level:
         """Mean similarity over the views."""
         return float(np.mean(self.similarities(poses)))
 
+    def similarities_of(self, candidates: Sequence[Poses]) -> NDArray[np.float64]:
+        """(B,) mean similarity of many candidates, compared as one batch."""
+        with torch.no_grad():
+            scores = [
+                view.similarity(torch.stack([self.drr(view, poses) for poses in candidates])) for view in self.views
+            ]
+        return torch.stack(scores).mean(dim=0).double().cpu().numpy()
+
     def normal_equations(
         self, poses: Poses, active: Sequence[int]
     ) -> tuple[float, NDArray, NDArray, list[CentredMotion]]:
@@ -173,7 +181,8 @@ class Level:
                 weight = weight * (1 - self._cut_ends(camera, index, poses[index], here))
         blocked = (_binned(torch.as_tensor(~exposed, device=device), factor) > 0).float()
         weight = weight * (1 - dilated(blocked, COLLIMATOR_MARGIN_MM, here))
-        rows, columns = _window(weight, radiograph.name)
+        border = BORDER_PIXELS if self._measure is GradientCorrelation else WIDE_BORDER_PIXELS
+        rows, columns = _window(weight, radiograph.name, border)
         near = camera.cropped(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
         picture, weight = picture[rows, columns], weight[rows, columns]
         return ViewLevel(near, picture, weight, self._measure(picture, weight))
@@ -226,7 +235,7 @@ def dilated(mask: Tensor, reach_mm: float, pixel_mm: tuple[float, float]) -> Ten
     return torch.from_numpy(grown).to(mask.device)
 
 
-def _window(weight: Tensor, name: str) -> tuple[slice, slice]:
+def _window(weight: Tensor, name: str, border: int) -> tuple[slice, slice]:
     """Rows and columns that hold everything above zero, with a small border."""
     filled = torch.nonzero(weight)
     if len(filled) == 0:
@@ -234,6 +243,6 @@ def _window(weight: Tensor, name: str) -> tuple[slice, slice]:
             f"radiograph {name}: the bone's shadow at the initial pose misses the picture; "
             f"move the CT onto the bone first (by hand or by landmarks), or check the camera."
         )
-    low = (filled.amin(dim=0) - BORDER_PIXELS).clamp(min=0).tolist()
-    high = (filled.amax(dim=0) + 1 + BORDER_PIXELS).tolist()
+    low = (filled.amin(dim=0) - border).clamp(min=0).tolist()
+    high = (filled.amax(dim=0) + 1 + border).tolist()
     return slice(low[0], min(high[0], weight.shape[0])), slice(low[1], min(high[1], weight.shape[1]))

@@ -9,6 +9,8 @@ import numpy as np
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose
 
+OPTIMISERS = ("screening", "cma-es")
+
 
 @dataclass(frozen=True)
 class RegistrationOptions:
@@ -23,6 +25,9 @@ class RegistrationOptions:
         own_mm: With surroundings: how far a bone may lie from its place in the limb along each axis, mm.
         pixel_mm: Pixel sizes at the bone, mm, coarse to fine.
         kept: How many of the best coarse results go on to the second level.
+        optimiser: How starts are found: "screening" (random rotations, each shifted to where it fits best), or "cma-es"
+            (covariance matrix adaptation from the initial pose, ``screened`` times 6 evaluations).
+        similarity: What is climbed: one of ``registration.similarity.LEAST_SQUARES``.
         iterations: Largest number of accepted steps per start and level.
         margin_mm: How far beyond the bone's shadow pixels are compared, mm at the bone.
         seed: Seed of the random starts; the same seed gives the same result.
@@ -41,6 +46,8 @@ class RegistrationOptions:
     own_mm: float = 10.0
     pixel_mm: tuple[float, ...] = (2.8, 1.4, 0.7, 0.35)
     kept: int = 4
+    optimiser: str = "screening"
+    similarity: str = "gradient-correlation"
     iterations: int = 15
     margin_mm: float = 10.0
     seed: int = 0
@@ -52,6 +59,9 @@ class RegistrationOptions:
                 "registration options: starts, kept, iterations and threads must be 1 or more, the seed and "
                 "screened 0 or more."
             )
+        if self.optimiser not in OPTIMISERS:
+            known = ", ".join(OPTIMISERS)
+            raise InputError(f"registration options: optimiser {self.optimiser!r} is not one of {known}.")
         lengths = (*self.pixel_mm, self.margin_mm)
         if not self.pixel_mm or not np.isfinite(lengths).all() or min(lengths) <= 0:
             raise InputError("registration options: pixel sizes and margin must be greater than zero (mm).")

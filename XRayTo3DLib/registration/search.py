@@ -12,18 +12,22 @@ from numpy.typing import NDArray
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.imaging.types import Radiograph
 from XRayTo3DLib.registration.bodies import Body
+from XRayTo3DLib.registration.cmaes import cmaes
 from XRayTo3DLib.registration.levels import Level, Poses
 from XRayTo3DLib.registration.levenberg import Leash, climb
 from XRayTo3DLib.registration.motion import CentredMotion
 from XRayTo3DLib.registration.options import RegistrationOptions, RegistrationState
 from XRayTo3DLib.registration.result import TracePoint
 from XRayTo3DLib.registration.screening import Screen
+from XRayTo3DLib.registration.similarity import least_squares_similarity
 
 SAME_POSE_DEG = 2.0
 SAME_POSE_MM = 1.0
 SCREENED_PER_STEP = 8
 AGREED = 4
 """So many starts at one and the same highest top, and no more are climbed from."""
+POPULATION = 24
+"""Candidates of one generation of CMA-ES."""
 LEASH = 1.5
 """How far a body may get from where it is looked for, as a multiple of the search's reach."""
 TOLERANCE_PER_PIXEL = 0.05
@@ -92,14 +96,16 @@ class Search:
 
     def level(self, bodies: Sequence[Body], poses: Poses, pixel_mm: float, focus: Sequence[int]) -> Level:
         """One resolution of every view."""
-        return Level(bodies, self._radiographs, self._fields, poses, pixel_mm, self.options.margin_mm, focus)
+        margin, measure = self.options.margin_mm, least_squares_similarity(self.options.similarity)
+        return Level(bodies, self._radiographs, self._fields, poses, pixel_mm, margin, focus, measure)
 
     def find(
         self, bodies: Sequence[Body], poses: Poses, index: int, spread_deg: float, reach_mm: float, name: str
     ) -> Generator[RegistrationState, None, Found]:
         """Look for body ``index`` round its pose, the others staying where they are."""
         first, *finer = self.options.pixel_mm
-        pool = yield from self._screened(bodies, poses, index, spread_deg, reach_mm, name)
+        begin = self._screened if self.options.optimiser == "screening" else self._evolved
+        pool = yield from begin(bodies, poses, index, spread_deg, reach_mm, name)
         leash = Leash(poses, tuple(LEASH * reach_mm for _ in poses))
         pool = [replace(candidate, leash=leash) for candidate in pool]
         level = self.level(bodies, poses, first, (index,))
@@ -174,6 +180,32 @@ class Search:
                 yield self._state(f"{name}, choosing starts", poses[index], score)
         scored.sort(key=lambda candidate: -candidate.similarity)
         return [given, *scored[: self.options.starts - 1]]
+
+    def _evolved(
+        self, bodies: Sequence[Body], poses: Poses, index: int, spread_deg: float, reach_mm: float, name: str
+    ) -> Generator[RegistrationState, None, list[Candidate]]:
+        """The starts: the pose as given, and where CMA-ES stood after each generation, the best last ones."""
+        pixel_mm, margin = self.options.pixel_mm[0], self.options.margin_mm + reach_mm
+        measure = least_squares_similarity(self.options.similarity)
+        level = Level(bodies, self._radiographs, self._fields, poses, pixel_mm, margin, (index,), measure)
+        motion = CentredMotion(poses[index].apply(bodies[index].centre))
+
+        def moved(parameters: NDArray[np.float64]) -> Poses:
+            return (*poses[:index], motion.pose(parameters, poses[index]), *poses[index + 1 :])
+
+        generations = cmaes(
+            lambda batch: level.similarities_of([moved(parameters) for parameters in batch]),
+            np.zeros(6),
+            [spread_deg] * 3 + [0.5 * reach_mm] * 3,
+            population=POPULATION,
+            evaluations=6 * max(self.options.screened, POPULATION),
+            seed=self.options.seed,
+        )
+        path: list[Candidate] = []
+        for best in generations:
+            path.append(Candidate(moved(best.parameters), best.value))
+            yield self._state(f"{name}, CMA-ES", path[-1].poses[index], best.value)
+        return [Candidate(poses, 0.0), *path[: -self.options.starts : -1]]
 
     def _turned(
         self, pose: RigidPose, body: Body, spread_deg: float, reach_mm: float, count: int

@@ -62,6 +62,19 @@ LEAST_SQUARES = frozenset(name for name in SIMILARITIES if "ncc" in name or "cor
 """Names of the measures with ``normal_equations``, which Levenberg-Marquardt needs."""
 
 
+def least_squares_similarity(name: str) -> Callable[..., Similarity]:
+    """What makes the measure called ``name``, which must have ``normal_equations``.
+
+    Raises:
+        InputError: There is none of that name, or it cannot be climbed.
+    """
+    made = similarity_named(name)
+    if name not in LEAST_SQUARES:
+        known = ", ".join(sorted(LEAST_SQUARES))
+        raise InputError(f"similarity: {name!r} has no least-squares form to climb; choose one of {known}.")
+    return made
+
+
 def similarity_named(name: str) -> Callable[..., Similarity]:
     """What makes the measure called ``name``.
 
