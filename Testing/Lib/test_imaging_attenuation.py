@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from phantoms_analytic import looking_camera, relative_rms
 from scipy.spatial.transform import Rotation
 
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.imaging import CtVolume, attenuation_of, hu_to_attenuation, read_ct
 from XRayTo3DLib.imaging.attenuation import CT_ENERGY_KEV, bone_attenuation, water_attenuation
+from XRayTo3DLib.imaging.surroundings import in_soft_tissue, joined, surroundings_of
+from XRayTo3DLib.projection.engines import Engine, make_projector
 
 
 def mu(hu: float, energy_kev: float = 60.0) -> float:
@@ -114,6 +120,131 @@ def test_labels_that_are_not_there_are_refused() -> None:
         attenuation_of(CtVolume(ct().hu, ct().voxel_to_lps, ct().labels, {"femur": 7}), "femur")
     with pytest.raises(InputError, match="fading"):
         attenuation_of(ct(), 1, feather_mm=-1)
+
+
+# ---- bones in tissue ------------------------------------------
+
+
+def test_faces_that_cut_are_told() -> None:
+    """Axis 0 column, 1 row, 2 slice; end 0 or 1. The whole CT is cut where its tissue meets a face."""
+    volume = ct()
+    assert attenuation_of(volume, "radius").cuts == () and attenuation_of(volume).cuts == ()
+    assert attenuation_of(ct(True), "radius").cuts == ((2, 1),)
+    assert attenuation_of(ct(True)).cuts == ((2, 1),)
+    touching = np.array(volume.labels)
+    touching[8, 0, 10], touching[8, 10, 29] = 1, 1
+    assert attenuation_of(replace(volume, labels=touching), "radius").cuts == ((0, 1), (1, 0))
+    full = replace(volume, hu=np.full_like(volume.hu, 40))
+    assert attenuation_of(full).cuts == tuple((axis, end) for axis in range(3) for end in (0, 1))
+
+
+def test_only_the_whole_ct_is_whole() -> None:
+    assert attenuation_of(ct()).whole
+    assert not attenuation_of(ct(), "radius").whole and not surroundings_of(ct(), ["radius"]).whole
+
+
+def test_in_tissue_a_bone_is_what_it_has_more_than_flesh() -> None:
+    volume = ct()
+    volume.hu[8, 10, 10] = -60  # fatty marrow
+    alone, more = (attenuation_of(volume, "radius", feather_mm=0, in_tissue=excess) for excess in (False, True))
+    inside = alone.mu > 0
+    assert alone.mu[inside] - more.mu[inside] == pytest.approx(mu(40), rel=1e-5)
+    assert more.mu.min() == pytest.approx(mu(-60) - mu(40), rel=1e-4) and more.mu.min() < 0
+    assert not more.mu[~inside].any()
+    assert "Excess over soft tissue (40 HU)" in more.note and "Excess" not in alone.note
+    np.testing.assert_allclose(more.centre_lps, alone.centre_lps)
+
+
+@pytest.mark.parametrize("names", [["radius"], ["ulna"], ["radius", "ulna"], ["ulna", 1]])
+@pytest.mark.parametrize("feather", [0.0, None, 3.0])
+def test_surroundings_and_bones_are_the_whole_ct(names: list[str | int], feather: float | None) -> None:
+    """Voxel by voxel, the narrow gap between two bones that both fade into it included."""
+    volume = ct()
+    parts = [attenuation_of(volume, name, feather_mm=feather, in_tissue=True) for name in names]
+    rest = surroundings_of(volume, names, feather_mm=feather)
+    again, whole = joined([rest, *parts]), attenuation_of(volume)
+    np.testing.assert_allclose(again.mu, whole.mu, atol=1e-7)
+    np.testing.assert_allclose(again.voxel_to_lps, whole.voxel_to_lps)
+    np.testing.assert_allclose(again.centre_lps, parts[-1].centre_lps)
+    for name in names:
+        hidden = volume.label_mask(name)
+        middle = np.pad(hidden, 2)
+        assert rest.mu[middle] == pytest.approx(mu(40), rel=1e-5)
+
+
+@pytest.mark.parametrize("engine", ["torch", "numba"])
+def test_at_one_pose_they_draw_the_whole_ct(engine: Engine) -> None:
+    if engine == "numba":
+        pytest.importorskip("numba")
+    volume = ct()
+    parts = [
+        attenuation_of(volume),
+        surroundings_of(volume, ["radius", "ulna"]),
+        *(attenuation_of(volume, name, in_tissue=True) for name in ("radius", "ulna")),
+    ]
+    camera = looking_camera((70, 60), 0.8, target=volume.voxel_points([15.0, 12.0, 10.0]))
+    with torch.no_grad():
+        whole, *pieces = (
+            make_projector(part.mu, part.voxel_to_lps, engine=engine)(camera, RigidPose.identity()).numpy()
+            for part in parts
+        )
+    assert relative_rms(sum(pieces), whole) < 2e-3
+    assert relative_rms(pieces[0], whole) > 0.1, "without the bones something is missing"
+
+
+def test_a_cut_bone_is_missing_only_where_it_is_cut() -> None:
+    volume = ct(True)
+    parts = [surroundings_of(volume, ["radius"]), attenuation_of(volume, "radius", in_tissue=True)]
+    wrong = np.abs(joined(parts).mu - attenuation_of(volume).mu).max(axis=(1, 2))
+    assert wrong[-3] > 0.1 * mu(900), "it fades at the border"
+    assert wrong[:-4].max() < 1e-7
+
+
+def test_parts_of_different_cts_are_not_joined() -> None:
+    volume = ct()
+    rest, bone = surroundings_of(volume, ["radius"]), attenuation_of(volume, "radius", in_tissue=True)
+    shifted = np.array(bone.voxel_to_lps)
+    shifted[:3, 3] += 0.3 * volume.voxel_to_lps[:3, 0]
+    turned = np.array(bone.voxel_to_lps)
+    turned[:3, :3] = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
+    away = np.array(bone.voxel_to_lps)
+    away[:3, 3] += 60 * volume.voxel_to_lps[:3, 0]
+    for matrix in (shifted, turned, away):
+        with pytest.raises(InputError, match="not parts of one CT; make them from the same volume"):
+            joined([rest, replace(bone, voxel_to_lps=matrix)])
+
+
+def test_flesh_is_known_from_air_and_from_blanked_volumes() -> None:
+    volume = textured(ct())
+    assert in_soft_tissue(volume, "radius") and in_soft_tissue(volume, 2)
+    fat = replace(volume, hu=np.where(volume.labels == 0, volume.hu - 130, volume.hu))
+    assert in_soft_tissue(fat, "radius"), "fat round a bone is soft tissue too"
+    bones = volume.labels > 0
+    for blank in (-1000.0, 0.0, 40.0, -2000.0, 3000.0):
+        assert not in_soft_tissue(replace(volume, hu=np.where(bones, volume.hu, blank)), "radius"), blank
+    counts = replace(volume, hu=volume.hu + 1024)
+    assert not in_soft_tissue(counts, "radius"), "raw counts are no Hounsfield units"
+    with pytest.raises(InputError, match="label 'tibia' is not in the label map"):
+        in_soft_tissue(volume, "tibia")
+
+
+def textured(volume: CtVolume) -> CtVolume:
+    """With the noise of a scanner: 10 HU."""
+    return replace(volume, hu=volume.hu + np.random.default_rng(0).normal(scale=10, size=volume.hu.shape))
+
+
+def test_surroundings_are_refused_where_there_are_none() -> None:
+    alone = replace(ct(), hu=np.where(ct().labels > 0, ct().hu, -1000), name="scan")
+    with pytest.raises(InputError) as refusal:
+        surroundings_of(alone, ["radius"])
+    assert str(refusal.value) == (
+        "surroundings: label 'radius' of CT scan does not lie in soft tissue (the CT shows the bone alone, or other "
+        "units); register without surroundings."
+    )
+    with pytest.raises(InputError, match="name the bones that move by themselves"):
+        surroundings_of(ct(), [])
+    with pytest.raises(InputError, match="label 'tibia' is not in the label map"):
+        surroundings_of(ct(), ["tibia"])
 
 
 @pytest.mark.data

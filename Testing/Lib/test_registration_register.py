@@ -19,6 +19,7 @@ from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.imaging.attenuation import Attenuation, attenuation_of
 from XRayTo3DLib.imaging.types import IntensityNote, Radiograph, SpacingSource
 from XRayTo3DLib.projection.engines import make_projector
+from XRayTo3DLib.registration.bodies import Body
 from XRayTo3DLib.registration.levels import Level
 from XRayTo3DLib.registration.levenberg import LARGEST_STEP_DEG, LARGEST_STEP_MM, climb
 from XRayTo3DLib.registration.register import Registration, RegistrationOptions, register
@@ -26,7 +27,7 @@ from XRayTo3DLib.registration.result import Verdict
 from XRayTo3DLib.shape.meshes import points_of
 
 TRUTH = RigidPose.from_rotation((3, -4, 2), (2, 1, -3))
-QUICK = RegistrationOptions(starts=4, pixel_mm=(1.6, 0.8))
+QUICK = RegistrationOptions(starts=4, screened=40, pixel_mm=(1.6, 0.8))
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +55,7 @@ def start(bone: Attenuation, degrees: float = 5.0, millimetres: float = 4.0, see
 
 def level(bone: Attenuation, pictures: list[Radiograph], pose: RigidPose, pixel_mm: float = 1.0) -> Level:
     everything = [np.ones(picture.pixels.shape, dtype=bool) for picture in pictures]
-    projector = make_projector(bone.mu, bone.voxel_to_lps)
-    return Level(projector, pictures, everything, pose, bone.centre_lps, pixel_mm, 10.0)
+    return Level([Body(bone)], pictures, everything, (pose,), pixel_mm, 10.0)
 
 
 # ---- steps ------------------------------------------
@@ -65,13 +65,14 @@ def test_the_system_of_all_views_holds_the_gradient(bone: Attenuation, pictures:
     """J^T r summed over views is minus twice the gradient of the summed gradient correlations."""
     pose = start(bone, 2.0, 1.0)
     both = level(bone, pictures, pose)
-    value, square, gradient, motion = both.normal_equations(pose)
-    assert value == pytest.approx(both.similarity(pose), abs=1e-5)
+    value, square, gradient, (motion,) = both.normal_equations((pose,), (0,))
+    assert value == pytest.approx(both.similarity((pose,)), abs=1e-5)
     step = 0.02
-    numeric = [
-        sum(both.similarities(motion.pose(step * p, pose))) - sum(both.similarities(motion.pose(-step * p, pose)))
-        for p in np.eye(6)
-    ]
+
+    def total(parameters: np.ndarray) -> float:
+        return sum(both.similarities((motion.pose(parameters, pose),)))
+
+    numeric = [total(step * p) - total(-step * p) for p in np.eye(6)]
     assert gradient == pytest.approx(-2 * np.array(numeric) / (2 * step), rel=0.03, abs=0.01)
     assert np.allclose(square, square.T) and np.linalg.eigvalsh(square).min() > 0
 
@@ -79,17 +80,17 @@ def test_the_system_of_all_views_holds_the_gradient(bone: Attenuation, pictures:
 def test_climbing_only_goes_up_and_ends_at_the_top(bone: Attenuation, pictures: list[Radiograph]) -> None:
     pose = start(bone)
     both = level(bone, pictures, pose)
-    iterates = list(climb(both, pose, 30))
-    heights = [both.similarity(pose), *(iterate.similarity for iterate in iterates)]
+    iterates = list(climb(both, (pose,), 30))
+    heights = [both.similarity((pose,)), *(iterate.similarity for iterate in iterates)]
     assert len(iterates) > 2 and np.all(np.diff(heights) > 0)
     assert all(iterate.step <= max(LARGEST_STEP_DEG, LARGEST_STEP_MM) for iterate in iterates)
     assert heights[-1] > 0.99 and iterates[-1].step < iterates[0].step
-    assert len(list(climb(both, pose, 2))) == 2
-    assert max(iterates[-1].pose.distance_to(TRUTH, bone.centre_lps)) < 0.1
+    assert len(list(climb(both, (pose,), 2))) == 2
+    assert max(iterates[-1].poses[0].distance_to(TRUTH, bone.centre_lps)) < 0.1
 
 
 def test_at_the_top_there_is_nowhere_to_climb(bone: Attenuation, pictures: list[Radiograph]) -> None:
-    for iterate in climb(level(bone, pictures, TRUTH), TRUTH, 10):
+    for iterate in climb(level(bone, pictures, TRUTH), (TRUTH,), 10):
         assert iterate.step < 0.05
 
 
@@ -100,7 +101,7 @@ def test_levels_bin_to_the_wanted_pixel_at_the_bone(bone: Attenuation, pictures:
         point = TRUTH.apply(bone.centre_lps)
         on_detector = view.camera.pixel_to_world(view.camera.project(point))
         assert on_detector == pytest.approx(camera.pixel_to_world(camera.project(point)), abs=1e-6)
-    assert level(bone, pictures, TRUTH, 1.5).similarity(TRUTH) > 0.98
+    assert level(bone, pictures, TRUTH, 1.5).similarity((TRUTH,)) > 0.98
 
 
 # ---- whole registrations ------------------------------------------
@@ -141,13 +142,15 @@ def test_a_simulated_forearm_is_found_to_half_a_millimetre(
     """With the ulna in the picture, noise, blur and scatter; mTRE over the surface. Measured 0.25 mm."""
     case, views, radius = forearm
     wrong, targets = start(radius), points_of(case.meshes["radius"])[::10]
-    options = RegistrationOptions(starts=3, pixel_mm=(1.5, 1.0, 0.5))
+    options = RegistrationOptions(starts=3, screened=40, pixel_mm=(1.5, 1.0, 0.5))
     result = register(radius, views, wrong, options)
     assert wrong.mean_target_error(TRUTH, targets) > 3.5
     assert result.pose.mean_target_error(TRUTH, targets) < 0.5
     assert result.verdict is Verdict.CONVERGED and result.synthetic
     stages = [point.stage for point in result.trace]
-    assert list(dict.fromkeys(stages)) == ["1.5 mm pixels", "1 mm pixels", "0.5 mm pixels"]
+    ways = [stage.partition(", ")[::2] for stage in dict.fromkeys(stages)]
+    assert [pixels for _, pixels in ways] == [f"{size} mm pixels" for size in ("1.5", "1", "1", "0.5")]
+    assert [name for name, _ in ways[:2]] == ["bone 1"] * 2
     for stage in set(stages):
         assert np.all(np.diff([p.similarity for p in result.trace if p.stage == stage]) >= 0)
     assert np.all(np.diff([p.seconds for p in result.trace]) >= 0)
@@ -241,8 +244,18 @@ def test_a_flat_picture_is_told(bone: Attenuation, pictures: list[Radiograph]) -
 
 
 def test_no_radiograph_is_told(bone: Attenuation) -> None:
-    with pytest.raises(InputError, match="at least one radiograph"):
+    with pytest.raises(InputError, match="at least one bone and one radiograph"):
         Registration(bone, [], TRUTH)
+
+
+def test_no_bone_is_told(pictures: list[Radiograph]) -> None:
+    with pytest.raises(InputError, match="at least one bone and one radiograph"):
+        Registration([], pictures, TRUTH)
+
+
+def test_every_bone_needs_its_start(bone: Attenuation, pictures: list[Radiograph]) -> None:
+    with pytest.raises(InputError, match="2 bones need one initial pose each, not 1"):
+        Registration([bone, bone], pictures, [TRUTH])
 
 
 @pytest.mark.parametrize(
@@ -256,8 +269,11 @@ def test_no_radiograph_is_told(bone: Attenuation) -> None:
         ({"pixel_mm": (float("nan"),)}, "pixel sizes"),
         ({"margin_mm": float("nan")}, "margin must be greater than zero"),
         ({"margin_mm": float("inf")}, "margin"),
-        ({"spread_deg": -1.0}, "spreads of the starts must be 0 or more"),
-        ({"spread_mm": float("nan")}, "spreads"),
+        ({"spread_deg": -1.0}, "spreads and reaches must be 0 or more"),
+        ({"reach_mm": float("nan")}, "spreads and reaches"),
+        ({"own_deg": -0.1}, "spreads and reaches"),
+        ({"own_mm": float("inf")}, "spreads and reaches"),
+        ({"screened": -1}, "the seed and screened 0 or more"),
     ],
 )
 def test_impossible_options_are_refused(options: dict[str, Any], words: str) -> None:
@@ -267,7 +283,7 @@ def test_impossible_options_are_refused(options: dict[str, Any], words: str) -> 
 
 # ---- when it must not say converged ------------------------------------------
 
-DOUBTED = RegistrationOptions(starts=3, pixel_mm=(1.4, 0.7))
+DOUBTED = RegistrationOptions(starts=3, screened=60, pixel_mm=(1.4, 0.7))
 
 
 def mirrored(radius: Attenuation) -> Attenuation:
@@ -277,14 +293,27 @@ def mirrored(radius: Attenuation) -> Attenuation:
     return replace(radius, voxel_to_lps=flip @ radius.voxel_to_lps)
 
 
-@pytest.mark.parametrize("wrong", ["25 mm beside", "upside down"])
+def test_a_start_within_reach_of_the_screening_is_found(
+    forearm: tuple[PhantomCase, list[Radiograph], Attenuation],
+) -> None:
+    """17 mm beside along each of two axes, where climbing alone has nothing to hold on to. Measured 0.2 mm."""
+    _, views, radius = forearm
+    beside = RigidPose.from_rotation((0, 0, 0), (17, 0, -17)) @ TRUTH
+    result = register(radius, views, beside, DOUBTED)
+    degrees, millimetres = result.pose.distance_to(TRUTH, radius.centre_lps)
+    assert millimetres < 0.5 and degrees < 1.0 and result.verdict is Verdict.CONVERGED
+    blind = register(radius, views, beside, replace(DOUBTED, starts=1))
+    assert blind.pose.distance_to(TRUTH, radius.centre_lps)[1] > 5.0
+
+
+@pytest.mark.parametrize("wrong", ["40 mm beside", "upside down"])
 def test_a_hopeless_start_is_not_called_converged(
     forearm: tuple[PhantomCase, list[Radiograph], Attenuation], wrong: str
 ) -> None:
     _, views, radius = forearm
-    beside = RigidPose.from_rotation((0, 0, 0), (25, 0, 0))
+    beside = RigidPose.from_rotation((0, 0, 0), (40, 0, 0))
     turned = RigidPose.from_rotation((180, 0, 0), centre=TRUTH.apply(radius.centre_lps))
-    result = register(radius, views, (beside if wrong == "25 mm beside" else turned) @ TRUTH, DOUBTED)
+    result = register(radius, views, (beside if wrong == "40 mm beside" else turned) @ TRUTH, DOUBTED)
     assert result.verdict in (Verdict.FAILED, Verdict.AMBIGUOUS), result.reason
 
 
@@ -325,7 +354,7 @@ def test_one_view_counts_agreement_in_the_picture_s_plane(
     """From one view the depth drifts between levels; a solution's own coarser self is no rival."""
     _, views, radius = forearm
     start = RigidPose.from_rotation((1, -1, 1), (1, 1, -1), TRUTH.apply(radius.centre_lps)) @ TRUTH
-    options = RegistrationOptions(starts=3, spread_deg=0.5, spread_mm=0.5, pixel_mm=(1.4, 0.7))
+    options = RegistrationOptions(starts=3, spread_deg=0.5, reach_mm=0.5, pixel_mm=(1.4, 0.7))
     result = register(radius, views[:1], start, options)
     assert result.agreeing >= 1
     assert "0 of" not in result.reason
@@ -342,11 +371,14 @@ def test_views_placed_by_their_names_are_not_called_converged(
 
 
 def test_screening_makes_more_starts_agree(forearm: tuple[PhantomCase, list[Radiograph], Attenuation]) -> None:
-    """From 8 degrees and 8 mm off, starts chosen among many find the pose more often than as many random ones."""
+    """From 20 degrees and 8 mm off, starts chosen among many agree more often than as many random ones.
+
+    Measured: 2 of 8 random ones, 4 of the first 5 chosen ones (at four the search knows enough).
+    """
     _, views, radius = forearm
     axis, direction = np.array([2.0, -1.0, 2.0]) / 3, np.array([1.0, 2.0, -2.0]) / 3
-    wrong = RigidPose.from_rotation(8 * axis, 8 * direction, TRUTH.apply(radius.centre_lps)) @ TRUTH
-    options = RegistrationOptions(starts=8, pixel_mm=(1.4,))
-    random, chosen = (register(radius, views, wrong, replace(options, screened=n)) for n in (0, 160))
-    assert chosen.agreeing > random.agreeing
+    wrong = RigidPose.from_rotation(20 * axis, 8 * direction, TRUTH.apply(radius.centre_lps)) @ TRUTH
+    options = RegistrationOptions(starts=8, spread_deg=12.0, pixel_mm=(1.4,))
+    random, chosen = (register(radius, views, wrong, replace(options, screened=n)) for n in (0, 80))
+    assert random.agreeing >= 1 and chosen.agreeing / chosen.starts > 1.5 * random.agreeing / random.starts
     assert chosen.mean_similarity >= random.mean_similarity - 1e-3

@@ -21,6 +21,7 @@ from XRayTo3DLib.registration.result import (
     Verdict,
     record_review,
 )
+from XRayTo3DLib.registration.uncertainty import PoseUncertainty
 from XRayTo3DLib.registration.verdict import Evidence, judge
 
 RESULT = RegistrationResult(
@@ -118,6 +119,21 @@ def test_the_file_tells_everything_in_plain_json(tmp_path: Path) -> None:
     assert (content["starts"], content["agreeing_starts"], content["settings"]) == (5, 4, {"starts": 5})
 
 
+def test_uncertainty_and_the_other_bodies_are_in_the_file(tmp_path: Path) -> None:
+    covariance = np.diag(np.square([0.1, 0.2, 0.3, 0.4, 0.5, 2.0]))
+    sure, ulna = PoseUncertainty(np.eye(3), covariance), RigidPose.from_rotation((0, 5, 0), (1, 0, 0))
+    replace(RESULT, uncertainty=sure, others={"ulna": ulna}).save(tmp_path / "registration.json")
+    content = json.loads((tmp_path / "registration.json").read_text())
+    assert content["uncertainty"]["standard_deviation"]["depth"] == 2.0
+    assert content["uncertainty"]["standard_deviation"]["turn about the beam"] == 0.3
+    assert content["uncertainty"]["unit"] == "degrees for turns, mm for the others"
+    assert np.array(content["uncertainty"]["covariance"]) == pytest.approx(covariance)
+    assert content["others_ct_to_world"] == {"ulna": ulna.matrix.tolist()}
+    RESULT.save(tmp_path / "registration.json")
+    content = json.loads((tmp_path / "registration.json").read_text())
+    assert content["uncertainty"] is None and content["others_ct_to_world"] == {}
+
+
 def test_a_result_that_is_not_finite_is_never_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         replace(RESULT, similarity=(float("nan"), 0.5)).save(tmp_path / "registration.json")
@@ -142,6 +158,31 @@ def test_a_review_is_recorded_and_the_rest_stays(tmp_path: Path) -> None:
     assert after == before
     record_review(path, Review.ACCEPTED)
     assert json.loads(path.read_text())["review"] == {"status": "accepted", "note": "", "by_role": ""}
+
+
+def test_earlier_reviews_are_kept(tmp_path: Path) -> None:
+    """Oldest first; that nobody had looked yet is no review."""
+    path = tmp_path / "registration.json"
+    RESULT.save(path)
+    history = [(Review.REJECTED, "twisted", "surgeon"), (Review.ADJUSTED, "", "engineer"), (Review.ACCEPTED, "", "")]
+    for review, note, role in history:
+        record_review(path, review, note, role)
+    content = json.loads(path.read_text())
+    assert content["review"] == {"status": "accepted", "note": "", "by_role": ""}
+    assert content["earlier_reviews"] == [
+        {"status": "rejected", "note": "twisted", "by_role": "surgeon"},
+        {"status": "adjusted", "note": "", "by_role": "engineer"},
+    ]
+
+
+def test_a_result_can_be_saved_with_its_review(tmp_path: Path) -> None:
+    """Adjusted: moved by hand and registered anew from there."""
+    path = tmp_path / "registration.json"
+    RESULT.save(path, review=Review.ADJUSTED, note="moved 3 mm", reviewer_role="engineer")
+    first = {"status": "adjusted", "note": "moved 3 mm", "by_role": "engineer"}
+    assert json.loads(path.read_text())["review"] == first
+    record_review(path, Review.ACCEPTED)
+    assert json.loads(path.read_text())["earlier_reviews"] == [first]
 
 
 @pytest.mark.parametrize("note", ["", "  \n"])
