@@ -7,13 +7,13 @@ import io
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.evaluation.registration_trials import NO_RESULT, Trial, TrialErrors, TrialMaker
+from XRayTo3DLib.evaluation.registration_trials import NO_RESULT, Reach, Trial, TrialErrors, TrialMaker
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.imaging.attenuation import Attenuation
 from XRayTo3DLib.registration.options import RegistrationOptions
@@ -88,20 +88,42 @@ def run_trials(maker: TrialMaker, solve: Solve, seeds: Iterable[int]) -> Iterato
         )
 
 
+def options_for(reach: Reach) -> RegistrationOptions:
+    """The usual options, as wide as starts may be wrong; wider searches screen more."""
+    usual = RegistrationOptions()
+    factor = reach.degrees / Reach().degrees
+    return replace(
+        usual,
+        spread_deg=factor * usual.spread_deg,
+        reach_mm=max(reach.depth_mm, reach.plane_mm),
+        screened=round(usual.screened * max(1.0, factor**1.3)),
+    )
+
+
 def registration_solver(
     bone: Attenuation,
     surroundings: Attenuation | None = None,
     options: RegistrationOptions | None = None,
     engine: Engine = "auto",
 ) -> Solve:
-    """This library's registration as a method; what :class:`~XRayTo3DLib.errors.InputError` refuses has no result."""
+    """This library's registration as a method; what :class:`~XRayTo3DLib.errors.InputError` refuses has no result.
+
+    Without ``options`` the search is told how wrong starts may be: :func:`options_for`.
+    """
 
     def solve(trial: Trial) -> tuple[RigidPose | None, dict[str, Any]]:
         from XRayTo3DLib.registration.register import register
 
         began = time.perf_counter()
         try:
-            result = register(bone, trial.views, trial.start, options, engine=engine, surroundings=surroundings)
+            result = register(
+                bone,
+                trial.views,
+                trial.start,
+                options or options_for(trial.reach),
+                engine=engine,
+                surroundings=surroundings,
+            )
         except InputError as error:
             return None, {"problem": str(error)}
         return result.pose, {

@@ -95,6 +95,7 @@ class Trial:
         targets: (N, 3) points of the bone in the CT, mm, over which errors are averaged.
         neighbours: True poses of the CT's other labels.
         seed: What it was made from.
+        reach: How wrong the start may be: what a person would tell a search.
     """
 
     views: tuple[Radiograph, ...]
@@ -103,6 +104,7 @@ class Trial:
     targets: FloatArray
     neighbours: dict[str, RigidPose]
     seed: int = 0
+    reach: Reach = Reach()
 
     def errors(self, pose: RigidPose) -> TrialErrors:
         """How far ``pose`` is from the truth; see :func:`errors_of`."""
@@ -194,7 +196,7 @@ class TrialMaker:
             integrals = self._line_integrals(camera, rest, truth, metal)
             views.append(self._exposed(integrals, camera, number, seed, generator))
         start = wrong_start(truth, self.centre, self.cameras[0], self.reach, generator)
-        return Trial(tuple(views), start, truth, self.targets, dict.fromkeys(self._others, rest), seed)
+        return Trial(tuple(views), start, truth, self.targets, dict.fromkeys(self._others, rest), seed, self.reach)
 
     @staticmethod
     def _within(generator: np.random.Generator, limit: float) -> FloatArray:
