@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from phantoms_analytic import BONE_CAMERAS, bone_ct
+from phantoms_analytic import BONE, BONE_CAMERAS, bone_ct
+from phantoms_limb import CAMERAS, NEIGHBOUR, bare_ct, limb_ct, limb_pictures, pictures
 from PIL import Image
 
 from XRayTo3DLib.cli.main import main
@@ -24,7 +25,9 @@ from XRayTo3DLib.projection.drr import DrrProjector
 
 TRUTH = RigidPose.from_rotation((3, -4, 2), (2, 1, -3))
 CENTRE = attenuation_of(bone_ct(), "bone").centre_lps
-QUICK = ["--starts", "3", "--pixel-sizes", "1.6", "0.8"]
+SECOND = RigidPose.from_rotation((-2, 3, 3), (0, -2, 2), TRUTH.apply((27, 1, 5))) @ TRUTH
+"""Where the picture has the second of two bones."""
+QUICK = ["--starts", "3", "--screened", "32", "--pixel-sizes", "1.6", "0.8"]
 
 
 @pytest.fixture(scope="module")
@@ -120,9 +123,131 @@ def test_the_result_replaces_an_older_one(case: Path) -> None:
     (case / "out").mkdir()
     (case / "out/pose.tfm").write_text("old")
     (case / "out/notes.txt").write_text("mine")
-    assert register("--seed", "3", "--spread", "1", "1") == 0
+    assert register("--seed", "3", "--spread", "1", "--reach", "2") == 0
     assert RigidPose.load("out/pose.tfm").distance_to(TRUTH, CENTRE)[1] < 0.5
     assert (case / "out/notes.txt").read_text() == "mine"
+
+
+# ---- several bones, and the rest of the CT ------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def limb_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CT of two bones in flesh, the second turned in the picture; and the same bones in a CT of air."""
+    folder = tmp_path_factory.mktemp("limb")
+    for name, ct in (("limb", limb_ct(2.0)), ("bare", bare_ct(2.0))):
+        write_ct(ct, folder / f"{name}.nrrd")
+        write_labels(ct, folder / f"{name}.seg.nrrd")
+    for radiograph in limb_pictures(TRUTH, TRUTH, SECOND, CAMERAS):
+        write_radiograph(radiograph, folder / f"{radiograph.name.lower()}.nrrd")
+    for radiograph in pictures([(BONE, TRUTH), (NEIGHBOUR, SECOND)], CAMERAS):
+        write_radiograph(radiograph, folder / f"bare_{radiograph.name.lower()}.nrrd")
+    start = RigidPose.from_rotation((1.5, -1, 2), (2, -2, 2), TRUTH.apply(CENTRE)) @ TRUTH
+    start.save(folder / "start.tfm")
+    return folder
+
+
+@pytest.fixture
+def limb(limb_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(limb_template, tmp_path / "limb")
+    monkeypatch.chdir(tmp_path / "limb")
+    return tmp_path / "limb"
+
+
+def register_limb(*options: str, ct: str = "limb", label: str = "first") -> int:
+    views = ("pa.nrrd", "lat.nrrd") if ct == "limb" else ("bare_pa.nrrd", "bare_lat.nrrd")
+    given = ["--ct", f"{ct}.nrrd", "--labels", f"{ct}.seg.nrrd", "--label", label]
+    given += [part for view in views for part in ("--view", view)]
+    quick = ["--starts", "2", "--screened", "16", "--pixel-sizes", "2.8", "1.6"]
+    return main(["register", *given, "--initial", "start.tfm", "-o", "out", *quick, *options])
+
+
+def test_a_bone_with_another_has_files_and_words_for_both(limb: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert register_limb("--with", "second", ct="bare") == 0
+    printed = capsys.readouterr().out
+    assert sorted(path.name for path in (limb / "out").iterdir()) == [
+        "overlay_1_PA.png",
+        "overlay_2_LAT.png",
+        "overlay_second_1_PA.png",
+        "overlay_second_2_LAT.png",
+        "pose.tfm",
+        "pose_second.tfm",
+        "registration.json",
+        "registration_second.json",
+    ]
+    for mark, other, truth, name in (("", "second", TRUTH, "first"), ("_second", "first", SECOND, "second")):
+        content = json.loads((limb / f"out/registration{mark}.json").read_text())
+        pose = RigidPose.load(limb / f"out/pose{mark}.tfm")
+        assert pose.distance_to(truth, content["centre_ct"])[1] < 0.3
+        assert pose.distance_to(truth, content["centre_ct"])[0] < 2.5
+        assert np.array(content["pose_ct_to_world"]) == pytest.approx(pose.matrix)
+        assert list(content["others_ct_to_world"]) == [other]
+        assert content["uncertainty"]["standard_deviation"]["depth"] > 0
+        assert f"{name}: verdict: {content['verdict']}. {content['reason']}" in printed
+    assert printed.count("95 % uncertainty: across the first picture") == 2
+    assert "wrote out/pose_second.tfm" in printed
+
+
+def test_surroundings_are_drawn_and_their_place_is_told(limb: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The whole limb is found first; the second bone, turned in the picture, is part of it and costs little."""
+    assert register_limb("--surroundings", "--json") == 0
+    captured = capsys.readouterr()
+    content = json.loads(captured.out)
+    assert captured.err == "" and set(content["files"]) == {"pose", "registration", "overlay_1", "overlay_2"}
+    assert list(content["others_ct_to_world"]) == ["surroundings"]
+    pose = RigidPose(content["pose_ct_to_world"])
+    rest = RigidPose(content["others_ct_to_world"]["surroundings"])
+    assert pose.distance_to(TRUTH, CENTRE)[1] < 0.5 and rest.distance_to(TRUTH, CENTRE)[1] < 5.0
+    assert content["mean_similarity"] > 0.8
+    assert any("Excess over soft tissue" in note for note in content["notes"])
+    stages = json.loads((limb / "out/registration.json").read_text())["trace"]
+    assert {point["stage"].split(",")[0] for point in stages} == {"first", "together"}
+
+
+def test_two_bones_and_the_rest_are_found_at_once(limb: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert register_limb("--with", "second", "--surroundings", "--json") == 0
+    content = json.loads(capsys.readouterr().out)
+    assert set(content["others_ct_to_world"]) == {"surroundings", "second"}
+    assert set(content["files"]) >= {"pose", "pose_second", "registration_second", "overlay_second_2"}
+    assert all((limb / path).is_file() for path in content["files"].values())
+    centre = json.loads((limb / "out/registration_second.json").read_text())["centre_ct"]
+    for found, truth, middle in (
+        (content["pose_ct_to_world"], TRUTH, CENTRE),
+        (content["others_ct_to_world"]["second"], SECOND, centre),
+    ):
+        degrees, millimetres = RigidPose(found).distance_to(truth, middle)
+        assert millimetres < 0.4 and degrees < 2.5
+
+
+@pytest.mark.parametrize(
+    ("options", "ct", "words"),
+    [
+        (["--surroundings"], "bare", "label 'first' of CT bare does not lie in soft tissue"),
+        (["--with", "first"], "limb", "--with names a bone twice; name every other bone once"),
+        (["--with", "second", "--with", "second"], "limb", "--with names a bone twice"),
+        (["--with", "tibia"], "limb", "label 'tibia' is not in the label map"),
+        (["--with", "tibia", "--surroundings"], "limb", "label 'tibia' is not in the label map"),
+    ],
+)
+def test_bones_that_are_not_there_or_lie_bare_are_told(
+    limb: Path, capsys: pytest.CaptureFixture[str], options: list[str], ct: str, words: str
+) -> None:
+    before = sorted(limb.rglob("*"))
+    assert register_limb(*options, ct=ct) == 2
+    captured = capsys.readouterr()
+    assert words in captured.err and captured.out == ""
+    assert sorted(limb.rglob("*")) == before
+
+
+@pytest.mark.parametrize("option", [["--with", "second"], ["--surroundings"]])
+def test_without_labels_there_is_one_body(case: Path, capsys: pytest.CaptureFixture[str], option: list[str]) -> None:
+    shutil.copy("ct.nrrd", "plain.nrrd")
+    assert register(*option, ct="plain.nrrd") == 2
+    words = f"{option[0]} needs a label map that tells the bones; give --labels FILE and --label NAME."
+    assert words in capsys.readouterr().err and not (case / "out").exists()
+
+
+# ---- refusals ------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -136,7 +261,8 @@ def test_the_result_replaces_an_older_one(case: Path) -> None:
         (["--starts", "0"], ("pa.nrrd",), "starts, kept, iterations and threads must be 1 or more"),
         (["--seed", "-1"], ("pa.nrrd",), "the seed and screened 0 or more"),
         (["--margin", "nan"], ("pa.nrrd",), "margin must be greater than zero"),
-        (["--spread", "4", "-3"], ("pa.nrrd",), "spreads of the starts must be 0 or more"),
+        (["--spread", "-3"], ("pa.nrrd",), "spreads and reaches must be 0 or more"),
+        (["--reach", "-3"], ("pa.nrrd",), "spreads and reaches must be 0 or more"),
         (["--device", "cuda:99"], ("pa.nrrd",), "no such CUDA GPU"),
         (["--device", "tpu"], ("pa.nrrd",), "--device tpu is not known"),
         (["--initial", "away.tfm"], ("pa.nrrd",), "radiograph PA: the bone's shadow at the initial pose misses"),
