@@ -225,6 +225,7 @@ def test_two_bones_and_the_rest_are_found_at_once(limb: Path, capsys: pytest.Cap
         (["--surroundings"], "bare", "label 'first' of CT bare does not lie in soft tissue"),
         (["--with", "first"], "limb", "--with names a bone twice; name every other bone once"),
         (["--with", "second", "--with", "second"], "limb", "--with names a bone twice"),
+        (["--with", "1"], "limb", "--with names a bone twice"),
         (["--with", "tibia"], "limb", "label 'tibia' is not in the label map"),
         (["--with", "tibia", "--surroundings"], "limb", "label 'tibia' is not in the label map"),
     ],

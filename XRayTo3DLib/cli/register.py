@@ -166,7 +166,7 @@ def _parts(
             raise InputError(f"{option} needs a label map that tells the bones; give --labels FILE and --label NAME.")
         return {ct.name: attenuation_of(ct, energy_kev=args.energy)}, None
     names = [label, *args.further]
-    if len(set(names)) < len(names):
+    if len({ct.label_value(name) for name in names}) < len(names):
         raise InputError("--with names a bone twice; name every other bone once.")
     surroundings = surroundings_of(ct, names, energy_kev=args.energy) if args.surroundings else None
     bones = {
