@@ -35,7 +35,9 @@ def main(folder: Path) -> None:
 
 
 def synthetic_wrist(widget: Any, folder: Path) -> None:
-    """Loaded, with sources and beams; then registered, with the panel's parts unfolded."""
+    """Loaded, with sources and beams; then two bones registered in their surroundings."""
+    import qt
+
     first, second = widget.radiographs, widget.registration
     first.ui.exampleButton.click()
     first.ui.showBeamsCheckBox.click()
@@ -43,11 +45,14 @@ def synthetic_wrist(widget: Any, folder: Path) -> None:
     shoot(folder / "panel_radiographs.png", widget, SIZE)
     widget.ui.radiographsSection.collapsed = True
     widget.ui.registrationSection.collapsed = False
-    second.ui.adjustSection.collapsed = False
+    second.ui.furtherList.item(0).setCheckState(qt.Qt.Checked)
+    second.ui.surroundingsCheckBox.click()
+    second.ui.boneModelButton.click()
+    tidy()
     second.ui.registerButton.click()
     finish(second)
     second.ui.zoomButton.click()
-    shoot(folder / "panel_registration.png", widget, (1600, 1180))
+    shoot(folder / "panel_registration.png", widget, (1600, 1130))
     second.ui.overlayModeCombo.currentText = "DRR"
     shoot(folder / "scene_drr.png", None, SCENE)
     second.ui.overlayModeCombo.currentText = "Outline"

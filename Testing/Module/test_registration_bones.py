@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from module_cases import add_wrist_ct, settle, wait_until, write_views
+from module_cases import add_wrist_ct, settle, wait_until, wrist, write_views
 
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.registration.uncertainty import PoseUncertainty
@@ -139,6 +139,30 @@ def test_where_segments_overlap_the_first_bone_counts(panel: Any) -> None:
     assert names == ["radius", "ulna", "Radius 2"]
 
 
+def test_a_label_map_gives_the_same_bones(panel: Any) -> None:
+    import slicer
+
+    from XRayTo3DGui import mrml
+    from XRayTo3DGui.registration_parts import partsOf
+
+    parameters, ct = panel.parameters, wrist()[0].ct
+    tick(panel, "ulna")
+    wanted = list(partsOf(parameters).bones.values())
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
+    slicer.util.updateVolumeFromArray(node, ct.labels.astype(np.int16))
+    mrml.setIjkToLps(node, ct.voxel_to_lps)
+    parameters.segmentation = node
+    settle()
+    assert parameters.furtherSegments == ""  # another segmentation's bones
+    parameters.segmentId = str(ct.label_names["radius"])
+    settle()
+    tick(panel, f"label {ct.label_names['ulna']}")
+    parts = partsOf(parameters)
+    assert list(parts.bones) == [f"label {ct.label_names[name]}" for name in ("radius", "ulna")]
+    for found, expected in zip(parts.bones.values(), wanted, strict=True):
+        assert found.mu == pytest.approx(expected.mu, abs=1e-6)
+
+
 # ---- further bones ---------------------------------------------------------------------------------------------------
 
 
@@ -177,7 +201,7 @@ def test_two_bones_each_get_their_own_transform(panel: Any, tmp_path: Path) -> N
     assert found.distance_to(truePose(), np.array(record["further"][0]["centre_ct"]))[1] < 1.0
     assert found.matrix == pytest.approx(np.array(record["others_ct_to_world"]["ulna"]), abs=1e-6)
     assert not np.allclose(found.matrix, panel.pose().matrix, atol=1e-5)  # each has moved by itself
-    assert re.search(r"<b>ulna</b>: .*(Converged|Ambiguous|Failed)", panel.ui.verdictLabel.text)
+    assert re.search(r"<b>radius:</b> .*<b>ulna:</b> .*(Converged|Ambiguous|Failed)", panel.ui.verdictLabel.text)
     assert panel.ui.verdictLabel.text.count("95 % uncertainty") == 2
     assert panel.parameters.ctVolume.GetParentTransformNode() is panel.parameters.poseTransform
 
@@ -262,7 +286,7 @@ def test_the_result_says_how_sure_it_is_and_flags_depth_in_one_view(panel: Any) 
     known = record["uncertainty"]
     words = PoseUncertainty(np.array(known["axes_world"]).T, np.array(known["covariance"])).in_words()
     assert words in panel.ui.verdictLabel.text
-    assert "projector engine: " in panel.ui.statusLabel.text
+    assert panel.ui.engineLabel.text == record["settings"]["engine"].removeprefix("projector engine: ") != ""
     two = known["standard_deviation"]["depth"]
 
     panel.ui.radiographList.item(1).setCheckState(qt.Qt.Unchecked)

@@ -22,7 +22,7 @@ class RegistrationInputs:
         self.panel, self.ui = panel, panel.ui
         self._segments: list[str] = []
         self._listed: list[str] = []
-        self._others: list[str] = []
+        self._others: list[tuple[str, str]] = []
         self._shown: Any = None
         self._ctId = self._labelsId = ""
         self._labelMap: tuple[Any, list[tuple[str, str]]] = (None, [])
@@ -51,7 +51,7 @@ class RegistrationInputs:
         ctId = parameters.ctVolume.GetID() if parameters.ctVolume is not None else ""
         if ctId and self._ctId and ctId != self._ctId:
             parameters.poseTransform = parameters.boneModel = parameters.ctLandmarks = None
-            parameters.segmentation = None
+            parameters.segmentation, parameters.furtherSegments = None, ""
         if ctId and parameters.segmentation is None and ctId != self._ctId:
             parameters.segmentation = _segmentationOf(parameters.ctVolume)
         self._ctId = ctId
@@ -61,6 +61,8 @@ class RegistrationInputs:
         choices = [("", _("the whole CT")), *self._choices(parameters.segmentation)]
         labelsId = parameters.segmentation.GetID() if parameters.segmentation is not None else ""
         known = [identifier for identifier, _name in choices]
+        if labelsId and self._labelsId and labelsId != self._labelsId:
+            parameters.furtherSegments = ""
         if parameters.segmentId not in known or (labelsId and not self._labelsId and not parameters.segmentId):
             parameters.segmentId = known[1] if len(known) > 1 else ""
         self._labelsId = labelsId
@@ -92,10 +94,12 @@ class RegistrationInputs:
         others = [each for each in self._shown if each[0] and each[0] != parameters.segmentId]
         others = others if parameters.segmentId else []
         ticked = further.chosen(parameters)
-        self._others = [identifier for identifier, _name in others]
-        widget.clear()
-        for row, (identifier, name) in enumerate(others):
-            widget.addItem(name)
+        if others != self._others:  # else ticking the fiftieth would scroll back to the first
+            self._others = others
+            widget.clear()
+            for _identifier, name in others:
+                widget.addItem(name)
+        for row, (identifier, _name) in enumerate(others):
             widget.item(row).setCheckState(qt.Qt.Checked if identifier in ticked else qt.Qt.Unchecked)
         widget.setFixedHeight(ROW_HEIGHT * min(MOST_ROWS, max(1, len(others))) + 6)
         for each in (widget, self.ui.furtherListLabel):
@@ -105,7 +109,7 @@ class RegistrationInputs:
     def _onFurther(self, item: Any) -> None:
         row = self.ui.furtherList.row(item)
         if not self._filling and 0 <= row < len(self._others):
-            further.tick(self.panel.parameters, self._others[row], item.checkState() == qt.Qt.Checked)
+            further.tick(self.panel.parameters, self._others[row][0], item.checkState() == qt.Qt.Checked)
 
     def showHint(self) -> None:
         """Say that the rest of the CT would help, where it could."""

@@ -15,6 +15,8 @@ from XRayTo3DLib.registration.uncertainty import PoseUncertainty
 FURTHER, EARLIER, EARLIER_REVIEWS = "further", "earlier_results", "earlier_reviews"
 KEPT = ("verdict", "reason", "mean_similarity", "pose_ct_to_world", "uncertainty", "review", EARLIER_REVIEWS)
 """What stays of a result that another one follows."""
+GAP = 6
+"""Between paragraphs, pixels."""
 VERDICT_COLOURS = {"converged": GOOD, "ambiguous": UNSURE, "failed": BAD}
 
 
@@ -54,20 +56,30 @@ def followedBy(record: dict[str, Any] | None, moved: bool, role: str) -> list[di
 
 
 def verdictText(record: dict[str, Any], stale: bool) -> str:
-    """Verdict, uncertainty and the further bones as rich text."""
-    lines = [f"{_word(record, 'large')}  {record['reason']}", *_sureness(record), _moved(record)]
-    lines += [line for each in record.get(FURTHER, []) for line in _furtherLines(each)]
-    lines += _before(record)
-    if record.get("synthetic"):
-        lines.append(_("Synthetic data."))
+    """Verdict, uncertainty and the further bones as rich text: a paragraph for each bone, then what else is to say."""
+    others = record.get(FURTHER, [])
+    notes = [*_before(record), *([_("Synthetic data.")] if record.get("synthetic") else [])]
+    paragraphs = [_boneLines(record, record["bone"] if others else ""), *(_boneLines(e, e["bone"]) for e in others)]
     if stale:
-        lines.append(f"<b>{_('The bone was moved since: this result is not about its present pose.')}</b>")
-    return "<br>".join(lines)
+        text = _("The bone was moved since: this result is not about its present pose. Register or refine again.")
+        paragraphs.insert(0, [f'<b><span style="color:{UNSURE}">{text}</span></b>'])
+    texts = ["<br>".join(lines) for lines in (*paragraphs, notes) if lines]
+    return "".join(
+        f'<p style="margin-top:{GAP if number else 0}px; margin-bottom:0px">{text}</p>'
+        for number, text in enumerate(texts)
+    )
 
 
-def _word(record: dict[str, Any], size: str = "medium") -> str:
+def engineText(record: dict[str, Any]) -> str:
+    """Which projector drew, and why that one."""
+    return str(record["settings"].get("engine", "")).removeprefix("projector engine: ")
+
+
+def _boneLines(record: dict[str, Any], name: str) -> list[str]:
     colour = VERDICT_COLOURS.get(record["verdict"], QUIET)
-    return f'<b><span style="color:{colour}; font-size:{size}">{record["verdict"].capitalize()}</span></b>'
+    word = f'<b><span style="color:{colour}; font-size:large">{record["verdict"].capitalize()}</span></b>'
+    named = f"<b>{name}:</b> {word}" if name else word
+    return [f"{named}  {record['reason']}", *_sureness(record), _moved(record)]
 
 
 def _sureness(record: dict[str, Any]) -> list[str]:
@@ -87,13 +99,9 @@ def _moved(record: dict[str, Any]) -> str:
     return text.format(deg=moved["rotation_deg"], mm=moved["centre_mm"])
 
 
-def _furtherLines(record: dict[str, Any]) -> list[str]:
-    return [f"<b>{record['bone']}</b>: {_word(record)}  {record['reason']}", *_sureness(record)]
-
-
 def _before(record: dict[str, Any]) -> list[str]:
     before = record.get(EARLIER, [])
     if not before or before[-1]["review"]["status"] != Review.ADJUSTED.value:
         return []
-    text = _("Registered again after an adjustment by hand; the result before was {verdict}.")
+    text = _("Registered again after an adjustment by hand; the result before was called {verdict}.")
     return [text.format(verdict=before[-1]["verdict"])]

@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 
 from XRayTo3DGui import further, mrml
 from XRayTo3DGui.panel import BAD, GOOD, rememberPath, showStatus
-from XRayTo3DGui.registration_record import FURTHER, followedBy, newRecord, ownRecord, reviewed, verdictText
+from XRayTo3DGui.registration_record import FURTHER, engineText, followedBy, newRecord, ownRecord, reviewed, verdictText
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import write_json
 from XRayTo3DLib.geometry import RigidPose
@@ -124,6 +124,7 @@ class ReviewBox:
         self.ui.resultWidget.setVisible(record is not None)
         if record is not None:
             self.ui.verdictLabel.text = verdictText(record, self._stale)
+            self.ui.engineLabel.text = engineText(record)
             self._displayViews(record["views"])
             self._displayReview(record["review"])
         self.updateButtons()

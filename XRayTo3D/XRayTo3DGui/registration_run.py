@@ -122,9 +122,7 @@ class RegistrationRun:
             mrml.setPose(node, found[name].pose)  # after the first: they lie under its transform
         self._end()
         self.panel.overlay.poseChanged()
-        text = _("Registered in {seconds:.0f} s; {engine}.")
-        engine = found[self._names[0]].settings["engine"]
-        self.panel.say(text.format(seconds=time.monotonic() - self._began, engine=engine))
+        self.panel.say(_("Registered in {seconds:.0f} s.").format(seconds=time.monotonic() - self._began))
         self.panel.review.show(found)
 
     def _onFailed(self, error: Exception) -> None:
