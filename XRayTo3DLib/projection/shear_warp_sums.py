@@ -264,7 +264,7 @@ def sums(blocks, filled, ranges, columns, source, plane, pitch, corner, tile, sp
                 count = ub - ua + 1
                 start = x0 + step * ua
                 _set_positions(start, step, count, x_high, index, weight)
-                first = int(y0 + step * va) // LANES
+                first = min(int(y0 + step * va), y_high - 1) // LANES
                 blocks_seen = (first, min(int(y0 + step * vb) + 1, y_high) // LANES)
                 line = (start, step, count)
                 _resample_slice(
