@@ -21,6 +21,7 @@ from XRayTo3DLib.files import write_bytes
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.imaging.attenuation import Attenuation, attenuation_of
+from XRayTo3DLib.imaging.surroundings import surroundings_of
 from XRayTo3DLib.imaging.types import Radiograph
 from XRayTo3DLib.registration.result import RegistrationResult
 from XRayTo3DLib.shape.label_surface import surface_from_labels
@@ -83,13 +84,14 @@ def demonstrate_person(folder: Path, number: int, seed: int, spacing: float, say
     say(f"{name}: simulating two radiographs", 0.15)
     radiographs = [_expose(case, truth, view, (seed, number, index)) for index, view in enumerate(("PA", "LAT"))]
     files = write_case(case, folder / "case", {r.view: r for r in radiographs})
-    bone = attenuation_of(case.ct, BONE_NAME, energy_kev=EXTREMITY_KEV)
+    bone = attenuation_of(case.ct, BONE_NAME, energy_kev=EXTREMITY_KEV, in_tissue=True)
+    rest = surroundings_of(case.ct, [BONE_NAME], energy_kev=EXTREMITY_KEV)
     targets = points_of(case.meshes[BONE_NAME])[::20]
     start = _wrong_start(truth, bone.centre_lps, generator)
     say(f"{name}: registering with two views", 0.3)
-    both = _register(folder / "registration_2_views", bone, radiographs, start, truth, targets)
+    both = _register(folder / "registration_2_views", (bone, rest), radiographs, start, truth, targets)
     say(f"{name}: registering with one view", 0.6)
-    single = _register(folder / "registration_1_view", bone, radiographs[:1], start, truth, targets)
+    single = _register(folder / "registration_1_view", (bone, rest), radiographs[:1], start, truth, targets)
     say(f"{name}: comparing with the truth", 0.85)
     found = transformed(_ct_surface(case), both.result.pose.matrix)
     true_surface = transformed(case.meshes[BONE_NAME], truth.matrix)
@@ -124,16 +126,17 @@ def _expose(case: PhantomCase, pose: RigidPose, view: str, seed: tuple[int, ...]
 
 def _register(
     folder: Path,
-    bone: Attenuation,
+    parts: tuple[Attenuation, Attenuation],
     radiographs: Sequence[Radiograph],
     start: RigidPose,
     truth: RigidPose,
     targets: FloatArray,
 ) -> DemoRegistration:
-    """Register, write what ``xrayto3d register`` writes, and measure against the truth."""
+    """Register a bone in its surroundings, write what ``xrayto3d register`` writes, and measure against the truth."""
     from XRayTo3DLib.registration.register import register
 
-    result = register(bone, radiographs, start)
+    bone, surroundings = parts
+    result = register(bone, radiographs, start, surroundings=surroundings)
     files = {"pose": folder / "pose.tfm", "registration": folder / "registration.json", "start": folder / "start.tfm"}
     result.pose.save(files["pose"])
     start.save(files["start"])

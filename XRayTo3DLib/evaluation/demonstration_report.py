@@ -29,7 +29,9 @@ def demonstration_page(people: Sequence[DemoPerson]) -> str:
         paragraph(
             f"Each start is wrong by {START_DEG:g} degrees about a random axis and {START_MM:g} mm in a random "
             f"direction. mTRE is the mean distance, over the surface of the {BONE_NAME}, between found and true "
-            f"position. In plane leaves out the part along the first view's beam, which one view hardly shows."
+            f"position. In plane leaves out the part along the first view's beam, which one view hardly shows. Bone "
+            f"and surroundings are drawn from the very CT that the radiographs were computed from, posed alike: real "
+            f"radiographs are harder."
         ),
         table(rows, header, numeric=(2, 3, 4, 5, 7)),
     )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from XRayTo3DLib.geometry.frames import FloatArray
+from XRayTo3DLib.geometry.frames import FloatArray, apply_matrix
 from XRayTo3DLib.imaging.attenuation import Attenuation
 from XRayTo3DLib.projection.engines import Engine, Projector, make_projector
 
@@ -15,6 +15,8 @@ VOXELS_PER_PIXEL = 0.75
 """Voxels are averaged until they are about so large against a pixel at the bone; larger ones would show."""
 CUT_MM = 6.0
 """How far from a face that cuts the bone its shadow is not trusted, mm."""
+SOLID_SHARE = 0.2
+"""Share of the largest attenuation above which a voxel is the body's own and not its faded edge."""
 SIDE_ON = 0.5
 """A cut face draws an edge where the view lies in it: |cosine| between its normal and the view below this."""
 
@@ -46,6 +48,13 @@ class Body:
             mu, to_lps = averaged(self.part.mu, self.part.voxel_to_lps, factors)
             self._projectors[factors] = make_projector(mu, to_lps, self._device, self._engine)
         return self._projectors[factors]
+
+    def sample(self, count: int = 100) -> FloatArray:
+        """(N, 3) points of the body in the CT, LPS mm: voxels drawn evenly from what attenuates, always the same."""
+        mu = np.abs(self.part.mu)
+        filled = np.argwhere(mu > SOLID_SHARE * mu.max())[:, ::-1]
+        chosen = np.random.default_rng(0).choice(len(filled), min(count, len(filled)), replace=False)
+        return apply_matrix(self.part.voxel_to_lps, filled[chosen])
 
     def cut_projectors(self, pixel_mm: float, view_direction: FloatArray) -> list[Projector]:
         """What draws the parts close to cut faces that this view (CT coordinates) sees from the side."""

@@ -223,6 +223,10 @@ class Registration:
                 reach_deg=REACH * self.options.spread_deg,
                 reach_mm=3 * self.options.reach_mm,
                 assumed_placement=any(r.assumed_placement for r in self._radiographs),
+                uncertain_mm=uncertainty.target_deviation(
+                    pose.apply(body.sample()), pose.apply(body.centre), across=len(self._radiographs) == 1
+                ),
+                depth_mm=float(uncertainty.deviations[-1]),
             )
         )
         return RegistrationResult(

@@ -26,6 +26,8 @@ SAME_POSE_MM = 1.0
 SCREENED_PER_STEP = 8
 AGREED = 4
 """So many starts at one and the same highest top, and no more are climbed from."""
+CHANCE = 0.6
+"""A coarse candidate below this share of the best one's similarity never wins later."""
 POPULATION = 24
 """Candidates of one generation of CMA-ES."""
 LEASH = 1.5
@@ -221,9 +223,11 @@ class Search:
             yield motion.pose(np.concatenate([turn, depth * beam]), pose)
 
     def _distinct(self, pool: Sequence[Candidate], index: int, body: Body, count: int) -> list[Candidate]:
-        """The best ``count`` candidates that are not the same pose twice; ``pool`` is sorted."""
+        """The best ``count`` candidates with a chance that are not the same pose twice; ``pool`` is sorted."""
         chosen: list[Candidate] = []
         for candidate in pool:
+            if candidate.similarity < CHANCE * pool[0].similarity:
+                break
             pose = candidate.poses[index]
             if not any(same(pose, other.poses[index], body) for other in chosen):
                 chosen.append(candidate)

@@ -37,14 +37,18 @@ class PoseUncertainty:
         shift = pose.apply(centre) - truth.apply(centre)
         return np.concatenate([self.axes.T @ turn, self.axes.T @ shift])
 
-    def target_deviation(self, points: FloatArray, centre: FloatArray) -> float:
-        """Root mean square displacement, mm, that this uncertainty gives world points (N, 3) about ``centre``."""
+    def target_deviation(self, points: FloatArray, centre: FloatArray, across: bool = False) -> float:
+        """Root mean square displacement, mm, that this uncertainty gives world points (N, 3) about ``centre``.
+
+        With ``across`` only what is seen across the first view's beam.
+        """
+        seen = np.diag([1.0, 1.0, 0.0 if across else 1.0])
         local = (points - centre) @ self.axes
         total = 0.0
         for point in local:
             cross = np.array([[0, point[2], -point[1]], [-point[2], 0, point[0]], [point[1], -point[0], 0]])
             slope = np.hstack([cross * np.pi / 180, np.eye(3)])
-            total += float(np.trace(slope @ self.covariance @ slope.T))
+            total += float(np.trace(seen @ slope @ self.covariance @ slope.T))
         return float(np.sqrt(total / len(local)))
 
     def in_words(self) -> str:

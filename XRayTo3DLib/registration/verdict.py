@@ -1,6 +1,6 @@
 """From numbers to a plain word: converged, ambiguous or failed, and why.
 
-The thresholds are first guesses seen to separate right from wrong on the wrist data; the next issue calibrates them.
+The thresholds separate right from wrong on trials with a known truth; docs/register.md tells on which, and how well.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ WEAK_BELOW = 0.25
 RIVAL_MARGIN = 0.02
 """How much better than another solution the found one must be."""
 
-ONE_VIEW = " From one view this holds in the picture's plane; depth along the beam may be wrong by several millimetres."
+LOOSE_MM = 1.0
+"""Standard deviation of the bone's points, mm, above which the pose is too loose to be called converged."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Evidence:
         reach_deg: Rotation up to which the search is meant to find poses, degrees.
         reach_mm: Displacement up to which it is, mm.
         assumed_placement: Whether any view was placed by its name (PA, LAT) instead of a calibration.
+        uncertain_mm: Standard deviation of the bone's points, mm; in one view of what is seen across the beam.
+        depth_mm: Standard deviation of the depth along the first view's beam, mm.
     """
 
     similarity: tuple[float, ...]
@@ -49,6 +52,8 @@ class Evidence:
     reach_deg: float
     reach_mm: float
     assumed_placement: bool = False
+    uncertain_mm: float = 0.0
+    depth_mm: float = 0.0
 
 
 def judge(evidence: Evidence) -> tuple[Verdict, str]:
@@ -66,7 +71,14 @@ def judge(evidence: Evidence) -> tuple[Verdict, str]:
     doubt = _doubt(evidence, mean, agreement, score)
     if doubt:
         return Verdict.AMBIGUOUS, f"{doubt} Check the overlay."
-    return Verdict.CONVERGED, f"{agreement}, {score}.{ONE_VIEW if views == 1 else ''}"
+    return Verdict.CONVERGED, f"{agreement}, {score}.{_one_view(evidence) if views == 1 else ''}"
+
+
+def _one_view(evidence: Evidence) -> str:
+    return (
+        f" From one view this holds in the picture's plane; depth along the beam is known to about "
+        f"{max(1.96 * evidence.depth_mm, 0.1):.1f} mm (95 %) at best, less where soft tissue or other bones disturb."
+    )
 
 
 def _doubt(evidence: Evidence, mean: float, agreement: str, score: str) -> str:
@@ -75,6 +87,8 @@ def _doubt(evidence: Evidence, mean: float, agreement: str, score: str) -> str:
         return f"Another pose fits nearly as well: {agreement}, {score}."
     if mean < WEAK_BELOW:
         return f"The match is weak: {score}."
+    if evidence.uncertain_mm > LOOSE_MM:
+        return f"The pose is loose: the bone's points are known to {1.96 * evidence.uncertain_mm:.1f} mm (95 %) only."
     if not evidence.settled:
         return f"The search had not come to rest: {agreement}, {score}; start from the result, or allow more steps."
     if evidence.moved_deg > evidence.reach_deg or evidence.moved_mm > evidence.reach_mm:
