@@ -14,8 +14,9 @@ from phantoms_limb import CAMERAS, NEIGHBOUR, bare_ct, limb_ct, limb_pictures, p
 from PIL import Image
 
 from XRayTo3DLib.cli.main import main
-from XRayTo3DLib.cli.register import safe_file_name, split_view
+from XRayTo3DLib.cli.register import split_view
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.files import safe_file_name
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.imaging.attenuation import attenuation_of
 from XRayTo3DLib.imaging.ct_writer import write_ct, write_labels

@@ -159,7 +159,7 @@ def test_in_tissue_a_bone_is_what_it_has_more_than_flesh() -> None:
 @pytest.mark.parametrize("feather", [0.0, None, 3.0])
 def test_surroundings_and_bones_are_the_whole_ct(names: list[str | int], feather: float | None) -> None:
     """Voxel by voxel, the narrow gap between two bones that both fade into it included."""
-    volume = ct()
+    volume = textured(ct())
     parts = [attenuation_of(volume, name, feather_mm=feather, in_tissue=True) for name in names]
     rest = surroundings_of(volume, names, feather_mm=feather)
     again, whole = joined([rest, *parts]), attenuation_of(volume)

@@ -16,7 +16,7 @@ from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.imaging.attenuation import attenuation_of
 from XRayTo3DLib.registration.bodies import Body
-from XRayTo3DLib.registration.curvature import pose_uncertainties, view_axes
+from XRayTo3DLib.registration.curvature import FLOOR, pose_uncertainties, view_axes
 from XRayTo3DLib.registration.levels import Level
 from XRayTo3DLib.registration.levenberg import climb
 from XRayTo3DLib.registration.uncertainty import NAMES, PoseUncertainty
@@ -66,6 +66,11 @@ def found(level: Level) -> tuple[RigidPose, PoseUncertainty]:
     return poses[0], uncertainty
 
 
+def of_pictures(uncertainty: PoseUncertainty) -> FloatArray:
+    """(6,) standard deviations without the floor that is always added."""
+    return np.sqrt(np.square(uncertainty.deviations) - FLOOR**2)
+
+
 # ---- against repeated pictures ------------------------------------------
 
 
@@ -73,13 +78,13 @@ def found(level: Level) -> tuple[RigidPose, PoseUncertainty]:
 def test_it_is_the_scatter_of_poses_found_under_noise(clean: dict[str, FloatArray], views: tuple[str, ...]) -> None:
     """24 pictures with different noise; per degree of freedom, the root mean square error over the one foretold.
 
-    Measured 0.8 to 1.9 (mean 1.3): with few blocks on a small bone it comes out a little small.
+    Measured 0.8 to 1.6 (mean 1.2): with few blocks on a small bone it comes out a little small, hence WIDENED.
     """
     errors, foretold = [], []
     for seed in range(24):
         pose, uncertainty = found(noisy_level(clean, views, 0.04, seed))
         errors.append(uncertainty.error_of(pose, TRUTH, CENTRE))
-        foretold.append(uncertainty.deviations)
+        foretold.append(of_pictures(uncertainty))
     ratio = np.sqrt(np.mean(np.square(errors), axis=0) / np.mean(np.square(foretold), axis=0))
     assert ratio.min() > 0.5 and ratio.max() < 2.2, ratio
     assert np.abs(np.mean(errors, axis=0)).max() < 0.5 or views == ("PA",)
@@ -87,7 +92,7 @@ def test_it_is_the_scatter_of_poses_found_under_noise(clean: dict[str, FloatArra
 
 def test_it_grows_with_the_noise(clean: dict[str, FloatArray]) -> None:
     """About in proportion, while the picture's own strength is above it."""
-    low, high = (found(noisy_level(clean, BOTH, noise))[1].deviations for noise in (0.02, 0.06))
+    low, high = (of_pictures(found(noisy_level(clean, BOTH, noise))[1]) for noise in (0.02, 0.06))
     assert np.all(high > 1.5 * low)
     assert 2 < np.exp(np.log(high / low).mean()) < 5
 

@@ -22,6 +22,7 @@ from XRayTo3DLib.registration.bodies import Body
 from XRayTo3DLib.registration.levels import Level
 from XRayTo3DLib.registration.levenberg import Leash, climb
 from XRayTo3DLib.registration.register import Registration, RegistrationOptions, register
+from XRayTo3DLib.registration.response import Response
 from XRayTo3DLib.registration.result import RegistrationResult, Verdict
 
 TRUTH = RigidPose.from_rotation((3, -4, 2), (2, 1, -3))
@@ -113,6 +114,27 @@ def test_a_bone_hidden_behind_another_is_found_with_it_only(
     alone = [register(b, lat, s, OPTIONS) for b, s in zip(bones, starts, strict=True)]
     (_, biased), (lost, _) = distances(alone, bones, truths)
     assert biased > 8 and lost > 20
+
+
+def test_the_system_of_two_bodies_holds_the_gradient(
+    bones: tuple[Attenuation, Attenuation], starts: list[RigidPose], views: list[Radiograph]
+) -> None:
+    """Twelve numbers, under a response that bends line integrals: J^T r is minus twice the gradient."""
+    fields = [np.ones(view.pixels.shape, dtype=bool) for view in views]
+    poses = tuple(starts)
+    level = Level([Body(bone) for bone in bones], views, fields, poses, 1.0, 10.0, (0, 1))
+    for view in level.views:
+        view.response = Response(1.4, 0.3)
+    value, _, gradient, motions = level.normal_equations(poses, (0, 1))
+    assert value == pytest.approx(level.similarity(poses), abs=1e-5)
+
+    def total(parameters: np.ndarray) -> float:
+        parts = zip(motions, parameters.reshape(2, 6), poses, strict=True)
+        return sum(level.similarities(tuple(motion.pose(part, pose) for motion, part, pose in parts)))
+
+    step = 0.02
+    numeric = np.array([total(step * p) - total(-step * p) for p in np.eye(12)]) / (2 * step)
+    assert gradient == pytest.approx(-2 * numeric, rel=0.03, abs=0.01)
 
 
 def test_each_result_knows_its_own_bone_and_where_the_others_are(
