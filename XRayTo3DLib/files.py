@@ -25,6 +25,11 @@ def file_suffix(path: Path | str) -> str:
     return Path(name).suffix
 
 
+def safe_file_name(name: str) -> str:
+    """``name`` with everything but letters, digits, dot, dash and underscore replaced."""
+    return "".join(c if c.isalnum() or c in ".-_" else "_" for c in name).strip("_") or "view"
+
+
 def require_file(path: Path | str, what: str) -> Path:
     """Return ``path`` if it is a readable, non-empty file that is safe to open.
 

@@ -9,7 +9,7 @@ import numpy as np
 from slicer.i18n import tr as _
 
 from XRayTo3DGui.panel import BAD, GOOD, QUIET, UNSURE
-from XRayTo3DLib.registration.result import RegistrationResult, Review
+from XRayTo3DLib.registration.result import RegistrationResult, Review, reviewed
 from XRayTo3DLib.registration.uncertainty import PoseUncertainty
 
 FURTHER, EARLIER, EARLIER_REVIEWS = "further", "earlier_results", "earlier_reviews"
@@ -30,14 +30,6 @@ def newRecord(results: dict[str, RegistrationResult], earlier: list[dict[str, An
 def ownRecord(record: dict[str, Any]) -> dict[str, Any]:
     """What is written to a file of its own: one bone."""
     return {key: value for key, value in record.items() if key != FURTHER}
-
-
-def reviewed(record: dict[str, Any], review: Review, note: str, role: str) -> dict[str, Any]:
-    """The record with a person's verdict; one that was given before is kept, as ``result.record_review`` does."""
-    before, earlier = record["review"], record.get(EARLIER_REVIEWS, [])
-    if before["status"] != Review.UNREVIEWED.value:
-        record = {**record, EARLIER_REVIEWS: [*earlier, before]}
-    return {**record, "review": {"status": review.value, "note": note, "by_role": role}}
 
 
 def followedBy(record: dict[str, Any] | None, moved: bool, role: str) -> list[dict[str, Any]]:

@@ -12,11 +12,11 @@ from slicer.i18n import tr as _
 
 from XRayTo3DGui import further, mrml
 from XRayTo3DGui.panel import BAD, GOOD, rememberPath, showStatus
-from XRayTo3DGui.registration_record import FURTHER, engineText, followedBy, newRecord, ownRecord, reviewed, verdictText
+from XRayTo3DGui.registration_record import FURTHER, engineText, followedBy, newRecord, ownRecord, verdictText
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import write_json
+from XRayTo3DLib.files import safe_file_name, write_json
 from XRayTo3DLib.geometry import RigidPose
-from XRayTo3DLib.registration.result import RegistrationResult, Review
+from XRayTo3DLib.registration.result import RegistrationResult, Review, reviewed
 
 RECORD, VERDICT, REVIEW = "XRayTo3D.Registration", "XRayTo3D.Verdict", "XRayTo3D.Review"
 SAME_POSE = 1e-4
@@ -217,8 +217,6 @@ class ReviewBox:
 
 def saveRecord(record: dict[str, Any], folder: Path) -> None:
     """Poses and records of all bones, in files of their own: named as ``xrayto3d register`` names them."""
-    from XRayTo3DLib.cli.register import safe_file_name
-
     for each in (record, *record.get(FURTHER, [])):
         mark = "" if each is record else f"_{safe_file_name(each['bone'])}"
         RigidPose(np.array(each["pose_ct_to_world"])).save(folder / f"pose{mark}.tfm")

@@ -14,7 +14,7 @@ from XRayTo3DLib.cli.ct_options import add_ct_options, add_device_option, read_c
 from XRayTo3DLib.cli.folders import remove_stale, require_folder_name
 from XRayTo3DLib.cli.radiograph_options import add_radiograph_options, radiograph_arguments
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import write_bytes
+from XRayTo3DLib.files import safe_file_name, write_bytes
 
 if TYPE_CHECKING:
     from XRayTo3DLib.geometry import RigidPose
@@ -240,11 +240,6 @@ def split_view(text: str) -> tuple[Path, Path | None]:
             f"xrayto3d camera {camera} -o camera.json makes one."
         )
     return Path(text), None
-
-
-def safe_file_name(name: str) -> str:
-    """``name`` with everything but letters, digits, dot, dash and underscore replaced."""
-    return "".join(c if c.isalnum() or c in ".-_" else "_" for c in name).strip("_") or "view"
 
 
 def _options(args: argparse.Namespace) -> Any:

@@ -71,6 +71,8 @@ class Registration:
         self._radiographs = list(radiographs)
         if not self._radiographs or not parts:
             raise InputError("registration needs at least one bone and one radiograph.")
+        if SURROUNDINGS in names or len(set(names)) < len(names):
+            raise InputError(f"bones need different names, and none may be {SURROUNDINGS!r}; rename the segment.")
         if len(self._initial) != len(parts):
             raise InputError(f"{len(parts)} bones need one initial pose each, not {len(self._initial)}.")
         self.options = options or RegistrationOptions()

@@ -140,9 +140,13 @@ def record_review(path: Path | str, review: Review, note: str = "", reviewer_rol
     """
     if review is Review.REJECTED and not note.strip():
         raise InputError("a rejected registration needs a note that says why; write one line.")
-    content = read_json(path, "registration", RESULT_FORMAT)
+    write_json(path, reviewed(read_json(path, "registration", RESULT_FORMAT), review, note, reviewer_role))
+
+
+def reviewed(content: dict[str, Any], review: Review, note: str = "", reviewer_role: str = "") -> dict[str, Any]:
+    """A registration's content with a person's verdict; one given before moves to "earlier_reviews"."""
     before = content.get("review") or {}
+    changed = {**content, "review": {"status": review.value, "note": note, "by_role": reviewer_role}}
     if before.get("status", Review.UNREVIEWED.value) != Review.UNREVIEWED.value:
-        content["earlier_reviews"] = [*content.get("earlier_reviews", []), before]
-    content["review"] = {"status": review.value, "note": note, "by_role": reviewer_role}
-    write_json(path, content)
+        changed["earlier_reviews"] = [*content.get("earlier_reviews", []), before]
+    return changed

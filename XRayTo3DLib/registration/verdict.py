@@ -65,13 +65,17 @@ def judge(evidence: Evidence) -> tuple[Verdict, str]:
             f"In view {worst + 1} the bone's edges were not found (similarity {evidence.similarity[worst]:.2f}); "
             f"start nearer, or check that CT, side and camera belong together."
         )
-    agreement = f"{evidence.agreeing} of {evidence.starts} starts agree"
+    agreement = "refined from one start" if evidence.starts == 1 else _agreement(evidence)
     mean = sum(evidence.similarity) / views
     score = f"similarity {mean:.2f} (start {sum(evidence.initial) / views:.2f})"
     doubt = _doubt(evidence, mean, agreement, score)
     if doubt:
         return Verdict.AMBIGUOUS, f"{doubt} Check the overlay."
     return Verdict.CONVERGED, f"{agreement}, {score}.{_one_view(evidence) if views == 1 else ''}"
+
+
+def _agreement(evidence: Evidence) -> str:
+    return f"{evidence.agreeing} of {evidence.starts} starts agree"
 
 
 def _one_view(evidence: Evidence) -> str:
