@@ -104,7 +104,7 @@ def test_json_is_one_object_and_nothing_else(case: Path, capsys: pytest.CaptureF
 
 def test_one_view_says_what_it_cannot_know(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert register(views=("pa.nrrd",)) == 0
-    assert "depth along the beam may be wrong" in capsys.readouterr().out
+    assert "depth along the beam is known to" in capsys.readouterr().out
 
 
 def test_views_of_the_same_name_are_told_apart(case: Path, capsys: pytest.CaptureFixture[str]) -> None:

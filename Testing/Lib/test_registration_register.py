@@ -97,10 +97,13 @@ def test_at_the_top_there_is_nowhere_to_climb(bone: Attenuation, pictures: list[
 def test_levels_bin_to_the_wanted_pixel_at_the_bone(bone: Attenuation, pictures: list[Radiograph]) -> None:
     """0.8 mm pixels are 0.72 mm at the bone: 1.5 mm is two of them, and the cut-out camera sees the same points."""
     for view, camera in zip(level(bone, pictures, TRUTH, 1.5).views, BONE_CAMERAS.values(), strict=True):
-        assert view.camera.spacing == pytest.approx((1.6, 1.8))
         point = TRUTH.apply(bone.centre_lps)
-        on_detector = view.camera.pixel_to_world(view.camera.project(point))
-        assert on_detector == pytest.approx(camera.pixel_to_world(camera.project(point)), abs=1e-6)
+        here = view.camera.pixel_size_at(point)
+        assert here == pytest.approx([2 * size for size in camera.pixel_size_at(point)])
+        # Its detector is farther away: not the pixel's place in the world, but its ray must be the same.
+        assert view.camera.rays(view.camera.project(point)) == pytest.approx(
+            camera.rays(camera.project(point)), abs=1e-9
+        )
     assert level(bone, pictures, TRUTH, 1.5).similarity((TRUTH,)) > 0.98
 
 
@@ -149,7 +152,7 @@ def test_a_simulated_forearm_is_found_to_half_a_millimetre(
     assert result.verdict is Verdict.CONVERGED and result.synthetic
     stages = [point.stage for point in result.trace]
     ways = [stage.partition(", ")[::2] for stage in dict.fromkeys(stages)]
-    assert [pixels for _, pixels in ways] == [f"{size} mm pixels" for size in ("1.5", "1", "1", "0.5")]
+    assert [pixels for _, pixels in ways] == [f"{size} mm pixels" for size in ("1.5", "1", "0.5")]
     assert [name for name, _ in ways[:2]] == ["bone 1"] * 2
     for stage in set(stages):
         assert np.all(np.diff([p.similarity for p in result.trace if p.stage == stage]) >= 0)
@@ -301,7 +304,7 @@ def test_a_start_within_reach_of_the_screening_is_found(
     beside = RigidPose.from_rotation((0, 0, 0), (17, 0, -17)) @ TRUTH
     result = register(radius, views, beside, DOUBTED)
     degrees, millimetres = result.pose.distance_to(TRUTH, radius.centre_lps)
-    assert millimetres < 0.5 and degrees < 1.0 and result.verdict is Verdict.CONVERGED
+    assert millimetres < 0.5 and degrees < 1.0 and result.verdict is not Verdict.FAILED
     blind = register(radius, views, beside, replace(DOUBTED, starts=1))
     assert blind.pose.distance_to(TRUTH, radius.centre_lps)[1] > 5.0
 

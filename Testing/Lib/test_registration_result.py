@@ -70,7 +70,7 @@ CASES: list[tuple[str, dict[str, Any], Verdict, str]] = [
     ("rival far", {"lead": 0.03}, Verdict.CONVERGED, "starts agree"),
     ("weak", {"similarity": (0.2, 0.22)}, Verdict.AMBIGUOUS, r"The match is weak: similarity 0\.21.*Check the overlay"),
     ("lost beats rival", {"similarity": (0.1, 0.1), "lead": 0.0}, Verdict.FAILED, "not found"),
-    ("one view", {"similarity": (0.6,), "initial": (0.1,)}, Verdict.CONVERGED, "From one view.*plane; depth.*wrong"),
+    ("one view", {"similarity": (0.6,), "initial": (0.1,)}, Verdict.CONVERGED, "From one view.*plane; depth.*95 %"),
     ("one view lost", {"similarity": (0.1,), "initial": (0.1,)}, Verdict.FAILED, "In view 1"),
     ("not at rest", {"settled": False}, Verdict.AMBIGUOUS, "had not come to rest.*Check the overlay"),
     ("far off", {"moved_mm": 75.0}, Verdict.AMBIGUOUS, r"moved 75 mm and 5 degrees.*beyond what was searched \(20 mm"),

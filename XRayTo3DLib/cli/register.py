@@ -19,7 +19,7 @@ from XRayTo3DLib.files import safe_file_name, write_bytes
 if TYPE_CHECKING:
     from XRayTo3DLib.geometry import RigidPose
     from XRayTo3DLib.imaging.attenuation import Attenuation
-    from XRayTo3DLib.imaging.types import CtVolume, Radiograph
+    from XRayTo3DLib.imaging.types import Radiograph
     from XRayTo3DLib.registration.register import Registration, RegistrationOptions
     from XRayTo3DLib.registration.result import RegistrationResult
 
@@ -33,6 +33,8 @@ EPILOG = """examples:
 
 A view is a radiograph and its camera.json with a colon between them; a single DICOM file whose header tells its
 geometry needs no camera (several would be placed by their names, which is no calibration, and the verdict says so).
+With --surface a metal implant's closed surface (coordinates in mm, LPS) is registered in a CT's place.
+
 Bones named by --label and --with move by themselves and are found together, so that one explains the other's shadow.
 With --surroundings the rest of the CT is drawn too: use it when the limb was held in the CT about as in the radiograph;
 it makes the result much surer. Without a label map the whole CT is registered as one body.
@@ -55,7 +57,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--ct", type=Path, required=True, metavar="CT", help="CT file (NRRD, NIfTI, MHA) or DICOM folder")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--ct", type=Path, metavar="CT", help="CT file (NRRD, NIfTI, MHA) or DICOM folder")
+    what.add_argument("--surface", type=Path, metavar="MESH", help="closed surface of a metal implant (.stl, .ply), mm")
     add("--view", dest="views", action="append", required=True, metavar="XRAY[:CAMERA]", help="once per radiograph")
     add("--initial", type=Path, metavar="TFM", help="rough pose of the CT; without it the bone is searched everywhere")
     add("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder for the results")
@@ -86,8 +90,7 @@ def run(args: argparse.Namespace) -> int:
     require_folder_name(args.output)
     device, options = usable_device(args.device), _options(args)
     initial = None if args.initial is None else RigidPose.load(args.initial)
-    ct, label = read_ct_label(args.ct, args)
-    bones, surroundings = _parts(ct, label, args)
+    bones, surroundings, notes = _implant(args) if args.surface is not None else _parts(args)
     radiographs = read_views(args.views, args)
     progress = Progress("register", quiet=args.json)
     starts = [initial] if initial is not None else _found_anywhere(bones, radiographs, device, args.engine, progress)
@@ -101,10 +104,9 @@ def run(args: argparse.Namespace) -> int:
     progress.done()
     found = dict(zip(bones, registration.results, strict=True))
     files = _write(args.output, found, bones, radiographs)
-    result, bone = registration.result, next(iter(bones.values()))
-    notes = [
-        *ct.notes,
-        bone.note,
+    result = registration.result
+    notes += [
+        *(bone.note for bone in bones.values()),
         str(result.settings["engine"]),
         *(["No rough pose was given: the bone was searched everywhere first."] if initial is None else []),
         *(f"{r.name}: {note}" for r in radiographs for note in (r.intensity.how, *r.notes)),
@@ -153,18 +155,29 @@ def _found_anywhere(
     return [candidate.pose for candidate in search.candidates[:CANDIDATES]]
 
 
-def _parts(
-    ct: CtVolume, label: str | None, args: argparse.Namespace
-) -> tuple[dict[str, Attenuation], Attenuation | None]:
-    """The bones that move by themselves, by name, and the rest of the CT if it is to be drawn."""
+def _implant(args: argparse.Namespace) -> tuple[dict[str, Attenuation], None, list[str]]:
+    """The solid of a surface, by its file's name."""
+    from XRayTo3DLib.projection.mesh_attenuation import mesh_attenuation
+    from XRayTo3DLib.shape.meshes import points_of, triangles_of
+    from XRayTo3DLib.shape.surfaces import read_surface
+
+    if args.labels or args.label or args.further or args.surroundings:
+        raise InputError("--surface is registered alone; --labels, --label, --with and --surroundings belong to a CT.")
+    surface = read_surface(args.surface, what="Implant", check_size=False)
+    return {args.surface.stem: mesh_attenuation(points_of(surface), triangles_of(surface))}, None, []
+
+
+def _parts(args: argparse.Namespace) -> tuple[dict[str, Attenuation], Attenuation | None, list[str]]:
+    """The bones that move by themselves, by name, the rest of the CT if it is to be drawn, and the reader's notes."""
     from XRayTo3DLib.imaging.attenuation import attenuation_of
     from XRayTo3DLib.imaging.surroundings import in_soft_tissue, surroundings_of
 
+    ct, label = read_ct_label(args.ct, args)
     if label is None:
         if args.further or args.surroundings:
             option = "--with" if args.further else "--surroundings"
             raise InputError(f"{option} needs a label map that tells the bones; give --labels FILE and --label NAME.")
-        return {ct.name: attenuation_of(ct, energy_kev=args.energy)}, None
+        return {ct.name: attenuation_of(ct, energy_kev=args.energy)}, None, list(ct.notes)
     names = [label, *args.further]
     if len({ct.label_value(name) for name in names}) < len(names):
         raise InputError("--with names a bone twice; name every other bone once.")
@@ -172,7 +185,7 @@ def _parts(
     bones = {
         name: attenuation_of(ct, name, energy_kev=args.energy, in_tissue=in_soft_tissue(ct, name)) for name in names
     }
-    return bones, surroundings
+    return bones, surroundings, list(ct.notes)
 
 
 def _write(

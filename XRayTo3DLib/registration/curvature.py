@@ -37,7 +37,7 @@ FLOOR = 0.02
 
 
 def view_axes(camera: XRayCamera) -> FloatArray:
-    """(3, 3) columns: column and row direction of a picture, and the beam across them."""
+    """(3, 3) columns: column and row direction of a picture, and the detector's normal, for or against the beam."""
     return np.stack([camera.column_direction, camera.row_direction, camera.normal], axis=1)
 
 

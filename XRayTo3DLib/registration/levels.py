@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.imaging.types import Radiograph
 from XRayTo3DLib.registration.bodies import Body
 from XRayTo3DLib.registration.motion import CentredMotion
-from XRayTo3DLib.registration.response import Response, fitted_response
+from XRayTo3DLib.registration.response import METAL_SCATTER, Response, fitted_response
 from XRayTo3DLib.registration.similarity import GradientCorrelation
 
 Poses = tuple[RigidPose, ...]
@@ -170,7 +170,7 @@ class Level:
         where = _in_front(radiograph, self.bodies[focus[0]], poses[focus[0]])
         fine = radiograph.camera.pixel_size_at(where)
         factor = (max(1, round(self.pixel_mm / fine[0])), max(1, round(self.pixel_mm / fine[1])))
-        camera = radiograph.camera.binned(factor)
+        camera = _deepened(radiograph.camera.binned(factor))
         here = camera.pixel_size_at(where)
         device = self._projectors[0].device
         picture = _binned(torch.as_tensor(radiograph.pixels, device=device), factor)
@@ -185,7 +185,9 @@ class Level:
         rows, columns = _window(weight, radiograph.name, border)
         near = camera.cropped(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
         picture, weight = picture[rows, columns], weight[rows, columns]
-        return ViewLevel(near, picture, weight, self._measure(picture, weight))
+        metal = any(body.part.metal for body in self.bodies)
+        response = Response(scatter=METAL_SCATTER) if metal else Response()
+        return ViewLevel(near, picture, weight, self._measure(picture, weight), response)
 
     def _near_shadow(
         self, camera: XRayCamera, index: int, pose: RigidPose, margin_mm: float, here: tuple[float, float]
@@ -220,6 +222,13 @@ def _in_front(radiograph: Radiograph, body: Body, pose: RigidPose) -> NDArray[np
             f"move the CT onto the bone first (by hand or by landmarks), or check the camera."
         )
     return where
+
+
+def _deepened(camera: XRayCamera) -> XRayCamera:
+    """The same rays and pixels with the detector twice as far away: a body close to it, or past it while it is still
+    looked for, is drawn whole."""
+    origin = camera.source + 2 * (camera.origin - camera.source)
+    return replace(camera, origin=origin, spacing=(2 * camera.spacing[0], 2 * camera.spacing[1]))
 
 
 def _binned(picture: Tensor, factor: tuple[int, int]) -> Tensor:

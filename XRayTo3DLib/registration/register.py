@@ -71,6 +71,8 @@ class Registration:
         self._radiographs = list(radiographs)
         if not self._radiographs or not parts:
             raise InputError("registration needs at least one bone and one radiograph.")
+        if len(names) > len(parts):
+            raise InputError(f"{len(names)} names were given for {len(parts)} bones.")
         if SURROUNDINGS in names or len(set(names)) < len(names):
             raise InputError(f"bones need different names, and none may be {SURROUNDINGS!r}; rename the segment.")
         if len(self._initial) != len(parts):
@@ -123,6 +125,8 @@ class Registration:
 
         For the next frame of a sequence, or after a correction by hand; nothing is set up anew.
         """
+        if len((options or self.options).pixel_mm) < 2:
+            raise InputError("refining needs two pixel sizes or more: the first is that of a search.")
         if len(poses) != len(self._body_names):
             raise InputError(f"{len(self._body_names)} bodies need one pose each, not {len(poses)}.")
         other = copy.copy(self)
@@ -186,7 +190,7 @@ class Registration:
             level = search.level(bodies, pool[0].poses, pixel_mm, focus)
             if self._absolute:
                 level.fit_responses(pool[0].poses)
-            pool = yield from search.refined(level, pool, everything, "together" if len(bodies) > 1 else "bone")
+            pool = yield from search.refined(level, pool, everything, "together" if len(bodies) > 1 else self._names[0])
             pool = pool[:1]
             search.done()
         return pool[0], level

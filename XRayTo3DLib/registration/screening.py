@@ -68,15 +68,17 @@ class Screen:
         gradient = gradient_field(view.picture.cpu().numpy()) * weight
         if rest:
             with torch.no_grad():
-                others = sum(self._level.drawn(view, index, self._poses[index]) for index in rest)
-            known = gradient_field(others.cpu().numpy()) * weight  # type: ignore[attr-defined]
+                others = view.response(
+                    sum(self._level.drawn(view, index, self._poses[index]) for index in rest)  # type: ignore[arg-type]
+                )
+            known = gradient_field(others.cpu().numpy()) * weight
             gradient = gradient - known * (np.vdot(known, gradient).real / max(np.vdot(known, known).real, 1e-12))
         energy = float((np.abs(gradient) ** 2).sum() / max(weight.sum(), 1))
         return Matcher(gradient.astype(np.complex64), energy)
 
     def _map(self, view: ViewLevel, matcher: Matcher, pose: RigidPose) -> NDArray[np.float32]:
         with torch.no_grad():
-            return matcher(self._level.drawn(view, self._index, pose).cpu().numpy())
+            return matcher(view.response(self._level.drawn(view, self._index, pose)).cpu().numpy())
 
     def _peaks(self, scores: NDArray[np.float32], pixel_mm: tuple[float, float]) -> tuple[FloatArray, FloatArray]:
         """Shifts (N, 2) in pixels (column, row) of the best distinct places within reach, and their scores (N,)."""

@@ -24,8 +24,8 @@ from XRayTo3DLib.registration.similarity import least_squares_similarity
 SAME_POSE_DEG = 2.0
 SAME_POSE_MM = 1.0
 SCREENED_PER_STEP = 8
-AGREED = 4
-"""So many starts at one and the same highest top, and no more are climbed from."""
+AGREED, CLEAR = 4, 0.6
+"""So many starts at one and the same highest top, of at least this similarity, and no more are climbed from."""
 CHANCE = 0.6
 """A coarse candidate below this share of the best one's similarity never wins later."""
 POPULATION = 24
@@ -140,7 +140,9 @@ class Search:
 
     def _agreed(self, pool: Sequence[Candidate], body: Body, index: int) -> bool:
         top = pool[0].poses[index]
-        return sum(same(candidate.poses[index], top, body) for candidate in pool) >= AGREED
+        return (
+            pool[0].similarity > CLEAR and sum(same(candidate.poses[index], top, body) for candidate in pool) >= AGREED
+        )
 
     def done(self) -> None:
         """A stage of refining has ended."""

@@ -65,7 +65,7 @@ def judge(evidence: Evidence) -> tuple[Verdict, str]:
             f"In view {worst + 1} the bone's edges were not found (similarity {evidence.similarity[worst]:.2f}); "
             f"start nearer, or check that CT, side and camera belong together."
         )
-    agreement = "refined from one start" if evidence.starts == 1 else _agreement(evidence)
+    agreement = "Refined from one start" if evidence.starts == 1 else _agreement(evidence)
     mean = sum(evidence.similarity) / views
     score = f"similarity {mean:.2f} (start {sum(evidence.initial) / views:.2f})"
     doubt = _doubt(evidence, mean, agreement, score)
@@ -91,6 +91,8 @@ def _doubt(evidence: Evidence, mean: float, agreement: str, score: str) -> str:
         return f"Another pose fits nearly as well: {agreement}, {score}."
     if mean < WEAK_BELOW:
         return f"The match is weak: {score}."
+    if evidence.starts > 1 and evidence.agreeing < 2:
+        return f"Only one of {evidence.starts} starts ended there, {score}."
     if evidence.uncertain_mm > LOOSE_MM:
         return f"The pose is loose: the bone's points are known to {1.96 * evidence.uncertain_mm:.1f} mm (95 %) only."
     if not evidence.settled:
