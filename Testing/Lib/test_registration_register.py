@@ -152,7 +152,7 @@ def test_a_simulated_forearm_is_found_to_half_a_millimetre(
     assert result.verdict is Verdict.CONVERGED and result.synthetic
     stages = [point.stage for point in result.trace]
     ways = [stage.partition(", ")[::2] for stage in dict.fromkeys(stages)]
-    assert [pixels for _, pixels in ways] == [f"{size} mm pixels" for size in ("1.5", "1", "0.5")]
+    assert [pixels for _, pixels in ways] == [f"{size} mm pixels" for size in ("1.5", "1", "1", "0.5")]
     assert [name for name, _ in ways[:2]] == ["bone 1"] * 2
     for stage in set(stages):
         assert np.all(np.diff([p.similarity for p in result.trace if p.stage == stage]) >= 0)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from XRayTo3DLib.geometry.frames import FloatArray, apply_matrix
-from XRayTo3DLib.imaging.attenuation import Attenuation
+from XRayTo3DLib.imaging.attenuation import PADDING, Attenuation
 from XRayTo3DLib.projection.engines import Engine, Projector, make_projector
 
 VOXELS_PER_PIXEL = 0.75
 """Voxels are averaged until they are about so large against a pixel at the bone; larger ones would show."""
 CUT_MM = 6.0
 """How far from a face that cuts the bone its shadow is not trusted, mm."""
+SAMPLE_STEP = 3
 SOLID_SHARE = 0.2
 """Share of the largest attenuation above which a voxel is the body's own and not its faded edge."""
 SIDE_ON = 0.5
@@ -51,8 +50,8 @@ class Body:
 
     def sample(self, count: int = 100) -> FloatArray:
         """(N, 3) points of the body in the CT, LPS mm: voxels drawn evenly from what attenuates, always the same."""
-        mu = np.abs(self.part.mu)
-        filled = np.argwhere(mu > SOLID_SHARE * mu.max())[:, ::-1]
+        mu = np.abs(self.part.mu[::SAMPLE_STEP, ::SAMPLE_STEP, ::SAMPLE_STEP])
+        filled = SAMPLE_STEP * np.argwhere(mu > SOLID_SHARE * mu.max())[:, ::-1]
         chosen = np.random.default_rng(0).choice(len(filled), min(count, len(filled)), replace=False)
         return apply_matrix(self.part.voxel_to_lps, filled[chosen])
 
@@ -73,12 +72,9 @@ class Body:
     def _cut_projector(self, face: tuple[int, int], factors: tuple[int, int, int]) -> Projector | None:
         key = face, factors
         if key not in self._cuts:
-            slab = _slab(self.part, *face)
-            if not slab.any():
-                self._cuts[key] = None
-            else:
-                mu, to_lps = averaged(slab, self.part.voxel_to_lps, factors)
-                self._cuts[key] = make_projector(mu, to_lps, self._device, self._engine)
+            slab, to_lps = _slab(self.part, *face)
+            mu, to_lps = averaged(slab, to_lps, factors)
+            self._cuts[key] = make_projector(mu, to_lps, self._device, self._engine) if mu.any() else None
         return self._cuts[key]
 
 
@@ -99,14 +95,12 @@ def averaged(
     return padded.reshape(shape).mean(axis=(1, 3, 5), dtype=np.float32), matrix
 
 
-def _slab(part: Attenuation, axis: int, end: int) -> NDArray[np.float32]:
-    """What attenuates within CUT_MM of the filled end of a volume along one axis, as absolute values; air elsewhere."""
-    mu: Any = np.abs(part.mu)
-    place = 2 - axis
-    filled = np.flatnonzero(mu.any(axis=tuple(other for other in range(3) if other != place)))
-    count = max(1, round(CUT_MM / float(part.spacing[axis])))
+def _slab(part: Attenuation, axis: int, end: int) -> tuple[NDArray[np.float32], FloatArray]:
+    """What attenuates within CUT_MM of a cut face, as absolute values, and its matrix; with the air in front of it."""
+    place, size = 2 - axis, part.mu.shape[2 - axis]
+    count = min(size, PADDING + max(1, round(CUT_MM / float(part.spacing[axis]))))
     keep = [slice(None)] * 3
-    keep[place] = slice(filled[-1] - count + 1, None) if end else slice(0, filled[0] + count)
-    slab = np.zeros_like(mu)
-    slab[tuple(keep)] = mu[tuple(keep)]
-    return slab
+    keep[place] = slice(size - count, None) if end else slice(0, count)
+    matrix = np.array(part.voxel_to_lps)
+    matrix[:3, 3] += matrix[:3, axis] * (size - count if end else 0)
+    return np.abs(part.mu[tuple(keep)]), matrix

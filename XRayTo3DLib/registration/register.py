@@ -190,7 +190,9 @@ class Registration:
             level = search.level(bodies, pool[0].poses, pixel_mm, focus)
             if self._absolute:
                 level.fit_responses(pool[0].poses)
-            pool = yield from search.refined(level, pool, everything, "together" if len(bodies) > 1 else self._names[0])
+            pool = yield from search.refined(
+                level, pool, everything, "together" if len(bodies) > 1 else f"{self._names[0]} refined"
+            )
             pool = pool[:1]
             search.done()
         return pool[0], level
