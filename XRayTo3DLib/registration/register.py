@@ -152,7 +152,8 @@ class Registration:
             given = [search.given(self._known)]
             found = [Found(given, given)] * len(self._bones)
             search.plan(len(self.options.pixel_mm) - 1)
-        best, level = yield from self._together(search, found[-1].best)
+        best, contest, level = yield from self._together(search, found[-1].best)
+        found = [*found[:-1], Found(contest, found[-1].coarse)]
         widened = WIDENED if self._absolute else WIDENED_ALONE
         spread = pose_uncertainties(level, best.poses, range(len(best.poses)), widened)[-len(self._bones) :]
         self._results = [
@@ -180,12 +181,15 @@ class Registration:
 
     def _together(
         self, search: Search, pool: list[Candidate]
-    ) -> Generator[RegistrationState, None, tuple[Candidate, Level]]:
-        """All bodies refined at every level after the first; rivals are dropped when the second is done."""
+    ) -> Generator[RegistrationState, None, tuple[Candidate, list[Candidate], Level]]:
+        """All bodies refined at every level after the first: the best, it and its rivals at the second, the last level.
+
+        Rivals are dropped when the second level is done: many of them have met the best by then.
+        """
         bodies = self._bodies
         everything = range(len(bodies))
         focus = everything[-len(self._bones) :]
-        level = search.level(bodies, pool[0].poses, self.options.pixel_mm[0], focus)
+        level, contest = search.level(bodies, pool[0].poses, self.options.pixel_mm[0], focus), pool
         for pixel_mm in self.options.pixel_mm[1:]:
             level = search.level(bodies, pool[0].poses, pixel_mm, focus)
             if self._absolute:
@@ -193,9 +197,9 @@ class Registration:
             pool = yield from search.refined(
                 level, pool, everything, "together" if len(bodies) > 1 else f"{self._names[0]} refined"
             )
-            pool = pool[:1]
+            contest, pool = pool if len(pool) > 1 else contest, pool[:1]
             search.done()
-        return pool[0], level
+        return pool[0], contest, level
 
     def _finish(
         self,

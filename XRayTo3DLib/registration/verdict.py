@@ -16,6 +16,8 @@ WEAK_BELOW = 0.25
 RIVAL_MARGIN = 0.02
 """How much better than another solution the found one must be."""
 
+STRONG_ABOVE = 0.6
+"""Mean gradient correlation above which a single start is believed."""
 LOOSE_MM = 1.0
 """Standard deviation of the bone's points, mm, above which the pose is too loose to be called converged."""
 
@@ -91,7 +93,7 @@ def _doubt(evidence: Evidence, mean: float, agreement: str, score: str) -> str:
         return f"Another pose fits nearly as well: {agreement}, {score}."
     if mean < WEAK_BELOW:
         return f"The match is weak: {score}."
-    if evidence.starts > 1 and evidence.agreeing < 2:
+    if evidence.starts > 1 and evidence.agreeing < 2 and mean < STRONG_ABOVE:
         return f"Only one of {evidence.starts} starts ended there, {score}."
     if evidence.uncertain_mm > LOOSE_MM:
         return f"The pose is loose: the bone's points are known to {1.96 * evidence.uncertain_mm:.1f} mm (95 %) only."
