@@ -25,6 +25,7 @@ from XRayTo3DLib.geometry.frames import FloatArray, apply_matrix
 from XRayTo3DLib.imaging.attenuation import Attenuation
 from XRayTo3DLib.imaging.radiograph_edit import bin_radiograph, exposed_field
 from XRayTo3DLib.imaging.types import Radiograph
+from XRayTo3DLib.registration.bodies import averaged
 
 SIGMA = 1.0
 """Width of the derivative filter, coarse pixels."""
@@ -106,15 +107,11 @@ def gradient_field(image: NDArray[np.float32]) -> ComplexImage:
 def coarse_volume(bone: Attenuation, voxel_mm: float) -> tuple[NDArray[np.float32], FloatArray]:
     """The bone in voxels of about ``voxel_mm`` (means of blocks), and their (4, 4) voxel-to-LPS matrix."""
     factor = np.maximum(1, np.round(voxel_mm / bone.spacing)).astype(int)
-    blocks = factor[::-1]
     # One block of air all around keeps the borders soft.
-    spare = [(int(block), int(-count % block + block)) for count, block in zip(bone.mu.shape, blocks, strict=True)]
-    padded = np.pad(bone.mu, spare)
-    shape = [part for count, block in zip(padded.shape, blocks, strict=True) for part in (count // block, block)]
+    padded = np.pad(bone.mu, [(int(count), int(count)) for count in factor[::-1]])
     to_lps = bone.voxel_to_lps.copy()
-    to_lps[:3, 3] = apply_matrix(bone.voxel_to_lps, (factor - 1) / 2 - factor)
-    to_lps[:3, :3] = bone.voxel_to_lps[:3, :3] * factor
-    return padded.reshape(shape).mean(axis=(1, 3, 5)).astype(np.float32), to_lps
+    to_lps[:3, 3] = apply_matrix(bone.voxel_to_lps, -factor)
+    return averaged(padded, to_lps, (int(factor[0]), int(factor[1]), int(factor[2])))
 
 
 def reach_of(bone: Attenuation) -> float:
