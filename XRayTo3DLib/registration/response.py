@@ -20,7 +20,7 @@ GAINS = (0.6, 0.75, 0.9, 1.0, 1.15, 1.35, 1.6)
 SCATTER = (0.0, 0.02, 0.05, 0.1, 0.17, 0.26, 0.4, 0.6)
 """What is tried. Scatter behind a grid is 0.05 to 0.3 of the primary light for limbs."""
 WORTH_FITTING = 0.0006
-"""Least gain of similarity: pictures without scatter gain up to 0.0004, with a share of 0.12 from 0.0007 (SYNTHETIC)."""
+"""Least gain of similarity: SYNTHETIC pictures without scatter gain up to 0.0004, with 0.12 of it from 0.0007."""
 METAL_SCATTER = 0.02
 """For solid metal, whose shadow is flat: more of it than some 4 / mu mm makes no difference."""
 
