@@ -21,6 +21,7 @@ SCATTER = (0.0, 0.02, 0.05, 0.1, 0.17, 0.26, 0.4, 0.6)
 """What is tried. Scatter behind a grid is 0.05 to 0.3 of the primary light for limbs."""
 WORTH_FITTING = 0.0006
 """Least gain of similarity: SYNTHETIC pictures without scatter gain up to 0.0004, with 0.12 of it from 0.0007."""
+WORTH_SHARE = 0.25
 METAL_SCATTER = 0.02
 """For solid metal, whose shadow is flat: more of it than some 4 / mu mm makes no difference."""
 
@@ -49,10 +50,12 @@ class Response:
 def fitted_response(integrals: Tensor, similarity: Callable[[Tensor], Tensor]) -> Response:
     """The response under which computed line integrals (rows, columns) are most like the picture.
 
-    It must gain :data:`WORTH_FITTING`: a little scatter always seems to help a little.
+    It must gain :data:`WORTH_FITTING`, or :data:`WORTH_SHARE` of what is missing to 1: a little scatter always seems to
+    help a little.
     """
     tried = [Response()] + [Response(gain, scatter) for scatter in SCATTER[1:] for gain in GAINS]
     with torch.no_grad():
         scores = [float(similarity(response(integrals)[None])) for response in tried]
     best = max(range(len(tried)), key=scores.__getitem__)
-    return tried[best] if scores[best] > scores[0] + WORTH_FITTING else tried[0]
+    gain = scores[best] - scores[0]
+    return tried[best] if gain > WORTH_FITTING or gain > WORTH_SHARE * (1 - scores[0]) else tried[0]
