@@ -23,13 +23,19 @@ CASES = ((2, "easy", 1.0), (2, "hard", 1.0), (1, "easy", 1.0), (1, "hard", 1.0),
 
 
 def study(
-    anatomy: TrialAnatomy, views: int, pictures: str, reach: float, seeds: range, engine: str = "auto"
+    anatomy: TrialAnatomy,
+    views: int,
+    pictures: str,
+    reach: float,
+    seeds: range,
+    engine: str = "auto",
+    moving: str | None = None,
 ) -> Summary:
-    """One column of a table."""
+    """One column of a table; ``moving`` says what is registered, the usual if ``None``."""
     difficulty = DIFFICULTIES[pictures]
     cameras = trial_cameras(anatomy.views[:views])
     maker = TrialMaker(anatomy.ct, anatomy.label, cameras, difficulty, Reach().times(reach), anatomy.energy_kev)
-    parts = registered_parts(anatomy, usual_moving(difficulty), difficulty)
+    parts = registered_parts(anatomy, moving or usual_moving(difficulty), difficulty)
     return summarise(list(run_trials(maker, registration_solver(*parts, engine=engine), seeds)))
 
 

@@ -23,7 +23,9 @@ from XRayTo3DLib.imaging.types import CtVolume
 
 DATA = Path(os.environ.get("XRAYTO3D_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 BONE_HU, SMALLEST, BONES = 250.0, 2000, 4
-CASES = ((2, "easy", 1.0), (2, "hard", 1.0), (1, "easy", 1.0))
+CASES = ((2, "easy", 1.0), (2, "hard", 1.0), (1, "easy", 1.0), (1, "hard", 1.0), (1, "easy", 3.0))
+MOVING = "surroundings"
+"""The bone is registered, in easy pictures too, the rest of the CT being drawn."""
 
 
 def threshold_labels(ct: CtVolume) -> CtVolume:
@@ -65,7 +67,9 @@ def show(path: Path, seeds: Sequence[int], engine: str) -> None:
     name = path.name.removesuffix("_CT.nii.gz")
     anatomy = TrialAnatomy(name, threshold_labels(read_ct(path)), "bone1")
     print(f"\n{name}: real CT, largest bone, SYNTHETIC radiographs, seeds {seeds[0]} to {seeds[-1]}", flush=True)
-    columns = {f"{v} view(s), {pictures}": study(anatomy, v, pictures, r, seeds, engine) for v, pictures, r in CASES}
+    columns = {
+        f"{v}v {pictures} x{r:g}": study(anatomy, v, pictures, r, seeds, engine, MOVING) for v, pictures, r in CASES
+    }
     print(table_text(columns), flush=True)
 
 
