@@ -100,3 +100,5 @@ def test_what_is_no_closed_surface_is_refused() -> None:
         mesh_attenuation(np.full((8, 3), np.nan), CUBE)
     with pytest.raises(InputError, match="greater than zero"):
         mesh_attenuation(10 * CORNERS, CUBE, spacing_mm=0)
+    with pytest.raises(InputError, match="are millimetres"):
+        mesh_attenuation(1e5 * CORNERS, CUBE)

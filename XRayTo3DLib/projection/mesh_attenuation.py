@@ -24,6 +24,8 @@ Elam, Ravel and Sieber (Radiat Phys Chem 63:121, 2002). At 60 keV it is 1.13, bu
 real fluoroscopy 0.45 to 0.6 lays outlines on the picture's edges, 1.2 swells them by half a voxel. Titanium: 0.17."""
 RAYS_PER_VOXEL = 4
 """Rays across a voxel, along its columns and along its rows."""
+LARGEST = 4e8
+"""Voxels of a solid at most: 370 mm of everything at 0.5 mm. A surface in micrometres has a thousand times as many."""
 FAR = 1e5
 """Distance of the rays' source, in sizes of the surface: rays of 100 mm stray from being parallel by 1 micrometre."""
 STRAY_SHARE = 0.01
@@ -46,7 +48,8 @@ def mesh_attenuation(
         The volume, marked as metal; its centre is the centroid of the solid.
 
     Raises:
-        InputError: No triangles, a vertex that does not exist, an open surface, or an unusable spacing or attenuation.
+        InputError: No triangles, a vertex that does not exist, an open surface, one of too many voxels, or an unusable
+            spacing or attenuation.
     """
     if not (np.isfinite([spacing_mm, per_mm]).all() and min(spacing_mm, per_mm) > 0):
         raise InputError("solid of a surface: voxel size (mm) and attenuation (1/mm) must be greater than zero.")
@@ -54,7 +57,14 @@ def mesh_attenuation(
     if len(points) == 0 or not np.isfinite(points).all():
         raise InputError("the surface has no points, or some that are not finite; export it again.")
     low, high = points.min(axis=0), points.max(axis=0)
-    size = np.maximum(np.ceil((high - low) / spacing_mm).astype(int), 1)
+    size = np.maximum(np.ceil((high - low) / spacing_mm), 1)
+    if size.prod() > LARGEST:
+        extent = " x ".join(f"{length:.4g}" for length in high - low)
+        raise InputError(
+            f"the surface measures {extent} mm, too much for voxels of {spacing_mm:g} mm; check that its coordinates "
+            f"are millimetres."
+        )
+    size = size.astype(int)
     corner = (low + high - size * spacing_mm) / 2
     filled = np.pad(_filled(points, triangles, corner, spacing_mm, size), PADDING)
     to_lps = np.diag([spacing_mm] * 3 + [1.0])
