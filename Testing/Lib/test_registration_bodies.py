@@ -140,6 +140,15 @@ def test_only_the_end_at_the_border_is_left_out(cut: Attenuation) -> None:
     assert compared == [True, True, True, False, False] + [True] * 5
 
 
+@pytest.mark.parametrize("axis", range(3))
+def test_a_plate_of_one_voxel_has_sample_points(axis: int) -> None:
+    """With its air its planes are 0 to 4; every third of them shows nothing of it."""
+    mu = np.pad(np.full(np.where(np.arange(3) == axis, 1, 12), 0.05, np.float32), 2)
+    points = Body(Attenuation(mu, np.eye(4), np.array([7.0, 7.0, 7.0]), "plate"), engine="torch").sample()
+    assert len(points) == 100
+    np.testing.assert_array_equal(points[:, 2 - axis], 2.0)
+
+
 def along_shaft_and_beam(part: Attenuation, views: int) -> tuple[float, float]:
     """Error of a registration's depth and height, mm."""
     shown = pictures([(LONG, TRUTH)], CAMERAS)[:views]

@@ -50,8 +50,9 @@ class Body:
 
     def sample(self, count: int = 100) -> FloatArray:
         """(N, 3) points of the body in the CT, LPS mm: voxels drawn evenly from what attenuates, always the same."""
-        mu = np.abs(self.part.mu[::SAMPLE_STEP, ::SAMPLE_STEP, ::SAMPLE_STEP])
-        filled = SAMPLE_STEP * np.argwhere(mu > SOLID_SHARE * mu.max())[:, ::-1]
+        filled = _solid(self.part.mu, SAMPLE_STEP)
+        if len(filled) == 0:  # a plate of one voxel, between the sampled planes
+            filled = _solid(self.part.mu, 1)
         chosen = np.random.default_rng(0).choice(len(filled), min(count, len(filled)), replace=False)
         return apply_matrix(self.part.voxel_to_lps, filled[chosen])
 
@@ -93,6 +94,12 @@ def averaged(
     matrix[:3, 3] += matrix[:3, :3] @ ((np.array(factors) - 1) / 2)
     matrix[:3, :3] *= factors
     return padded.reshape(shape).mean(axis=(1, 3, 5), dtype=np.float32), matrix
+
+
+def _solid(mu: NDArray[np.float32], step: int) -> NDArray[np.int_]:
+    """(N, 3) indices (column, row, slice) of the voxels that attenuate, of every ``step``-th along each axis."""
+    sampled = np.abs(mu[::step, ::step, ::step])
+    return step * np.argwhere(sampled > SOLID_SHARE * sampled.max())[:, ::-1]
 
 
 def _slab(part: Attenuation, axis: int, end: int) -> tuple[NDArray[np.float32], FloatArray]:

@@ -48,11 +48,14 @@ class Registration:
         options: How to search.
         device: "cpu" or "cuda".
         engine: Projector engine, "auto" (compiled where numba is installed), "torch" or "numba".
-        surroundings: The rest of the same CT (``imaging.attenuation.surroundings_of``), if its soft tissue and other
+        surroundings: The rest of the same CT (``imaging.surroundings.surroundings_of``), if its soft tissue and other
             bones are about where they were in the CT; the bones then are excesses over soft tissue.
+        names: Of the bones, in their order, for stages and results; "bone 1", "bone 2", ... where none is given.
 
     Raises:
-        InputError: No radiograph or bone, or a bone's shadow misses a radiograph.
+        InputError: No radiograph or bone, too many or equal names, not one initial pose for each bone, surroundings of
+            another CT, an empty volume, or an engine that cannot be used. From :meth:`steps`: a bone's shadow misses a
+            radiograph, or a similarity that cannot be climbed.
     """
 
     def __init__(
@@ -124,6 +127,9 @@ class Registration:
         """The same bodies on other radiographs, refined from ``poses`` (as :attr:`poses`) without a search.
 
         For the next frame of a sequence, or after a correction by hand; nothing is set up anew.
+
+        Raises:
+            InputError: Fewer than two pixel sizes, or not one pose for each body.
         """
         if len((options or self.options).pixel_mm) < 2:
             raise InputError("refining needs two pixel sizes or more: the first is that of a search.")
@@ -271,7 +277,11 @@ def register(
     engine: Engine = "auto",
     surroundings: Attenuation | None = None,
 ) -> RegistrationResult:
-    """Run a :class:`Registration` to its end; ``on_state`` is called with every :class:`RegistrationState`."""
+    """Run a :class:`Registration` to its end; ``on_state`` is called with every :class:`RegistrationState`.
+
+    Raises:
+        InputError: As :class:`Registration`.
+    """
     registration = Registration(bones, radiographs, initial, options, device, engine, surroundings)
     for state in registration.steps():
         if on_state is not None:

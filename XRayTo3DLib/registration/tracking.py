@@ -17,7 +17,7 @@ from XRayTo3DLib.registration.register import Registration
 from XRayTo3DLib.registration.result import RegistrationResult
 
 LOST_BELOW = 0.8
-"""A frame whose similarity is below this share of the median so far is searched anew from the last good poses."""
+"""A frame whose similarity is below this share of the median so far is searched anew from the last poses."""
 FRAME_PIXELS_MM = (1.4, 1.4, 0.7, 0.35)
 """Pixel sizes for a frame refined from its neighbours (the first says only where the search would have begun)."""
 
@@ -50,7 +50,7 @@ def track(
 
     The first frame is registered in full. Every other starts at constant velocity (each body's last motion once more)
     and from where it was, takes the better, and is only refined; if the bones are lost it is searched in full from the
-    last good poses.
+    last poses.
 
     Args:
         bones: As in :class:`Registration`.
