@@ -22,7 +22,7 @@ from XRayTo3DLib.registration.result import (
     record_review,
 )
 from XRayTo3DLib.registration.uncertainty import PoseUncertainty
-from XRayTo3DLib.registration.verdict import Evidence, judge
+from XRayTo3DLib.registration.verdict import Evidence, best_of, judge
 
 RESULT = RegistrationResult(
     pose=RigidPose.from_rotation((0, 0, 10), (1, 2, 3), (5, 6, 7)),
@@ -97,6 +97,31 @@ def test_verdicts_and_their_words(change: dict[str, Any], verdict: Verdict, word
 def test_two_views_are_not_told_about_depth() -> None:
     _, reason = judge(CLEAR)
     assert "one view" not in reason and "depth" not in reason
+
+
+def other(similarity: float, turn: float = 0.0, shift: tuple[float, float, float] = (0, 0, 0)) -> RegistrationResult:
+    """A result turned and shifted against ``RESULT``, about the bone."""
+    place = RESULT.pose.apply(RESULT.centre)
+    moved = RigidPose.from_rotation((0, turn, 0), shift, place) @ RESULT.pose
+    return replace(RESULT, pose=moved, similarity=(similarity, similarity))
+
+
+def test_another_start_that_ends_elsewhere_as_well_makes_it_ambiguous() -> None:
+    turned = best_of([other(0.54, turn=170), RESULT])
+    assert turned.pose is RESULT.pose and turned.verdict is Verdict.AMBIGUOUS
+    assert "170 degrees away" in turned.reason and "0.54 against 0.55" in turned.reason
+    assert best_of([RESULT, other(0.54, shift=(0, 0, 3))]).verdict is Verdict.AMBIGUOUS
+    for harmless in (other(0.5, turn=170), other(0.54, turn=2), other(0.54, shift=(0, 0, 1))):
+        assert best_of([RESULT, harmless]) is RESULT
+
+
+def test_depth_alone_is_no_other_pose_in_one_view() -> None:
+    views = {"view_names": ("PA",), "similarity": (0.55,), "uncertainty": PoseUncertainty(np.eye(3), np.eye(6))}
+    one, deeper, beside = (
+        replace(result, **views) for result in (RESULT, other(0.5, shift=(0, 0, 9)), other(0.5, shift=(9, 0, 0)))
+    )
+    assert best_of([one, deeper]) is one
+    assert best_of([one, beside]).verdict is Verdict.AMBIGUOUS
 
 
 # ---- registration.json ------------------------------------------

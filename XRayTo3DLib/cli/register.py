@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from XRayTo3DLib.geometry import RigidPose
     from XRayTo3DLib.imaging.attenuation import Attenuation
     from XRayTo3DLib.imaging.types import Radiograph
-    from XRayTo3DLib.registration.register import Registration, RegistrationOptions
+    from XRayTo3DLib.registration.register import RegistrationOptions
     from XRayTo3DLib.registration.result import RegistrationResult
 
 CANDIDATES = 3
@@ -86,6 +86,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Register and write the results; returns the exit code."""
     from XRayTo3DLib.geometry import RigidPose
+    from XRayTo3DLib.registration.verdict import best_of
 
     require_folder_name(args.output)
     device, options = usable_device(args.device), _options(args)
@@ -94,17 +95,13 @@ def run(args: argparse.Namespace) -> int:
     radiographs = read_views(args.views, args)
     progress = Progress("register", quiet=args.json)
     starts = [initial] if initial is not None else _found_anywhere(bones, radiographs, device, args.engine, progress)
-    registration = max(
-        (
-            _registered(bones, radiographs, start, options, device, args.engine, surroundings, progress)
-            for start in starts
-        ),
-        key=lambda each: each.result.mean_similarity,
-    )
+    runs = [
+        _registered(bones, radiographs, start, options, device, args.engine, surroundings, progress) for start in starts
+    ]
     progress.done()
-    found = dict(zip(bones, registration.results, strict=True))
+    found = {name: best_of([run[number] for run in runs]) for number, name in enumerate(bones)}
     files = _write(args.output, found, bones, radiographs)
-    result = registration.result
+    result = next(iter(found.values()))
     notes += [
         *(bone.note for bone in bones.values()),
         str(result.settings["engine"]),
@@ -132,15 +129,15 @@ def _registered(
     engine: Any,
     surroundings: Attenuation | None,
     progress: Progress,
-) -> Registration:
-    """A registration that has run to its end."""
+) -> list[RegistrationResult]:
+    """What a registration found of every bone."""
     from XRayTo3DLib.registration.register import Registration
 
     parts, names = list(bones.values()), list(bones)
     registration = Registration(parts, radiographs, initial, options, device, engine, surroundings, names)
     for state in registration.steps():
         progress.update(f"{state.stage}, similarity {state.similarity:.3f}", state.fraction)
-    return registration
+    return registration.results
 
 
 def _found_anywhere(

@@ -5,9 +5,12 @@ The thresholds separate right from wrong on trials with a known truth; docs/regi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from XRayTo3DLib.registration.result import Verdict
+import numpy as np
+
+from XRayTo3DLib.registration.result import RegistrationResult, Verdict
 
 FAILED_BELOW = 0.15
 """Gradient correlation in the worst view below which nothing of the bone was found there."""
@@ -18,6 +21,8 @@ RIVAL_MARGIN = 0.02
 
 STRONG_ABOVE = 0.6
 """Mean gradient correlation above which a single start is believed."""
+ELSEWHERE_DEG, ELSEWHERE_MM = 8.0, 2.0
+"""Two registrations that ended farther apart than this, in either, found different poses."""
 LOOSE_MM = 1.0
 """Standard deviation of the bone's points, mm, above which the pose is too loose to be called converged."""
 
@@ -74,6 +79,37 @@ def judge(evidence: Evidence) -> tuple[Verdict, str]:
     if doubt:
         return Verdict.AMBIGUOUS, f"{doubt} Check the overlay."
     return Verdict.CONVERGED, f"{agreement}, {score}.{_one_view(evidence) if views == 1 else ''}"
+
+
+def best_of(results: Sequence[RegistrationResult]) -> RegistrationResult:
+    """The best of a bone's registrations from different starts; ambiguous if another fits nearly as well elsewhere.
+
+    Each registration knows only the rivals near its own start.
+    """
+    best = max(results, key=lambda each: each.mean_similarity)
+    rivals = [
+        each
+        for each in results
+        if each.mean_similarity > best.mean_similarity - RIVAL_MARGIN and _elsewhere(each, best)
+    ]
+    if not rivals or best.verdict is not Verdict.CONVERGED:
+        return best
+    degrees, _ = best.pose.distance_to(rivals[0].pose, best.centre)
+    reason = (
+        f"Another start led to a pose {degrees:.0f} degrees away that fits nearly as well: similarity "
+        f"{rivals[0].mean_similarity:.2f} against {best.mean_similarity:.2f}. Check the overlay."
+    )
+    return replace(best, verdict=Verdict.AMBIGUOUS, reason=reason)
+
+
+def _elsewhere(one: RegistrationResult, other: RegistrationResult) -> bool:
+    """Whether two results are different poses; from one view depth along the beam, which is loose, does not count."""
+    degrees, _ = one.pose.distance_to(other.pose, one.centre)
+    shift = one.pose.apply(one.centre) - other.pose.apply(one.centre)
+    if len(one.view_names) == 1 and one.uncertainty is not None:
+        beam = one.uncertainty.axes[:, 2]
+        shift = shift - (shift @ beam) * beam
+    return degrees > ELSEWHERE_DEG or float(np.linalg.norm(shift)) > ELSEWHERE_MM
 
 
 def _agreement(evidence: Evidence) -> str:
