@@ -23,6 +23,10 @@ from XRayTo3DLib.imaging.ct_writer import write_ct, write_labels
 from XRayTo3DLib.imaging.radiograph_header import write_radiograph
 from XRayTo3DLib.imaging.types import IntensityNote, Radiograph, SpacingSource
 from XRayTo3DLib.projection.drr import DrrProjector
+from XRayTo3DLib.projection.mesh_attenuation import mesh_attenuation
+from XRayTo3DLib.registration.response import METAL_SCATTER, Response
+from XRayTo3DLib.shape.meshes import make_surface
+from XRayTo3DLib.shape.surfaces import write_surface
 
 TRUTH = RigidPose.from_rotation((3, -4, 2), (2, 1, -3))
 CENTRE = attenuation_of(bone_ct(), "bone").centre_lps
@@ -247,6 +251,50 @@ def test_without_labels_there_is_one_body(case: Path, capsys: pytest.CaptureFixt
     assert register(*option, ct="plain.nrrd") == 2
     words = f"{option[0]} needs a label map that tells the bones; give --labels FILE and --label NAME."
     assert words in capsys.readouterr().err and not (case / "out").exists()
+
+
+# ---- an implant ------------------------------------------
+
+
+@pytest.fixture
+def implant(case: Path) -> Path:
+    """The surface of a block with a step, and two pictures of it in metal."""
+    corners = np.array([[x, y, z] for z in (0.0, 1.0) for y in (0.0, 1.0) for x in (0.0, 1.0)])
+    faces = [[0, 2, 1], [1, 2, 3], [4, 5, 6], [5, 7, 6], [0, 1, 4], [1, 5, 4]]
+    faces += [[2, 6, 3], [3, 6, 7], [0, 4, 2], [2, 4, 6], [1, 3, 5], [3, 7, 5]]
+    points = np.concatenate([corners * (10, 14, 24) - (5, 7, 12), corners * (12, 5, 7) + (5, 0, 3)])
+    triangles = np.concatenate([faces, np.add(faces, 8)])
+    write_surface(make_surface(points, triangles), case / "block.stl")
+    solid = mesh_attenuation(points, triangles)
+    projector = DrrProjector(solid.mu, solid.voxel_to_lps)
+    for view, camera in BONE_CAMERAS.items():
+        with torch.no_grad():
+            pixels = projector(camera, TRUTH).numpy()
+        note = IntensityNote("line-integral", None, True, "DRR")
+        shown = Response(scatter=METAL_SCATTER)(torch.from_numpy(pixels)).numpy()
+        write_radiograph(
+            Radiograph(shown, camera, note, SpacingSource.DETECTOR, view, name=view), case / f"{view.lower()}.nrrd"
+        )
+    return case
+
+
+def register_surface(*options: str) -> int:
+    given = ["--surface", "block.stl", "--view", "pa.nrrd", "--view", "lat.nrrd", "--initial", "start.tfm", "-o", "out"]
+    return main(["register", *given, *QUICK, *options])
+
+
+def test_a_surface_is_registered_as_metal(implant: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert register_surface("--json") == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["verdict"] == "converged" and any("Solid of a surface" in note for note in content["notes"])
+    assert max(RigidPose.load("out/pose.tfm").distance_to(TRUTH, (0, 0, 0))) < 0.3
+    assert all((implant / path).is_file() for path in content["files"].values())
+
+
+@pytest.mark.parametrize("option", [["--labels", "labels.seg.nrrd"], ["--with", "ulna"], ["--surroundings"]])
+def test_a_surface_is_registered_alone(implant: Path, capsys: pytest.CaptureFixture[str], option: list[str]) -> None:
+    assert register_surface(*option) == 2
+    assert "--surface is registered alone" in capsys.readouterr().err and not (implant / "out").exists()
 
 
 # ---- refusals ------------------------------------------
