@@ -14,6 +14,7 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.imaging.attenuation import Attenuation, attenuation_of
 from XRayTo3DLib.imaging.types import Radiograph
+from XRayTo3DLib.registration import tracking
 from XRayTo3DLib.registration.register import Registration, RegistrationOptions
 from XRayTo3DLib.registration.result import Verdict
 from XRayTo3DLib.registration.tracking import TrackedFrame, track
@@ -89,6 +90,19 @@ def test_steady_motion_is_foreseen(bone: Attenuation) -> None:
     last = found[-1].results[0]
     assert last.pose.distance_to(path[-1], bone.centre_lps)[1] < 0.1
     assert last.initial.distance_to(path[-1], bone.centre_lps)[1] < 0.5
+
+
+def test_a_guess_outside_the_picture_ends_nothing(
+    bone: Attenuation, frames: list[list[Radiograph]], rough: RigidPose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bone that turns back at the picture's edge: moving on it would leave, resting it is found."""
+    away = RigidPose.from_rotation((0, 0, 0), (500, 0, 0))
+    monkeypatch.setattr(tracking, "_guesses", lambda path: [(away @ path[-1][0],), path[-1]])
+    found = list(track(bone, frames[:2], rough, OPTIONS))
+    assert [frame.searched for frame in found] == [True, False]
+    monkeypatch.setattr(tracking, "_guesses", lambda path: [(away @ path[-1][0],)])
+    with pytest.raises(InputError, match="misses the picture"):
+        list(track(bone, frames[:2], rough, OPTIONS))
 
 
 def test_no_frame_is_told(bone: Attenuation) -> None:

@@ -72,10 +72,7 @@ def track(
             registration = first = _finished(Registration(bones, radiographs, initial, options, **arguments))
             searched = True
         else:
-            registration = max(
-                (_finished(first.refined_on(radiographs, poses, refine)) for poses in _guesses(path)),
-                key=lambda each: each.result.mean_similarity,
-            )
+            registration = _refined(first, radiographs, _guesses(path), refine)
             searched = registration.result.mean_similarity < LOST_BELOW * float(np.median(heights))
             if searched:
                 again = _finished(
@@ -98,6 +95,20 @@ def _guesses(path: Sequence[Poses]) -> list[Poses]:
         for now, before in zip(path[-1], path[-2], strict=True)
     )
     return [onward, path[-1]]
+
+
+def _refined(
+    first: Registration, radiographs: Sequence[Radiograph], guesses: Sequence[Poses], options: RegistrationOptions
+) -> Registration:
+    """The best refinement; a guess that left the picture counts only where no other is."""
+    found: list[Registration] = []
+    for number, poses in enumerate(guesses, start=1):
+        try:
+            found.append(_finished(first.refined_on(radiographs, poses, options)))
+        except InputError:
+            if number == len(guesses) and not found:
+                raise
+    return max(found, key=lambda each: each.result.mean_similarity)
 
 
 def _finished(registration: Registration) -> Registration:
