@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from XRayTo3DLib.errors import InputError
@@ -32,6 +32,8 @@ from XRayTo3DLib.registration.verdict import Evidence, judge
 __all__ = ["Registration", "RegistrationOptions", "RegistrationState", "register"]
 
 SURROUNDINGS = "surroundings"
+WORTH_MOVING, WORTH_MOVING_ONE_VIEW = 0.002, 0.006
+"""Least gain of similarity for which bones are let move by themselves in their surroundings."""
 REACH = 4.0
 """A result turned farther from the start than this many spreads of the starts is outside what was searched."""
 
@@ -152,8 +154,9 @@ class Registration:
 
     def _run(self) -> Iterator[RegistrationState]:
         search = Search(self._radiographs, self._fields, self.options)
+        limb: Candidate | None = None
         if self._known is None:
-            found = yield from self._found(search)
+            found, limb = yield from self._found(search)
         else:
             given = [search.given(self._known)]
             found = [Found(given, given)] * len(self._bones)
@@ -162,28 +165,58 @@ class Registration:
         found = [*found[:-1], Found(contest, found[-1].coarse)]
         widened = WIDENED if self._absolute else WIDENED_ALONE
         spread = pose_uncertainties(level, best.poses, range(len(best.poses)), widened)[-len(self._bones) :]
+        if limb is not None:
+            best, spread = yield from self._at_rest_in_limb(search, limb, level, best, spread)
         self._results = [
             self._finish(search, level, best, number, found[number], spread[number]) for number in range(len(found))
         ]
         yield RegistrationState("done", 1.0, self._results[0].pose, best.similarity)
 
-    def _found(self, search: Search) -> Generator[RegistrationState, None, list[Found]]:
-        """The limb, then bone after bone; of each what was found."""
+    def _at_rest_in_limb(
+        self, search: Search, limb: Candidate, level: Level, best: Candidate, spread: list[PoseUncertainty]
+    ) -> Generator[RegistrationState, None, tuple[Candidate, list[PoseUncertainty]]]:
+        """``best``, or the whole limb moved as one where letting the bones move gains next to nothing.
+
+        Six numbers fitted to everything are surer than six for each part, in one view above all: its depth.
+        """
+        assert self._limb is not None
+        pool = [limb]
+        whole = level
+        for pixel_mm in self.options.pixel_mm[1:]:
+            whole = search.level((self._limb,), pool[0].poses, pixel_mm, (0,))
+            whole.fit_responses(pool[0].poses)
+            pool = yield from search.refined(whole, pool, (0,), "limb")
+            search.done()
+        together = pool[0].poses * len(self._bodies)
+        similarity = level.similarity(together)
+        worth = WORTH_MOVING_ONE_VIEW if len(self._radiographs) == 1 else WORTH_MOVING
+        if best.similarity - similarity > worth:
+            return best, spread
+        pose, centre = pool[0].poses[0], self._limb.centre
+        of_limb = pose_uncertainties(whole, pool[0].poses, (0,), WIDENED)[0]
+        spread = [of_limb.about(pose.apply(bone.centre) - pose.apply(centre)) for bone in self._bones]
+        return replace(best, poses=together, similarity=similarity), spread
+
+    def _found(self, search: Search) -> Generator[RegistrationState, None, tuple[list[Found], Candidate | None]]:
+        """The limb, then bone after bone; of each what was found, and the limb's best if it was looked for."""
         options = self.options
-        search.plan((self._limb is not None) + len(self._bones) + len(options.pixel_mm) - 1)
+        levels = len(options.pixel_mm) - 1
+        search.plan(len(self._bones) + levels if self._limb is None else 1 + len(self._bones) + 2 * levels)
         bodies: tuple[Body, ...] = ()
         poses: Poses = ()
+        whole: Candidate | None = None
         starts, spread, reach = self._initial, options.spread_deg, options.reach_mm
         if self._limb is not None and self._rest is not None:
             limb = yield from search.find([self._limb], (self._initial[0],), 0, spread, reach, "limb")
-            bodies, poses = (self._rest,), limb.best[0].poses
+            whole = limb.best[0]
+            bodies, poses = (self._rest,), whole.poses
             starts, spread, reach = [poses[0]] * len(self._bones), options.own_deg, options.own_mm
         found: list[Found] = []
         for bone, start, name in zip(self._bones, starts, self._names, strict=True):
             bodies, poses = (*bodies, bone), (*poses, start)
             found.append((yield from search.find(bodies, poses, len(bodies) - 1, spread, reach, name)))
             poses = found[-1].best[0].poses
-        return found
+        return found, whole
 
     def _together(
         self, search: Search, pool: list[Candidate]

@@ -37,6 +37,13 @@ class PoseUncertainty:
         shift = pose.apply(centre) - truth.apply(centre)
         return np.concatenate([self.axes.T @ turn, self.axes.T @ shift])
 
+    def about(self, shift: FloatArray) -> PoseUncertainty:
+        """The same, of the displacement of another centre, ``shift`` (3,) mm in the world from this one."""
+        x, y, z = self.axes.T @ shift
+        change = np.eye(6)
+        change[3:, :3] = np.array([[0, z, -y], [-z, 0, x], [y, -x, 0]]) * np.pi / 180
+        return PoseUncertainty(self.axes, change @ self.covariance @ change.T)
+
     def target_deviation(self, points: FloatArray, centre: FloatArray, across: bool = False) -> float:
         """Root mean square displacement, mm, that this uncertainty gives world points (N, 3) about ``centre``.
 
