@@ -40,8 +40,8 @@ With --surroundings the rest of the CT is drawn too: use it when the limb was he
 it makes the result much surer. Without a label map the whole CT is registered as one body.
 
 start.tfm is the CT's rough pose as Slicer saves it (an ITK transform that maps world to CT points, LPS mm); the result
-is written the same way. Without it every rotation and place is searched first (about 15 s more; two views are surer
-than one). The folder gets pose.tfm, registration.json and overlay_*.png.
+is written the same way. Without it every rotation and place is searched first (about 15 s and two registrations more;
+two views are surer than one). The folder gets pose.tfm, registration.json and overlay_*.png.
 
 The exit code is 0 when the registration ended, whatever its verdict; read the verdict and look at the overlays.
 """

@@ -28,11 +28,11 @@ from XRayTo3DLib.registration.uncertainty import PoseUncertainty
 
 BLOCK_MM = 20.0
 """Side of the blocks whose residuals count as one, mm at the bone."""
-WIDENED, WIDENED_ALONE = 1.6, 3.0
+WIDENED, WIDENED_ALONE = 1.8, 3.0
 """Standard deviations are multiplied by these: where all that throws a shadow is drawn, and for a bone drawn alone,
 at which neighbours and tissue pull. Found on SYNTHETIC trials; docs/register.md has those, and fresh ones."""
 
-FLOOR = 0.005
+FLOOR = 0.02
 """Standard deviation (degrees, mm) that is always added: interpolation, rounding."""
 
 

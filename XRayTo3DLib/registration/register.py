@@ -188,14 +188,17 @@ class Registration:
             pool = yield from search.refined(whole, pool, (0,), "limb")
             search.done()
         together = pool[0].poses * len(self._bodies)
+        level.fit_responses(together)
         similarity = level.similarity(together)
         worth = WORTH_MOVING_ONE_VIEW if len(self._radiographs) == 1 else WORTH_MOVING
         if best.similarity - similarity > worth:
+            level.fit_responses(best.poses)
             return best, spread
         pose, centre = pool[0].poses[0], self._limb.centre
         of_limb = pose_uncertainties(whole, pool[0].poses, (0,), WIDENED)[0]
         spread = [of_limb.about(pose.apply(bone.centre) - pose.apply(centre)) for bone in self._bones]
-        return replace(best, poses=together, similarity=similarity), spread
+        limb = pool[0]
+        return replace(best, poses=together, similarity=similarity, trace=limb.trace, settled=limb.settled), spread
 
     def _found(self, search: Search) -> Generator[RegistrationState, None, tuple[list[Found], Candidate | None]]:
         """The limb, then bone after bone; of each what was found, and the limb's best if it was looked for."""
@@ -228,8 +231,10 @@ class Registration:
         bodies = self._bodies
         everything = range(len(bodies))
         focus = everything[-len(self._bones) :]
-        level, contest = search.level(bodies, pool[0].poses, self.options.pixel_mm[0], focus), pool
-        for pixel_mm in self.options.pixel_mm[1:]:
+        sizes, contest = self.options.pixel_mm, pool
+        if len(sizes) == 1:
+            return pool[0], contest, search.level(bodies, pool[0].poses, sizes[0], focus)
+        for pixel_mm in sizes[1:]:
             level = search.level(bodies, pool[0].poses, pixel_mm, focus)
             if self._absolute:
                 level.fit_responses(pool[0].poses)

@@ -74,7 +74,14 @@ class Screen:
             known = gradient_field(others.cpu().numpy()) * weight
             gradient = gradient - known * (np.vdot(known, gradient).real / max(np.vdot(known, known).real, 1e-12))
         energy = float((np.abs(gradient) ** 2).sum() / max(weight.sum(), 1))
+        # Air as wide as the reach: templates shifted off the picture must not come in again on its other side.
+        across, down = (int(self._reach_mm / size) + 1 for size in self._pixel_mm(view))
+        gradient = np.pad(gradient, ((0, down), (0, across)))
         return Matcher(gradient.astype(np.complex64), energy)
+
+    def _pixel_mm(self, view: ViewLevel) -> tuple[float, float]:
+        centre = self._poses[self._index].apply(self._level.bodies[self._index].centre)
+        return view.camera.pixel_size_at(centre)
 
     def _map(self, view: ViewLevel, matcher: Matcher, pose: RigidPose) -> NDArray[np.float32]:
         with torch.no_grad():
