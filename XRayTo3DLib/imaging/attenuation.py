@@ -60,6 +60,11 @@ class Attenuation:
         """(3,) voxel size along (column, row, slice), mm."""
         return np.linalg.norm(self.voxel_to_lps[:3, :3], axis=0)
 
+    def thinned(self, voxel_mm: float) -> tuple[NDArray[np.float32], FloatArray]:
+        """Voxels about ``voxel_mm`` apart (a view, no copy), and their matrix: for extents and moments."""
+        x, y, z = (max(1, int(voxel_mm / step)) for step in self.spacing)
+        return self.mu[::z, ::y, ::x], self.voxel_to_lps @ np.diag([x, y, z, 1.0])
+
 
 def water_attenuation(energy_kev: float) -> float:
     """Linear attenuation of water, 1/mm."""

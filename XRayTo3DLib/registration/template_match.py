@@ -27,6 +27,8 @@ from XRayTo3DLib.imaging.radiograph_edit import bin_radiograph, exposed_field
 from XRayTo3DLib.imaging.types import Radiograph
 from XRayTo3DLib.registration.bodies import averaged
 
+EXTENT_MM = 2.0
+"""How finely a bone is looked at for its extent, mm."""
 SIGMA = 1.0
 """Width of the derivative filter, coarse pixels."""
 SHADOW_SHARE = 0.02
@@ -116,8 +118,9 @@ def coarse_volume(bone: Attenuation, voxel_mm: float) -> tuple[NDArray[np.float3
 
 def reach_of(bone: Attenuation) -> float:
     """Radius of the sphere about the bone's centre that holds it, mm."""
-    inside = np.argwhere(bone.mu > 0.05 * bone.mu.max())[:, ::-1]
-    return float(np.linalg.norm(apply_matrix(bone.voxel_to_lps, inside) - bone.centre_lps, axis=1).max())
+    mu, to_lps = bone.thinned(EXTENT_MM)
+    inside = np.argwhere(mu > 0.05 * mu.max())[:, ::-1]
+    return float(np.linalg.norm(apply_matrix(to_lps, inside) - bone.centre_lps, axis=1).max())
 
 
 class Matcher:

@@ -13,6 +13,8 @@ from XRayTo3DLib.geometry.calibration import VIEWS, standard_camera
 from XRayTo3DLib.geometry.frames import FloatArray, matrix, vector3
 from XRayTo3DLib.imaging.attenuation import Attenuation
 
+MOMENTS_MM = 2.0
+"""How finely a bone is looked at for its moments, mm."""
 OBJECT_DETECTOR_MM = 50.0
 """Bone to detector where nothing says: a limb on the cassette."""
 OBLIQUES: dict[str, tuple[str, float]] = {
@@ -110,9 +112,10 @@ def principal_axes(bone: Attenuation) -> FloatArray:
     longest by 20 %, the others and all signs as near as can be to the CT's own axes. A bone does not say where its head
     is: for a CT that is not in standard orientation the answer may be turned by 90 or 180 degrees.
     """
-    slices, rows, columns = np.nonzero(bone.mu > 0)
-    weights = bone.mu[slices, rows, columns].astype(np.float64)
-    points = np.stack([columns, rows, slices], axis=1) @ bone.voxel_to_lps[:3, :3].T
+    mu, to_lps = bone.thinned(MOMENTS_MM)
+    slices, rows, columns = np.nonzero(mu > 0)
+    weights = mu[slices, rows, columns].astype(np.float64)
+    points = np.stack([columns, rows, slices], axis=1) @ to_lps[:3, :3].T
     centred = points - np.average(points, axis=0, weights=weights)
     moments, vectors = np.linalg.eigh((centred * weights[:, None]).T @ centred / weights.sum())
     orders = [(0, 1, 2), (1, 0, 2)]
