@@ -24,9 +24,9 @@ def test_one_person_the_whole_way(
     """Report, pictures and scene are there, labelled synthetic. A shorter search than usual, for time."""
     usual = registration.register
 
-    def shorter(bone: Any, views: Any, start: Any) -> Any:
+    def shorter(bone: Any, views: Any, start: Any, surroundings: Any) -> Any:
         options = registration.RegistrationOptions(starts=16 if len(views) == 2 else 3, pixel_mm=(1.4, 0.7))
-        return usual(bone, views, start, options)
+        return usual(bone, views, start, options, surroundings=surroundings)
 
     monkeypatch.setattr(registration, "register", shorter)
     out = tmp_path / "demo"

@@ -50,7 +50,7 @@ def truth(poses: Any) -> np.ndarray:
 )
 def test_bones_add_up_wherever_they_are(scene: BoneScene, angles: list[float], shifts: list[float]) -> None:
     poses = [RigidPose.from_rotation(angles[at : at + 3], shifts[at : at + 3]) for at in (0, 3)]
-    assert relative_rms(scene(CAMERA, poses), truth(poses)) < 0.005
+    assert relative_rms(scene(CAMERA, poses), truth(poses)) < 0.006
 
 
 def test_poses_in_every_form_and_in_batches(scene: BoneScene) -> None:

@@ -200,7 +200,7 @@ def test_two_bones_each_get_their_own_transform(panel: Any, tmp_path: Path) -> N
     found = mrml.poseFromNode(node)
     assert found.distance_to(truePose(), np.array(record["further"][0]["centre_ct"]))[1] < 1.0
     assert found.matrix == pytest.approx(np.array(record["others_ct_to_world"]["ulna"]), abs=1e-6)
-    assert not np.allclose(found.matrix, panel.pose().matrix, atol=1e-5)  # each has moved by itself
+    assert panel.pose().distance_to(truePose(), np.array(record["centre_ct"]))[1] < 1.0
     assert re.search(r"<b>radius:</b> .*<b>ulna:</b> .*(Converged|Ambiguous|Failed)", panel.ui.verdictLabel.text)
     assert panel.ui.verdictLabel.text.count("95 % uncertainty") == 2
     assert panel.parameters.ctVolume.GetParentTransformNode() is panel.parameters.poseTransform

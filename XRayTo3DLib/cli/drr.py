@@ -83,7 +83,8 @@ def _project(bone: object, camera: object, pose: object, device: str, name: str)
 
     with torch.no_grad():
         projector = DrrProjector(bone.mu, bone.voxel_to_lps, device)  # type: ignore[attr-defined]
-        pixels = projector(camera, pose).cpu().numpy()  # type: ignore[arg-type]
+        # The shear-warp's splines ring a little below zero beside sharp edges; attenuation has no such line integrals.
+        pixels = projector(camera, pose).clamp(min=0).cpu().numpy()  # type: ignore[arg-type]
     note = IntensityNote("line-integral", None, True, f"DRR of CT {name}: line integrals of attenuation.")
     synthetic = bone.synthetic  # type: ignore[attr-defined]
     return Radiograph(pixels, camera, note, SpacingSource.DETECTOR, name=f"{name} DRR", synthetic=synthetic)

@@ -155,13 +155,21 @@ class Matcher:
         peak = float(template.max())
         if peak <= 0:
             return np.zeros(self._shape, np.float32)
-        edges = fft.fft2(template, self._shape) * self._derivative
+        if _touches_border(template > SHADOW_SHARE * peak):
+            # Cut off by the template's own border, which is no edge of the body.
+            edges = fft.fft2(gradient_field(template), self._shape)
+        else:
+            edges = fft.fft2(template, self._shape) * self._derivative
         strength = np.vdot(edges, edges).real / edges.size
         shadow = _widened(template > SHADOW_SHARE * peak).astype(np.float32)
         above = fft.ifft2(np.conj(edges) * self._picture).real
         below = fft.irfft2(np.conj(fft.rfft2(shadow, self._shape)) * self._energy, self._shape)
         below = np.maximum(below, self._floor * shadow.sum())
         return above / np.sqrt(np.float32(strength) * below)
+
+
+def _touches_border(mask: NDArray[np.bool_]) -> bool:
+    return bool(mask[[0, -1]].any() or mask[:, [0, -1]].any())
 
 
 def _widened(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
