@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from phantoms_analytic import Gaussian, centred_grid, line_integrals, looking_camera, relative_rms, voxelised
 
@@ -29,9 +29,9 @@ def scene(request: pytest.FixtureRequest) -> BoneScene:
     if request.param != "torch":
         pytest.importorskip("numba", reason="the compiled projector needs numba (pip install XRayTo3DLib[fast])")
     kinds: tuple[Engine, Engine] = ("torch", "numba") if request.param == "both" else (request.param,) * 2
-    size, projectors = (64, 60, 68), []
+    size, projectors = (70, 66, 76), []
     for shapes, kind in zip((RADIUS, ULNA), kinds, strict=True):
-        grid = centred_grid(size, 1.5)
+        grid = centred_grid(size, 1.35)
         volume = voxelised(shapes, size, grid)
         volume[volume < 3e-7] = 0
         projectors.append(make_projector(volume, grid, engine=kind))
@@ -48,9 +48,10 @@ def truth(poses: Any) -> np.ndarray:
     angles=st.lists(st.floats(-90, 90), min_size=6, max_size=6),
     shifts=st.lists(st.floats(-8, 8), min_size=6, max_size=6),
 )
+@example(angles=[0.0, 0.0, 0.0, -72.0, -9.0, 0.0], shifts=[0.0, 0.0, 0.0, -6.0, 0.0, 2.0])
 def test_bones_add_up_wherever_they_are(scene: BoneScene, angles: list[float], shifts: list[float]) -> None:
     poses = [RigidPose.from_rotation(angles[at : at + 3], shifts[at : at + 3]) for at in (0, 3)]
-    assert relative_rms(scene(CAMERA, poses), truth(poses)) < 0.006
+    assert relative_rms(scene(CAMERA, poses), truth(poses)) < 0.005
 
 
 def test_poses_in_every_form_and_in_batches(scene: BoneScene) -> None:

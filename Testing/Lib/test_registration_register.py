@@ -302,9 +302,9 @@ def test_a_start_within_reach_of_the_screening_is_found(
     """17 mm beside along each of two axes, where climbing alone has nothing to hold on to. Measured 0.2 mm."""
     _, views, radius = forearm
     beside = RigidPose.from_rotation((0, 0, 0), (17, 0, -17)) @ TRUTH
-    result = register(radius, views, beside, DOUBTED)
+    result = register(radius, views, beside, replace(DOUBTED, starts=8))
     degrees, millimetres = result.pose.distance_to(TRUTH, radius.centre_lps)
-    assert millimetres < 0.5 and degrees < 1.0 and result.verdict is not Verdict.FAILED
+    assert millimetres < 0.5 and degrees < 1.0 and result.verdict is Verdict.CONVERGED, result.reason
     blind = register(radius, views, beside, replace(DOUBTED, starts=1))
     assert blind.pose.distance_to(TRUTH, radius.centre_lps)[1] > 5.0
 
