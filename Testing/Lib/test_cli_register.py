@@ -291,7 +291,9 @@ def test_a_surface_is_registered_as_metal(implant: Path, capsys: pytest.CaptureF
     assert all((implant / path).is_file() for path in content["files"].values())
 
 
-@pytest.mark.parametrize("option", [["--labels", "labels.seg.nrrd"], ["--with", "ulna"], ["--surroundings"]])
+@pytest.mark.parametrize(
+    "option", [["--labels", "labels.seg.nrrd"], ["--with", "ulna"], ["--surroundings"], ["--energy", "80"]]
+)
 def test_a_surface_is_registered_alone(implant: Path, capsys: pytest.CaptureFixture[str], option: list[str]) -> None:
     assert register_surface(*option) == 2
     assert "--surface is registered alone" in capsys.readouterr().err and not (implant / "out").exists()

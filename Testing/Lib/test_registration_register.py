@@ -190,6 +190,18 @@ def test_one_view_finds_the_picture_s_plane_and_warns_of_depth(bone: Attenuation
     assert "one view" in result.reason and "depth" in result.reason
 
 
+def test_another_similarity_is_climbed_and_gradient_correlation_is_told(
+    bone: Attenuation, pictures: list[Radiograph]
+) -> None:
+    """Verdicts' thresholds are gradient correlation's: a scale of another measure would fool them."""
+    options = replace(QUICK, similarity="multi-scale-ncc")
+    one, other = (register(bone, pictures, start(bone), each) for each in (QUICK, options))
+    assert other.pose.distance_to(TRUTH, bone.centre_lps)[1] < 0.1
+    assert other.similarity == pytest.approx(one.similarity, abs=2e-3)
+    with pytest.raises(InputError, match="no least-squares form"):
+        register(bone, pictures, TRUTH, replace(QUICK, similarity="mutual-information"))
+
+
 # ---- driving it ------------------------------------------
 
 

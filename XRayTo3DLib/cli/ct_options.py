@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from XRayTo3DLib.imaging.attenuation import Attenuation
     from XRayTo3DLib.imaging.types import CtVolume
 
+ENERGY_KEV = 60.0
+
 
 def add_ct_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--labels``, ``--label``, ``--label-names``, ``--ct-values``, ``--ct-series`` and ``--energy``."""
@@ -27,7 +29,8 @@ def add_ct_options(parser: argparse.ArgumentParser) -> None:
         help="what the CT stores: Hounsfield units, or HU + 1024 (default: auto, and it says what it found)",
     )
     add("--ct-series", type=int, metavar="N", help="which series of a DICOM folder, counted from 1")
-    add("--energy", type=float, default=60.0, metavar="KEV", help="effective energy of the radiograph (default 60 keV)")
+    energy = f"effective energy of the radiograph (default {ENERGY_KEV:g} keV)"
+    add("--energy", type=float, default=ENERGY_KEV, metavar="KEV", help=energy)
 
 
 def add_device_option(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from XRayTo3DLib.cli.console import Progress, say
-from XRayTo3DLib.cli.ct_options import add_ct_options, add_device_option, read_ct_label, usable_device
+from XRayTo3DLib.cli.ct_options import ENERGY_KEV, add_ct_options, add_device_option, read_ct_label, usable_device
 from XRayTo3DLib.cli.folders import remove_stale, require_folder_name
 from XRayTo3DLib.cli.radiograph_options import add_radiograph_options, radiograph_arguments
 from XRayTo3DLib.errors import InputError
@@ -158,8 +158,12 @@ def _implant(args: argparse.Namespace) -> tuple[dict[str, Attenuation], None, li
     from XRayTo3DLib.shape.meshes import points_of, triangles_of
     from XRayTo3DLib.shape.surfaces import read_surface
 
-    if args.labels or args.label or args.further or args.surroundings:
-        raise InputError("--surface is registered alone; --labels, --label, --with and --surroundings belong to a CT.")
+    own = (args.labels, args.label, args.label_names, args.further, args.surroundings, args.ct_series)
+    if any(own) or args.ct_values != "auto" or args.energy != ENERGY_KEV:
+        raise InputError(
+            "--surface is registered alone, as cobalt-chrome; --labels, --label, --label-names, --with, --surroundings, "
+            "--ct-values, --ct-series and --energy belong to a CT."
+        )
     surface = read_surface(args.surface, what="Implant", check_size=False)
     return {args.surface.stem: mesh_attenuation(points_of(surface), triangles_of(surface))}, None, []
 
@@ -178,6 +182,8 @@ def _parts(args: argparse.Namespace) -> tuple[dict[str, Attenuation], Attenuatio
     names = [label, *args.further]
     if len({ct.label_value(name) for name in names}) < len(names):
         raise InputError("--with names a bone twice; name every other bone once.")
+    if len({safe_file_name(name) for name in names}) < len(names):
+        raise InputError(f"the files of {', '.join(names)} would have the same names; rename a segment.")
     surroundings = surroundings_of(ct, names, energy_kev=args.energy) if args.surroundings else None
     bones = {
         name: attenuation_of(ct, name, energy_kev=args.energy, in_tissue=in_soft_tissue(ct, name)) for name in names

@@ -105,6 +105,11 @@ class Level:
         with torch.no_grad():
             return [float(view.similarity(self.drr(view, poses)[None])) for view in self.views]
 
+    def gradient_correlations(self, poses: Poses) -> list[float]:
+        """Gradient correlation per view, whatever is climbed: what a verdict's thresholds are about."""
+        with torch.no_grad():
+            return [float(_gradient_correlation(view)(self.drr(view, poses)[None])) for view in self.views]
+
     def similarity(self, poses: Poses) -> float:
         """Mean similarity over the views."""
         return float(np.mean(self.similarities(poses)))
@@ -204,6 +209,12 @@ class Level:
             image = projector(camera, pose)
             ends = torch.maximum(ends, (image > CUT_SHARE * image.max()).float())
         return dilated(ends, 2.5 * max(here), here)
+
+
+def _gradient_correlation(view: ViewLevel) -> GradientCorrelation:
+    """The view's own measure if it is that, else another of the same pixels."""
+    own = view.similarity
+    return own if isinstance(own, GradientCorrelation) else GradientCorrelation(view.picture, view.weight)
 
 
 def _sum(parts: list[Tensor]) -> Tensor:

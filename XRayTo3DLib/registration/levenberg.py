@@ -14,8 +14,6 @@ from XRayTo3DLib.registration.levels import Level, Poses
 LARGEST_STEP_DEG = 5.0
 LARGEST_STEP_MM = 10.0
 TRIALS_PER_STEP = 5
-
-
 STIFFNESS = 2e-3
 """Of a leash, in squared residuals per mm^2: 10 mm beyond its end cost 0.05 of similarity."""
 

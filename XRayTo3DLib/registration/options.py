@@ -27,7 +27,8 @@ class RegistrationOptions:
         kept: How many of the best coarse results go on to the second level.
         optimiser: How starts are found: "screening" (random rotations, each shifted to where it fits best), or "cma-es"
             (covariance matrix adaptation from the initial pose, ``screened`` times 6 evaluations).
-        similarity: What is climbed: one of ``registration.similarity.LEAST_SQUARES``.
+        similarity: What is climbed: one of ``registration.similarity.LEAST_SQUARES``. Results and verdicts tell
+            gradient correlation, whatever was climbed.
         iterations: Largest number of accepted steps per start and level.
         margin_mm: How far beyond the bone's shadow pixels are compared, mm at the bone.
         seed: Seed of the random starts; the same seed gives the same result.

@@ -2,7 +2,7 @@
 
 1. With surroundings: the whole limb, as one body, finds its place.
 2. Bone after bone finds its own; what was found before is drawn too, so that one explains the other's shadow.
-3. All of them are refined together, finer and finer.
+3. All of them are refined together, finer and finer; those that gain nothing by moving rest in the limb.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ __all__ = ["Registration", "RegistrationOptions", "RegistrationState", "register
 SURROUNDINGS = "surroundings"
 WORTH_MOVING, WORTH_MOVING_ONE_VIEW = 0.002, 0.006
 """Least gain of similarity for which bones are let move by themselves in their surroundings."""
-REACH = 4.0
-"""A result turned farther from the start than this many spreads of the starts is outside what was searched."""
+REACH, REACH_MM = 4.0, 3.0
+"""A result turned by more than this many spreads, or moved by this many reaches, lies outside what was searched."""
 
 
 class Registration:
@@ -130,19 +130,36 @@ class Registration:
 
         For the next frame of a sequence, or after a correction by hand; nothing is set up anew.
 
+        Args:
+            radiographs: The views, as at first.
+            poses: One for each body.
+            options: How to refine, at every pixel size they name; as at first, without the size of the search, if
+                ``None``.
+
         Raises:
-            InputError: Fewer than two pixel sizes, or not one pose for each body.
+            InputError: Not one pose for each body.
         """
-        if len((options or self.options).pixel_mm) < 2:
-            raise InputError("refining needs two pixel sizes or more: the first is that of a search.")
         if len(poses) != len(self._body_names):
             raise InputError(f"{len(self._body_names)} bodies need one pose each, not {len(poses)}.")
+        sizes = self.options.pixel_mm
+        other = self.searched_on(radiographs, poses[-len(self._bones) :])
+        other.options = options or replace(self.options, pixel_mm=sizes[1:] or sizes)
+        other._known = tuple(poses)
+        return other
+
+    def searched_on(self, radiographs: Sequence[Radiograph], initial: Sequence[RigidPose]) -> Registration:
+        """The same bodies searched on other radiographs, from one rough pose for each bone; nothing is set up anew."""
         other = copy.copy(self)
-        other.options = options or self.options
-        other._radiographs, other._known, other._results = list(radiographs), tuple(poses), []
-        other._initial = list(poses[-len(self._bones) :])
+        other._radiographs, other._initial = list(radiographs), list(initial)
+        other._known, other._results = None, []
         other._fields = [exposed_field(radiograph) for radiograph in radiographs]
         return other
+
+    @property
+    def _finer(self) -> tuple[float, ...]:
+        """Pixel sizes at which everything is refined: those after the search's, if there was one and there are any."""
+        sizes = self.options.pixel_mm
+        return sizes if self._known is not None else sizes[1:] or sizes
 
     @property
     def _bodies(self) -> tuple[Body, ...]:
@@ -160,29 +177,31 @@ class Registration:
         else:
             given = [search.given(self._known)]
             found = [Found(given, given)] * len(self._bones)
-            search.plan(len(self.options.pixel_mm) - 1)
+            search.plan(len(self._finer))
         best, contest, level = yield from self._together(search, found[-1].best)
         found = [*found[:-1], Found(contest, found[-1].coarse)]
-        widened = WIDENED if self._absolute else WIDENED_ALONE
-        spread = pose_uncertainties(level, best.poses, range(len(best.poses)), widened)[-len(self._bones) :]
+        spread = None
         if limb is not None:
-            best, spread = yield from self._at_rest_in_limb(search, limb, level, best, spread)
+            best, spread = yield from self._at_rest_in_limb(search, limb, level, best)
+        if spread is None:
+            widened = WIDENED if self._absolute else WIDENED_ALONE
+            spread = pose_uncertainties(level, best.poses, range(len(best.poses)), widened)[-len(self._bones) :]
         self._results = [
             self._finish(search, level, best, number, found[number], spread[number]) for number in range(len(found))
         ]
         yield RegistrationState("done", 1.0, self._results[0].pose, best.similarity)
 
     def _at_rest_in_limb(
-        self, search: Search, limb: Candidate, level: Level, best: Candidate, spread: list[PoseUncertainty]
-    ) -> Generator[RegistrationState, None, tuple[Candidate, list[PoseUncertainty]]]:
-        """``best``, or the whole limb moved as one where letting the bones move gains next to nothing.
+        self, search: Search, limb: Candidate, level: Level, best: Candidate
+    ) -> Generator[RegistrationState, None, tuple[Candidate, list[PoseUncertainty] | None]]:
+        """``best``, or the whole limb moved as one, and how sure, where letting the bones move gains next to nothing.
 
         Six numbers fitted to everything are surer than six for each part, in one view above all: its depth.
         """
         assert self._limb is not None
+        free = level.similarity(best.poses)
         pool = [limb]
-        whole = level
-        for pixel_mm in self.options.pixel_mm[1:]:
+        for pixel_mm in self._finer:
             whole = search.level((self._limb,), pool[0].poses, pixel_mm, (0,))
             whole.fit_responses(pool[0].poses)
             pool = yield from search.refined(whole, pool, (0,), "limb")
@@ -191,9 +210,9 @@ class Registration:
         level.fit_responses(together)
         similarity = level.similarity(together)
         worth = WORTH_MOVING_ONE_VIEW if len(self._radiographs) == 1 else WORTH_MOVING
-        if best.similarity - similarity > worth:
+        if free - similarity > worth:
             level.fit_responses(best.poses)
-            return best, spread
+            return best, None
         pose, centre = pool[0].poses[0], self._limb.centre
         of_limb = pose_uncertainties(whole, pool[0].poses, (0,), WIDENED)[0]
         spread = [of_limb.about(pose.apply(bone.centre) - pose.apply(centre)) for bone in self._bones]
@@ -203,7 +222,7 @@ class Registration:
     def _found(self, search: Search) -> Generator[RegistrationState, None, tuple[list[Found], Candidate | None]]:
         """The limb, then bone after bone; of each what was found, and the limb's best if it was looked for."""
         options = self.options
-        levels = len(options.pixel_mm) - 1
+        levels = len(self._finer)
         search.plan(len(self._bones) + levels if self._limb is None else 1 + len(self._bones) + 2 * levels)
         bodies: tuple[Body, ...] = ()
         poses: Poses = ()
@@ -224,17 +243,15 @@ class Registration:
     def _together(
         self, search: Search, pool: list[Candidate]
     ) -> Generator[RegistrationState, None, tuple[Candidate, list[Candidate], Level]]:
-        """All bodies refined at every level after the first: the best, it and its rivals at the second, the last level.
+        """All bodies refined, finer and finer: the best, it and its rivals at the first level, and the last level.
 
-        Rivals are dropped when the second level is done: many of them have met the best by then.
+        Rivals are dropped when the first of them is done: many have met the best by then.
         """
         bodies = self._bodies
         everything = range(len(bodies))
         focus = everything[-len(self._bones) :]
-        sizes, contest = self.options.pixel_mm, pool
-        if len(sizes) == 1:
-            return pool[0], contest, search.level(bodies, pool[0].poses, sizes[0], focus)
-        for pixel_mm in sizes[1:]:
+        contest = pool
+        for pixel_mm in self._finer:
             level = search.level(bodies, pool[0].poses, pixel_mm, focus)
             if self._absolute:
                 level.fit_responses(pool[0].poses)
@@ -260,8 +277,8 @@ class Registration:
         """
         index = len(best.poses) - len(self._bones) + number
         body, initial, pose = self._bones[number], self._initial[number], best.poses[index]
-        similarity = level.similarities(best.poses)
-        start = level.similarities((*best.poses[:index], initial, *best.poses[index + 1 :]))
+        similarity = level.gradient_correlations(best.poses)
+        start = level.gradient_correlations((*best.poses[:index], initial, *best.poses[index + 1 :]))
         winner = found.best[0]
         agreeing = sum(search.near(c.poses[index], winner.coarse or pose, body) for c in found.coarse)
         rivals = [c.similarity for c in found.best[1:] if not search.near(c.poses[index], winner.poses[index], body)]
@@ -277,7 +294,7 @@ class Registration:
                 moved_deg=degrees,
                 moved_mm=millimetres,
                 reach_deg=REACH * self.options.spread_deg,
-                reach_mm=3 * self.options.reach_mm,
+                reach_mm=REACH_MM * self.options.reach_mm,
                 assumed_placement=any(r.assumed_placement for r in self._radiographs),
                 uncertain_mm=uncertainty.target_deviation(
                     pose.apply(body.sample()), pose.apply(body.centre), across=len(self._radiographs) == 1

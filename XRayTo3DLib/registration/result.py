@@ -102,7 +102,7 @@ class RegistrationResult:
             "synthetic": self.synthetic,
             "verdict": self.verdict.value,
             "reason": self.reason,
-            "similarity_measure": f"{self.settings.get('similarity', 'gradient-correlation')} (-1 to 1)",
+            "similarity_measure": "gradient correlation (-1 to 1)",
             "views": [
                 {"name": name, "similarity": round(found, 5), "initial_similarity": round(start, 5)}
                 for name, found, start in zip(self.view_names, self.similarity, self.initial_similarity, strict=True)

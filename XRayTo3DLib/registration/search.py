@@ -96,9 +96,11 @@ class Search:
         """Poses to start refining from, on a leash of the search's reach."""
         return Candidate(poses, 0.0, leash=Leash(poses, tuple(LEASH * self.options.reach_mm for _ in poses)))
 
-    def level(self, bodies: Sequence[Body], poses: Poses, pixel_mm: float, focus: Sequence[int]) -> Level:
-        """One resolution of every view."""
-        margin, measure = self.options.margin_mm, least_squares_similarity(self.options.similarity)
+    def level(
+        self, bodies: Sequence[Body], poses: Poses, pixel_mm: float, focus: Sequence[int], reach_mm: float = 0.0
+    ) -> Level:
+        """One resolution of every view, ``reach_mm`` wider than it is compared."""
+        margin, measure = self.options.margin_mm + reach_mm, least_squares_similarity(self.options.similarity)
         return Level(bodies, self._radiographs, self._fields, poses, pixel_mm, margin, focus, measure)
 
     def find(
@@ -106,8 +108,10 @@ class Search:
     ) -> Generator[RegistrationState, None, Found]:
         """Look for body ``index`` round its pose, the others staying where they are."""
         first, *finer = self.options.pixel_mm
-        begin = self._screened if self.options.optimiser == "screening" else self._evolved
-        pool = yield from begin(bodies, poses, index, spread_deg, reach_mm, name)
+        pool = [Candidate(poses, 0.0)]
+        if self.options.starts > 1:
+            begin = self._screened if self.options.optimiser == "screening" else self._evolved
+            pool = yield from begin(bodies, poses, index, spread_deg, reach_mm, name)
         leash = Leash(poses, tuple(LEASH * reach_mm for _ in poses))
         pool = [replace(candidate, leash=leash) for candidate in pool]
         level = self.level(bodies, poses, first, (index,))
@@ -169,12 +173,8 @@ class Search:
         self, bodies: Sequence[Body], poses: Poses, index: int, spread_deg: float, reach_mm: float, name: str
     ) -> Generator[RegistrationState, None, list[Candidate]]:
         """The starts: the pose as given, and of many turned ones, each where it fits best, those that fit best."""
-        given = Candidate(poses, 0.0)
         count = max(self.options.screened, self.options.starts - 1)
-        if self.options.starts == 1:
-            return [given]
-        margin = self.options.margin_mm + reach_mm
-        level = Level(bodies, self._radiographs, self._fields, poses, self.options.pixel_mm[0], margin, (index,))
+        level = self.level(bodies, poses, self.options.pixel_mm[0], (index,), reach_mm)
         screen = Screen(level, index, poses, reach_mm, reach_mm)
         scored: list[Candidate] = []
         for pose in self._turned(poses[index], bodies[index], spread_deg, reach_mm, count):
@@ -183,15 +183,13 @@ class Search:
             if len(scored) % SCREENED_PER_STEP == 0:
                 yield self._state(f"{name}, choosing starts", poses[index], score)
         scored.sort(key=lambda candidate: -candidate.similarity)
-        return [given, *scored[: self.options.starts - 1]]
+        return [Candidate(poses, 0.0), *scored[: self.options.starts - 1]]
 
     def _evolved(
         self, bodies: Sequence[Body], poses: Poses, index: int, spread_deg: float, reach_mm: float, name: str
     ) -> Generator[RegistrationState, None, list[Candidate]]:
         """The starts: the pose as given, and where CMA-ES stood after each generation, the best last ones."""
-        pixel_mm, margin = self.options.pixel_mm[0], self.options.margin_mm + reach_mm
-        measure = least_squares_similarity(self.options.similarity)
-        level = Level(bodies, self._radiographs, self._fields, poses, pixel_mm, margin, (index,), measure)
+        level = self.level(bodies, poses, self.options.pixel_mm[0], (index,), reach_mm)
         motion = CentredMotion(poses[index].apply(bodies[index].centre))
 
         def moved(parameters: NDArray[np.float64]) -> Poses:

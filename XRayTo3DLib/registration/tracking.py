@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,6 @@ from XRayTo3DLib.registration.result import RegistrationResult
 
 LOST_BELOW = 0.8
 """A frame whose similarity is below this share of the median so far is searched anew from the last poses."""
-FRAME_PIXELS_MM = (1.4, 1.4, 0.7, 0.35)
-"""Pixel sizes for a frame refined from its neighbours (the first says only where the search would have begun)."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +54,12 @@ def track(
         bones: As in :class:`Registration`.
         frames: Per frame its radiographs, calibrated to each other, in order; may be read one at a time.
         initial: Rough pose(s) in the first frame.
-        options: Of the full search.
+        options: Of the full search; frames are refined at its pixel sizes after the first.
         arguments: ``device``, ``engine``, ``surroundings``, ``names`` of :class:`Registration`.
 
     Raises:
         InputError: No frame at all, or what :class:`Registration` refuses.
     """
-    options = options or RegistrationOptions()
-    refine = replace(options, starts=1, pixel_mm=FRAME_PIXELS_MM)
     first: Registration | None = None
     path: list[Poses] = []
     heights: list[float] = []
@@ -72,12 +68,10 @@ def track(
             registration = first = _finished(Registration(bones, radiographs, initial, options, **arguments))
             searched = True
         else:
-            registration = _refined(first, radiographs, _guesses(path), refine)
+            registration = _refined(first, radiographs, _guesses(path))
             searched = registration.result.mean_similarity < LOST_BELOW * float(np.median(heights))
             if searched:
-                again = _finished(
-                    Registration(bones, radiographs, path[-1][-len(registration.results) :], options, **arguments)
-                )
+                again = _finished(first.searched_on(radiographs, path[-1][-len(registration.results) :]))
                 registration = max(registration, again, key=lambda each: each.result.mean_similarity)
         path.append(registration.poses)
         heights.append(registration.result.mean_similarity)
@@ -97,14 +91,12 @@ def _guesses(path: Sequence[Poses]) -> list[Poses]:
     return [onward, path[-1]]
 
 
-def _refined(
-    first: Registration, radiographs: Sequence[Radiograph], guesses: Sequence[Poses], options: RegistrationOptions
-) -> Registration:
+def _refined(first: Registration, radiographs: Sequence[Radiograph], guesses: Sequence[Poses]) -> Registration:
     """The best refinement; a guess that left the picture counts only where no other is."""
     found: list[Registration] = []
     for number, poses in enumerate(guesses, start=1):
         try:
-            found.append(_finished(first.refined_on(radiographs, poses, options)))
+            found.append(_finished(first.refined_on(radiographs, poses)))
         except InputError:
             if number == len(guesses) and not found:
                 raise
