@@ -161,8 +161,8 @@ def _implant(args: argparse.Namespace) -> tuple[dict[str, Attenuation], None, li
     own = (args.labels, args.label, args.label_names, args.further, args.surroundings, args.ct_series)
     if any(own) or args.ct_values != "auto" or args.energy != ENERGY_KEV:
         raise InputError(
-            "--surface is registered alone, as cobalt-chrome; --labels, --label, --label-names, --with, --surroundings, "
-            "--ct-values, --ct-series and --energy belong to a CT."
+            "--surface is registered alone, as cobalt-chrome; --labels, --label, --label-names, --with, --surroundings,"
+            " --ct-values, --ct-series and --energy belong to a CT."
         )
     surface = read_surface(args.surface, what="Implant", check_size=False)
     return {args.surface.stem: mesh_attenuation(points_of(surface), triangles_of(surface))}, None, []
