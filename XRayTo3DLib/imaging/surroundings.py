@@ -9,6 +9,7 @@ import numpy as np
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.imaging.attenuation import (
     AIR_BELOW_HU,
+    TISSUE_HU,
     Attenuation,
     bone_centre,
     bone_weights,
@@ -23,8 +24,6 @@ from XRayTo3DLib.imaging.types import CtVolume
 
 SHELL_MM = (2.0, 6.0)
 """The shell round a bone that is looked at, distances from the label, mm."""
-TISSUE_HU = 150.0
-"""Median values of fat and muscle lie within this of water."""
 
 
 def surroundings_of(
