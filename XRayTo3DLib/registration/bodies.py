@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from XRayTo3DLib.geometry.frames import FloatArray, apply_matrix
@@ -87,13 +88,11 @@ def averaged(
         return mu, voxel_to_lps
     blocks = factors[::-1]
     padded = np.pad(mu, [(0, -size % block) for size, block in zip(mu.shape, blocks, strict=True)])
-    shape: list[int] = []
-    for size, block in zip(padded.shape, blocks, strict=True):
-        shape += [size // block, block]
+    means = torch.nn.functional.avg_pool3d(torch.from_numpy(padded)[None, None], blocks)[0, 0].numpy()
     matrix = np.array(voxel_to_lps)
     matrix[:3, 3] += matrix[:3, :3] @ ((np.array(factors) - 1) / 2)
     matrix[:3, :3] *= factors
-    return padded.reshape(shape).mean(axis=(1, 3, 5), dtype=np.float32), matrix
+    return means, matrix
 
 
 def _solid(mu: NDArray[np.float32], step: int) -> NDArray[np.int_]:

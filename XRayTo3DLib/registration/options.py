@@ -24,6 +24,8 @@ class RegistrationOptions:
         own_deg: With surroundings: spread of a bone's own rotation against the limb, degrees.
         own_mm: With surroundings: how far a bone may lie from its place in the limb along each axis, mm.
         pixel_mm: Pixel sizes at the bone, mm, coarse to fine.
+        enough_mm: Finer pixels are left out where a bone alone is surer than this already (standard deviation of its
+            points, mm); 0 for all of them.
         kept: How many of the best coarse results go on to the second level.
         optimiser: How starts are found: "screening" (random rotations, each shifted to where it fits best), or "cma-es"
             (covariance matrix adaptation from the initial pose, ``screened`` times 6 evaluations).
@@ -46,6 +48,7 @@ class RegistrationOptions:
     own_deg: float = 5.0
     own_mm: float = 10.0
     pixel_mm: tuple[float, ...] = (2.8, 1.4, 0.7, 0.35)
+    enough_mm: float = 0.1
     kept: int = 4
     optimiser: str = "screening"
     similarity: str = "gradient-correlation"
@@ -66,7 +69,7 @@ class RegistrationOptions:
         lengths = (*self.pixel_mm, self.margin_mm)
         if not self.pixel_mm or not np.isfinite(lengths).all() or min(lengths) <= 0:
             raise InputError("registration options: pixel sizes and margin must be greater than zero (mm).")
-        spreads = (self.spread_deg, self.reach_mm, self.own_deg, self.own_mm)
+        spreads = (self.spread_deg, self.reach_mm, self.own_deg, self.own_mm, self.enough_mm)
         if not np.isfinite(spreads).all() or min(spreads) < 0:
             raise InputError("registration options: spreads and reaches must be 0 or more (degrees, mm).")
 

@@ -157,9 +157,15 @@ class Registration:
 
     @property
     def _finer(self) -> tuple[float, ...]:
-        """Pixel sizes at which everything is refined: those after the search's, if there was one and there are any."""
+        """Pixel sizes at which everything is refined: those after the search's, if there was one and there are any.
+
+        The search ends at the second size; with nothing but one bone there is nothing to do together at that size.
+        """
         sizes = self.options.pixel_mm
-        return sizes if self._known is not None else sizes[1:] or sizes
+        if self._known is not None:
+            return sizes
+        searched = 2 if len(self._bodies) == 1 else 1
+        return sizes[searched:] or sizes[-1:]
 
     @property
     def _bodies(self) -> tuple[Body, ...]:
@@ -178,23 +184,19 @@ class Registration:
             given = [search.given(self._known)]
             found = [Found(given, given)] * len(self._bones)
             search.plan(len(self._finer))
-        best, contest, level = yield from self._together(search, found[-1].best)
+        best, contest, level, spread = yield from self._together(search, found[-1].best)
         found = [*found[:-1], Found(contest, found[-1].coarse)]
-        spread = None
         if limb is not None:
-            best, spread = yield from self._at_rest_in_limb(search, limb, level, best)
-        if spread is None:
-            widened = WIDENED if self._absolute else WIDENED_ALONE
-            spread = pose_uncertainties(level, best.poses, range(len(best.poses)), widened)[-len(self._bones) :]
+            best, spread = yield from self._at_rest_in_limb(search, limb, level, best, spread)
         self._results = [
             self._finish(search, level, best, number, found[number], spread[number]) for number in range(len(found))
         ]
         yield RegistrationState("done", 1.0, self._results[0].pose, best.similarity)
 
     def _at_rest_in_limb(
-        self, search: Search, limb: Candidate, level: Level, best: Candidate
-    ) -> Generator[RegistrationState, None, tuple[Candidate, list[PoseUncertainty] | None]]:
-        """``best``, or the whole limb moved as one, and how sure, where letting the bones move gains next to nothing.
+        self, search: Search, limb: Candidate, level: Level, best: Candidate, spread: list[PoseUncertainty]
+    ) -> Generator[RegistrationState, None, tuple[Candidate, list[PoseUncertainty]]]:
+        """``best``, or the whole limb moved as one where letting the bones move gains next to nothing; and how sure.
 
         Six numbers fitted to everything are surer than six for each part, in one view above all: its depth.
         """
@@ -212,7 +214,7 @@ class Registration:
         worth = WORTH_MOVING_ONE_VIEW if len(self._radiographs) == 1 else WORTH_MOVING
         if free - similarity > worth:
             level.fit_responses(best.poses)
-            return best, None
+            return best, spread
         pose, centre = pool[0].poses[0], self._limb.centre
         of_limb = pose_uncertainties(whole, pool[0].poses, (0,), WIDENED)[0]
         spread = [of_limb.about(pose.apply(bone.centre) - pose.apply(centre)) for bone in self._bones]
@@ -242,8 +244,8 @@ class Registration:
 
     def _together(
         self, search: Search, pool: list[Candidate]
-    ) -> Generator[RegistrationState, None, tuple[Candidate, list[Candidate], Level]]:
-        """All bodies refined, finer and finer: the best, it and its rivals at the first level, and the last level.
+    ) -> Generator[RegistrationState, None, tuple[Candidate, list[Candidate], Level, list[PoseUncertainty]]]:
+        """All bodies refined, finer and finer: the best, it and its rivals at the first level, the last, how sure.
 
         Rivals are dropped when the first of them is done: many have met the best by then.
         """
@@ -260,7 +262,24 @@ class Registration:
             )
             contest, pool = pool if len(pool) > 1 else contest, pool[:1]
             search.done()
-        return pool[0], contest, level
+            last = pixel_mm == self._finer[-1]
+            if last or self._limb is None:
+                spread = self._spread(level, pool[0].poses)
+                if last or self._enough(pool[0].poses, spread):
+                    break
+        return pool[0], contest, level, spread
+
+    def _enough(self, poses: Poses, spread: list[PoseUncertainty]) -> bool:
+        """Whether every bone's place is so sure already that finer pixels would gain nothing."""
+        return all(
+            uncertainty.target_deviation(pose.apply(bone.sample()), pose.apply(bone.centre)) < self.options.enough_mm
+            for bone, pose, uncertainty in zip(self._bones, poses[-len(self._bones) :], spread, strict=True)
+        )
+
+    def _spread(self, level: Level, poses: Poses) -> list[PoseUncertainty]:
+        """How sure the pose of each bone is."""
+        widened = WIDENED if self._absolute else WIDENED_ALONE
+        return pose_uncertainties(level, poses, range(len(poses)), widened)[-len(self._bones) :]
 
     def _finish(
         self,

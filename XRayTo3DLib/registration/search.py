@@ -26,6 +26,8 @@ SAME_POSE_MM = 1.0
 SCREENED_PER_STEP = 8
 AGREED, CLEAR = 4, 0.6
 """So many starts at one and the same highest top, of at least this similarity, and no more are climbed from."""
+FIRST_LOOK, FIRST_STARTS = 40, 6
+"""After so many screened poses the best few are climbed from: where they agree, nothing more is screened."""
 CHANCE = 0.6
 """A coarse candidate below this share of the best one's similarity never wins later."""
 POPULATION = 24
@@ -108,14 +110,18 @@ class Search:
     ) -> Generator[RegistrationState, None, Found]:
         """Look for body ``index`` round its pose, the others staying where they are."""
         first, *finer = self.options.pixel_mm
-        pool = [Candidate(poses, 0.0)]
-        if self.options.starts > 1:
-            begin = self._screened if self.options.optimiser == "screening" else self._evolved
-            pool = yield from begin(bodies, poses, index, spread_deg, reach_mm, name)
-        leash = Leash(poses, tuple(LEASH * reach_mm for _ in poses))
-        pool = [replace(candidate, leash=leash) for candidate in pool]
         level = self.level(bodies, poses, first, (index,))
-        coarse = yield from self.refined(level, pool, (index,), name, until_agreed=True)
+        begin = self._screened if self.options.optimiser == "screening" else self._evolved
+        given = Candidate(poses, 0.0, leash=Leash(poses, tuple(LEASH * reach_mm for _ in poses)))
+        rounds = begin(bodies, given, index, spread_deg, reach_mm, name) if self.options.starts > 1 else iter([[given]])
+        coarse: list[Candidate] = []
+        for starts in rounds:
+            if isinstance(starts, RegistrationState):
+                yield starts
+                continue
+            coarse = yield from self.refined(level, starts, (index,), name, until_agreed=True, climbed=coarse)
+            if self._agreed(coarse, bodies[index], index):
+                break
         coarse = [replace(candidate, coarse=candidate.poses[index]) for candidate in coarse]
         best = coarse
         if finer:
@@ -132,9 +138,13 @@ class Search:
         active: Sequence[int],
         name: str,
         until_agreed: bool = False,
+        climbed: Sequence[Candidate] = (),
     ) -> Generator[RegistrationState, None, list[Candidate]]:
-        """All candidates climbed at one level, best first; or only until :data:`AGREED` of them meet at the top."""
-        result: list[Candidate] = []
+        """All candidates climbed at one level, best first; or only until :data:`AGREED` of them meet at the top.
+
+        Those ``climbed`` before stand among them.
+        """
+        result = list(climbed)
         for candidate in pool:
             result.append((yield from self._climbed(level, candidate, active, name)))
             result.sort(key=lambda each: -each.similarity)
@@ -170,25 +180,33 @@ class Search:
         return replace(candidate, poses=poses, similarity=similarity, trace=tuple(trace), settled=settled)
 
     def _screened(
-        self, bodies: Sequence[Body], poses: Poses, index: int, spread_deg: float, reach_mm: float, name: str
-    ) -> Generator[RegistrationState, None, list[Candidate]]:
-        """The starts: the pose as given, and of many turned ones, each where it fits best, those that fit best."""
-        count = max(self.options.screened, self.options.starts - 1)
+        self, bodies: Sequence[Body], given: Candidate, index: int, spread_deg: float, reach_mm: float, name: str
+    ) -> Iterator[RegistrationState | list[Candidate]]:
+        """The starts: the pose as given, and of many turned ones, each where it fits best, those that fit best.
+
+        They come twice: the best of a few, and then, if more are asked for, those of all that did not come before.
+        """
+        poses, room = given.poses, self.options.starts - 1
+        count = max(self.options.screened, room)
         level = self.level(bodies, poses, self.options.pixel_mm[0], (index,), reach_mm)
         screen = Screen(level, index, poses, reach_mm, reach_mm)
         scored: list[Candidate] = []
+        early: list[Candidate] = []
         for pose in self._turned(poses[index], bodies[index], spread_deg, reach_mm, count):
             placed, score = screen.place(pose)
-            scored.append(Candidate((*poses[:index], placed, *poses[index + 1 :]), score))
-            if len(scored) % SCREENED_PER_STEP == 0:
+            scored.append(replace(given, poses=(*poses[:index], placed, *poses[index + 1 :]), similarity=score))
+            if len(scored) == FIRST_LOOK < count:
+                early = _best(scored, min(room, FIRST_STARTS))
+                yield [given, *early]
+            elif len(scored) % SCREENED_PER_STEP == 0:
                 yield self._state(f"{name}, choosing starts", poses[index], score)
-        scored.sort(key=lambda candidate: -candidate.similarity)
-        return [Candidate(poses, 0.0), *scored[: self.options.starts - 1]]
+        yield [start for start in _best(scored, room) if start not in early] + ([] if early else [given])
 
     def _evolved(
-        self, bodies: Sequence[Body], poses: Poses, index: int, spread_deg: float, reach_mm: float, name: str
-    ) -> Generator[RegistrationState, None, list[Candidate]]:
+        self, bodies: Sequence[Body], given: Candidate, index: int, spread_deg: float, reach_mm: float, name: str
+    ) -> Iterator[RegistrationState | list[Candidate]]:
         """The starts: the pose as given, and where CMA-ES stood after each generation, the best last ones."""
+        poses = given.poses
         level = self.level(bodies, poses, self.options.pixel_mm[0], (index,), reach_mm)
         motion = CentredMotion(poses[index].apply(bodies[index].centre))
 
@@ -205,9 +223,9 @@ class Search:
         )
         path: list[Candidate] = []
         for best in generations:
-            path.append(Candidate(moved(best.parameters), best.value))
+            path.append(replace(given, poses=moved(best.parameters), similarity=best.value))
             yield self._state(f"{name}, CMA-ES", path[-1].poses[index], best.value)
-        return [Candidate(poses, 0.0), *path[: -self.options.starts : -1]]
+        yield [given, *path[: -self.options.starts : -1]]
 
     def _turned(
         self, pose: RigidPose, body: Body, spread_deg: float, reach_mm: float, count: int
@@ -249,6 +267,10 @@ class Search:
 
     def _state(self, stage: str, pose: RigidPose, similarity: float) -> RegistrationState:
         return RegistrationState(stage, min(1.0, self._stage / self._stages), pose, similarity)
+
+
+def _best(candidates: Sequence[Candidate], count: int) -> list[Candidate]:
+    return sorted(candidates, key=lambda candidate: -candidate.similarity)[:count]
 
 
 def same(first: RigidPose, second: RigidPose, body: Body) -> bool:
