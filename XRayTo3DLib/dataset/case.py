@@ -109,6 +109,7 @@ def _description(case: PhantomCase, radiographs: Mapping[str, Radiograph]) -> di
         "unit": "mm",
         "parameters": case.shape.to_dict(),
         "seed": case.seed,
+        **({"forearm_turn_deg": case.forearm_turn_deg} if isinstance(case.shape, ForearmShape) else {}),
         "labels": case.ct.label_names,
         "bones": sorted(case.meshes),
         "views": {view.lower(): list(picture.notes[:1]) for view, picture in radiographs.items()},

@@ -14,7 +14,7 @@ from XRayTo3DLib.dataset.phantoms.carpals import CarpalBone, make_carpals
 from XRayTo3DLib.dataset.phantoms.fields import Field
 from XRayTo3DLib.dataset.phantoms.radius import Radius, make_radius
 from XRayTo3DLib.dataset.phantoms.shape import ForearmShape
-from XRayTo3DLib.dataset.phantoms.ulna import Ulna, make_ulna
+from XRayTo3DLib.dataset.phantoms.ulna import Ulna, make_ulna, turned_ulna
 from XRayTo3DLib.geometry.frames import FloatArray
 
 METAPHYSIS = {"radius": 42.0, "ulna": 31.0}
@@ -55,10 +55,10 @@ class Anatomy:
     parts: list[Part]
 
 
-def make_anatomy(shape: ForearmShape, length: float, carpals: bool) -> Anatomy:
-    """Build all bones; the shafts are cut ``length`` mm proximal of the joint."""
+def make_anatomy(shape: ForearmShape, length: float, carpals: bool, ulna_turn_deg: float = 0.0) -> Anatomy:
+    """Build all bones; the shafts are cut ``length`` mm proximal of the joint, the ulna is turned about its head."""
     radius = make_radius(shape)
-    ulna = make_ulna(shape, radius)
+    ulna = turned_ulna(make_ulna(shape, radius), ulna_turn_deg)
     parts = [_long_bone("radius", radius, shape, length), _long_bone("ulna", ulna, shape, length)]
     if carpals:
         parts += [_short_bone(bone) for bone in make_carpals(shape, radius, ulna)]

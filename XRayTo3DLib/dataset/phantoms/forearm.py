@@ -23,6 +23,8 @@ from XRayTo3DLib.shape.meshes import points_of
 SYNTHETIC_NOTE = "SYNTHETIC forearm phantom: computed from parameters, no patient and no real anatomy."
 FRAME_NOTE = "LPS mm: +z distal, -y volar (palm forward, hand raised); radial is +x in a right, -x in a left forearm."
 MINIMUM_LENGTH, MAXIMUM_LENGTH = 60.0, 200.0
+LARGEST_TURN = 60.0
+"""Beyond it the ulna would run into the radius' shaft, degrees."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,7 @@ class PhantomCase:
         meshes: By bone ("radius", "ulna" and, if asked for, "carpals"): closed surfaces, LPS mm, outward normals.
         seed: Seed of the texture.
         name: Short name.
+        forearm_turn_deg: How far a forearm's ulna is turned, see :func:`make_forearm`.
         synthetic: Always true.
     """
 
@@ -49,6 +52,7 @@ class PhantomCase:
     meshes: dict[str, vtkPolyData]
     seed: int = 0
     name: str = "phantom"
+    forearm_turn_deg: float = 0.0
     synthetic: bool = field(default=True, init=False)
 
 
@@ -62,6 +66,7 @@ def make_forearm(
     carpals: bool = True,
     mesh_spacing: float = 0.5,
     name: str = "phantom",
+    forearm_turn_deg: float = 0.0,
 ) -> PhantomCase:
     """Make a SYNTHETIC distal forearm.
 
@@ -74,15 +79,19 @@ def make_forearm(
         carpals: Add carpal bones and metacarpal bases.
         mesh_spacing: Sampling of the meshes, mm.
         name: Short name.
+        forearm_turn_deg: Pro- or supination: the ulna turned about the axis through its head along z, degrees, as
+            seen on a right forearm from its hand: positive turns its radial side dorsally; at most 60 either way.
 
     Raises:
-        InputError: Spacing or length out of range.
+        InputError: Spacing, length or turn out of range.
     """
     shape = ForearmShape() if shape is None else shape
     steps = checked_spacing(spacing, mesh_spacing)
     if not MINIMUM_LENGTH <= length_mm <= MAXIMUM_LENGTH:
         raise InputError(f"phantom length {length_mm:g} mm is outside {MINIMUM_LENGTH:g} to {MAXIMUM_LENGTH:g} mm.")
-    anatomy = make_anatomy(shape, length_mm, carpals)
+    if not abs(forearm_turn_deg) <= LARGEST_TURN:
+        raise InputError(f"phantom forearm turn {forearm_turn_deg:g} deg is outside +-{LARGEST_TURN:g} deg.")
+    anatomy = make_anatomy(shape, length_mm, carpals, forearm_turn_deg)
     mirror = np.array([1.0 if shape.side == "right" else -1.0, 1.0, 1.0])
     meshes = mesh_parts(anatomy.parts, float(mirror[0]), mesh_spacing)
     points = {bone: points_of(meshes[bone]) * mirror for bone in ("radius", "ulna")}
@@ -94,7 +103,7 @@ def make_forearm(
     hu, labels, voxel_to_lps = render_ct(scene, seed)
     names = {bone: value for bone, value in LABELS.items() if bone in meshes}
     ct = CtVolume(hu, voxel_to_lps, labels, names, name, (SYNTHETIC_NOTE, FRAME_NOTE), synthetic=True)
-    return PhantomCase(shape, ct, landmarks, meshes, seed, name)
+    return PhantomCase(shape, ct, landmarks, meshes, seed, name, forearm_turn_deg)
 
 
 def _box(size: float, length: float, hand: bool) -> tuple[FloatArray, FloatArray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,21 +51,23 @@ class Ulna:
         dome: z of the top of the head, mm.
         box: (2, 2) least and greatest x and y, mm.
         top: Greatest z, mm.
+        styloid_angle: Direction of the styloid from the axis of the head, rad.
     """
 
-    sides: Loft
+    sides: Field
     styloid: Field
     head: FloatArray
     head_radius: float
     dome: float
     box: FloatArray
     top: float
+    styloid_angle: float = STYLOID_ANGLE
 
     def joint(self, x: Any, y: Any, z: Any) -> NDArray[Any]:
         """Signed height above the dome with its fovea, nearly mm."""
         dx, dy = x - self.head[0], y - self.head[1]
         reach = 0.50 * self.head_radius
-        pit = (dx - reach * np.cos(STYLOID_ANGLE)) ** 2 + (dy - reach * np.sin(STYLOID_ANGLE)) ** 2
+        pit = (dx - reach * np.cos(self.styloid_angle)) ** 2 + (dy - reach * np.sin(self.styloid_angle)) ** 2
         top = self.dome - 0.030 * (dx * dx + dy * dy) - 1.1 * np.exp(-pit / (0.30 * self.head_radius) ** 2)
         return (z - top).astype(np.float32)
 
@@ -94,6 +96,30 @@ def make_ulna(shape: ForearmShape, radius: Radius) -> Ulna:
     return Ulna(
         sides, cone(base, end, 4.7 * scale, 1.6), head, radius_mm, dome, box, dome + shape.ulnar_styloid_length + 2.0
     )
+
+
+def turned_ulna(ulna: Ulna, turn_deg: float) -> Ulna:
+    """The ulna turned about the axis of its head, which is that of the sigmoid notch and of pro- and supination.
+
+    Args:
+        ulna: Of a right forearm, not yet turned.
+        turn_deg: Positive from radial to dorsal, degrees; 0 changes nothing.
+    """
+    if turn_deg == 0.0:
+        return ulna
+    turn = float(np.deg2rad(turn_deg))
+    sides, styloid = (_turned(field, ulna.head, turn) for field in (ulna.sides, ulna.styloid))
+    return replace(ulna, sides=sides, styloid=styloid, styloid_angle=ulna.styloid_angle + turn)
+
+
+def _turned(field: Field, axis: FloatArray, turn: float) -> Field:
+    cosine, sine, (across, deep) = float(np.cos(turn)), float(np.sin(turn)), axis[:2].tolist()
+
+    def turned(x: Any, y: Any, z: Any) -> NDArray[Any]:
+        dx, dy = x - across, y - deep
+        return field(across + cosine * dx + sine * dy, deep - sine * dx + cosine * dy, z)
+
+    return turned
 
 
 def _sides(shape: ForearmShape, axis: FloatArray, dome: float) -> Loft:
