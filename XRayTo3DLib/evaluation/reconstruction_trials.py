@@ -1,0 +1,195 @@
+"""Reconstructions judged: what a method made of a case whose bones are known, bone by bone.
+
+Distances are measured where both surfaces can be known: a reconstruction ends at its grid, the truth at the CT's border
+or later. With a ``field`` only points inside that box are measured from; what they are measured *to* is never cut, so
+that the cap of a cut shaft is neither an error nor a target (papers.md section 4, "crop planes").
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.spatial import cKDTree
+from vtkmodules.vtkCommonDataModel import vtkPolyData
+
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.shape.closest_points import closest_points
+from XRayTo3DLib.shape.meshes import points_of, sample_surface
+
+DEFAULT_SAMPLES = 20_000
+"""Points spread over each surface: numbers stay within about 0.01 mm of those of more points."""
+
+Field = tuple[Sequence[float], Sequence[float]]
+"""Two opposite corners of a box, lowest and highest (x, y, z), mm, in the frame of the surfaces."""
+
+
+@dataclass(frozen=True)
+class ReconstructionOutcome:
+    """How near one reconstructed bone came to the truth.
+
+    Attributes:
+        case: Which case.
+        patient: Whose; several cases may be of one patient.
+        method: What reconstructed it ("TL-net from GAN-DRR", "mean shape", ...).
+        bone: Which bone.
+        assd_mm: Mean of both directed area-weighted mean distances, point to surface; NaN without a surface.
+        asd_vertices_mm: Shiode's formula, vertex to vertex, pooled; NaN without a surface.
+        hd95_mm: The larger of the directed 95th percentiles; NaN without a surface.
+        empty: The method gave no such bone; the distances are those of what stands in for it, NaN without.
+        seconds: Time the reconstruction of the whole case took; NaN if not measured.
+    """
+
+    case: str
+    patient: str
+    method: str
+    bone: str
+    assd_mm: float
+    asd_vertices_mm: float
+    hd95_mm: float
+    empty: bool = False
+    seconds: float = math.nan
+
+
+@dataclass(frozen=True)
+class TranslationOutcome:
+    """How near one translated image came to the bone-only DRR of the registration.
+
+    Attributes:
+        case: Which case.
+        patient: Whose.
+        method: What translated it ("pix2pix", "histogram matching", "raw").
+        mae: Mean absolute error over all pixels of the line integrals, dimensionless.
+        bone_mae: The same over the pixels that the target's bones cover; NaN if they cover none.
+    """
+
+    case: str
+    patient: str
+    method: str
+    mae: float
+    bone_mae: float = math.nan
+
+
+def outcomes_of(
+    truth: Mapping[str, vtkPolyData],
+    reconstruction: Mapping[str, vtkPolyData],
+    *,
+    case: str,
+    method: str,
+    patient: str | None = None,
+    empty: Collection[str] = (),
+    seconds: float = math.nan,
+    field: Field | None = None,
+    samples: int = DEFAULT_SAMPLES,
+    seed: int = 0,
+) -> list[ReconstructionOutcome]:
+    """One outcome per bone of the truth.
+
+    Args:
+        truth: Surfaces by bone, mm.
+        reconstruction: Surfaces by bone, same frame; a bone that is missing or has no triangle counts as empty.
+        case: For the outcomes.
+        method: For the outcomes.
+        patient: The case's name if ``None``.
+        empty: Bones for which the method gave nothing, and ``reconstruction`` holds a stand-in (the mean shape).
+        seconds: For the outcomes.
+        field: Box to measure in; everywhere if ``None``.
+        samples: Points spread over each surface.
+        seed: Of those points.
+
+    Raises:
+        InputError: No truth, a truth without surface in the field, a bone nobody asked for, or a bad field.
+    """
+    if not truth:
+        raise InputError(f"Case {case}: there is no true bone to compare with.")
+    unknown = sorted((set(reconstruction) | set(empty)) - set(truth))
+    if unknown:
+        raise InputError(f"Case {case}, {method}: no truth for {', '.join(unknown)}; known are {', '.join(truth)}.")
+    outcomes = []
+    for bone, surface in truth.items():
+        try:
+            numbers = surface_numbers(surface, reconstruction.get(bone), field, samples, seed)
+        except InputError as error:
+            raise InputError(f"Case {case}, {bone}: {error}") from error
+        missing = bone in empty or numbers is None
+        values = numbers or (math.nan, math.nan, math.nan)
+        outcomes.append(ReconstructionOutcome(case, patient or case, method, bone, *values, missing, seconds))
+    return outcomes
+
+
+def surface_numbers(
+    truth: vtkPolyData,
+    result: vtkPolyData | None,
+    field: Field | None = None,
+    samples: int = DEFAULT_SAMPLES,
+    seed: int = 0,
+) -> tuple[float, float, float] | None:
+    """ASSD, ASD over vertices (Shiode's formula) and HD95, mm; ``None`` when the result has no surface in the field.
+
+    Raises:
+        InputError: The truth has no surface in the field, or the field is not a box.
+    """
+    corners = _corners(field)
+    if not _has_surface(truth, corners):
+        raise InputError("the truth has no surface in the field of view; check its frame and units.")
+    if result is None or not _has_surface(result, corners):
+        return None
+    one, two = (_directed(a, b, corners, samples, seed) for a, b in ((truth, result), (result, truth)))
+    pooled = np.concatenate([one[1], two[1]])
+    assd = (one[0].mean() + two[0].mean()) / 2
+    return float(assd), float(pooled.mean()), float(max(np.percentile(d[0], 95) for d in (one, two)))
+
+
+def _corners(field: Field | None) -> np.ndarray | None:
+    if field is None:
+        return None
+    corners = np.asarray(field, dtype=np.float64)
+    if corners.shape != (2, 3) or not (corners[0] < corners[1]).all():
+        raise InputError(f"the field of view must be two corners (x, y, z), lowest and highest, not {field}.")
+    return corners
+
+
+def _inside(points: np.ndarray, corners: np.ndarray | None) -> np.ndarray:
+    return points if corners is None else points[((points >= corners[0]) & (points <= corners[1])).all(axis=1)]
+
+
+def _has_surface(surface: vtkPolyData, corners: np.ndarray | None) -> bool:
+    return surface.GetNumberOfPolys() > 0 and len(_inside(points_of(surface), corners)) > 0
+
+
+def _directed(
+    source: vtkPolyData, target: vtkPolyData, corners: np.ndarray | None, samples: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distances from points over the source's area to the target's triangles, and from vertices to vertices."""
+    spread = _inside(sample_surface(source, samples, seed)[0], corners)
+    vertices = _inside(points_of(source), corners)
+    return closest_points(target, spread).distances, cKDTree(points_of(target)).query(vertices)[0]
+
+
+def translation_outcome(
+    image: ArrayLike, target: ArrayLike, *, case: str, method: str, patient: str | None = None
+) -> TranslationOutcome:
+    """Mean absolute error of a translated image.
+
+    Args:
+        image: (rows, columns) line integrals.
+        target: (rows, columns) of the bone-only DRR; zero where there is no bone.
+        case: For the outcome.
+        method: For the outcome.
+        patient: The case's name if ``None``.
+
+    Raises:
+        InputError: Images of different sizes, or values that are not finite.
+    """
+    image, target = np.asarray(image, dtype=np.float64), np.asarray(target, dtype=np.float64)
+    if image.shape != target.shape or image.size == 0:
+        raise InputError(f"Case {case}, {method}: image {image.shape} and target {target.shape} differ in size.")
+    difference = np.abs(image - target)
+    if not np.isfinite(difference).all():
+        raise InputError(f"Case {case}, {method}: image or target holds values that are not finite.")
+    bone = difference[target > 0]
+    bone_mae = float(bone.mean()) if bone.size else math.nan
+    return TranslationOutcome(case, patient or case, method, float(difference.mean()), bone_mae)
