@@ -1,0 +1,259 @@
+"""A folder of cases: ``dataset.json`` says what they are, ``cases/<id>/`` hold CT, labels, landmarks and meshes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from vtkmodules.vtkCommonDataModel import vtkPolyData
+
+from XRayTo3DLib.dataset.landmarks_file import read_landmarks
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.files import read_json, safe_file_name, write_json
+from XRayTo3DLib.geometry.frames import FloatArray
+from XRayTo3DLib.imaging.ct_reader import read_ct
+from XRayTo3DLib.imaging.types import CtVolume
+from XRayTo3DLib.shape.surfaces import read_surface
+
+DATASET_FORMAT = "xrayto3d.dataset/1"
+SPLITS = ("train", "test")
+FRAMES = ("wrist", "lps")
+"""Frames of reconstruction: the wrist's anatomical one, or the CT's own (bones that were aligned before)."""
+CT_FILES = ("ct.nrrd", "ct.nii.gz")
+LABEL_FILES = ("labels.seg.nrrd", "labels.nrrd", "labels.nii.gz")
+
+
+@dataclass(frozen=True)
+class CaseEntry:
+    """One line of ``dataset.json``.
+
+    Attributes:
+        id: Name of the folder under ``cases/``; no patient data.
+        patient: Which person; cases of one person stay on one side of every split.
+        split: "train" or "test".
+        side: "right", "left" or "" if not known.
+    """
+
+    id: str
+    patient: str
+    split: str = "train"
+    side: str = ""
+
+
+@dataclass(frozen=True)
+class DatasetCase:
+    """One case on disk; files are read when asked for.
+
+    Attributes:
+        id: Its name in the data set.
+        folder: ``<dataset>/cases/<id>``.
+        patient: Which person.
+        split: "train" or "test".
+        side: "right", "left" or "".
+        labels: Bones in the order of their channels, by name of the label map's segments.
+        frame: Frame of reconstruction, one of :data:`FRAMES`.
+        synthetic: Whether no real anatomy is behind it.
+    """
+
+    id: str
+    folder: Path
+    patient: str
+    split: str
+    side: str
+    labels: tuple[str, ...]
+    frame: str
+    synthetic: bool
+
+    @property
+    def landmarks_path(self) -> Path:
+        """``landmarks.mrk.json``, whether or not it is there."""
+        return self.folder / "landmarks.mrk.json"
+
+    def ct(self) -> CtVolume:
+        """The CT with its label map.
+
+        Raises:
+            InputError: A file is missing or cannot be used, or a bone of the data set is not in the label map.
+        """
+        try:
+            ct = read_ct(self._one_of(CT_FILES, "CT"), labels=self._one_of(LABEL_FILES, "label map"), name=self.id)
+            for label in self.labels:
+                ct.label_value(label)
+        except InputError as error:
+            raise self.refused(error) from error
+        return ct
+
+    def landmarks(self) -> dict[str, FloatArray]:
+        """Name to point (3,), LPS mm.
+
+        Raises:
+            InputError: No landmarks yet, or not a Slicer point list.
+        """
+        if not self.landmarks_path.exists():
+            raise InputError(
+                f"case {self.id}: there are no landmarks; run xrayto3d dataset landmarks {self.folder} and look at them."
+            )
+        try:
+            return read_landmarks(self.landmarks_path)
+        except InputError as error:
+            raise self.refused(error) from error
+
+    def mesh_paths(self) -> dict[str, Path]:
+        """Surface files by bone, of those bones that have one."""
+        paths = {label: self.folder / "meshes" / f"{label}.vtp" for label in self.labels}
+        return {label: path for label, path in paths.items() if path.exists()}
+
+    def meshes(self) -> dict[str, vtkPolyData]:
+        """Surfaces by bone, LPS mm, of those bones that have a file."""
+        try:
+            return {label: read_surface(path, what=label) for label, path in self.mesh_paths().items()}
+        except InputError as error:
+            raise self.refused(error) from error
+
+    def files(self) -> list[Path]:
+        """Every file that a prepared case depends on, in a fixed order."""
+        files = [self._one_of(CT_FILES, "CT"), self._one_of(LABEL_FILES, "label map")]
+        if self.landmarks_path.exists():
+            files.append(self.landmarks_path)
+        return files + list(self.mesh_paths().values())
+
+    def refused(self, error: InputError) -> InputError:
+        """The same error with the case's name in front."""
+        text = str(error)
+        return error if text.startswith(f"case {self.id}") else InputError(f"case {self.id}: {text}")
+
+    def _one_of(self, names: Sequence[str], what: str) -> Path:
+        for name in names:
+            if (self.folder / name).exists():
+                return self.folder / name
+        raise InputError(f"case {self.id}: there is no {what}; {self.folder} needs {' or '.join(names)}.")
+
+
+@dataclass(frozen=True)
+class DatasetFolder:
+    """A data set.
+
+    Attributes:
+        folder: Where ``dataset.json`` lies.
+        anatomy: What it shows ("distal forearm").
+        labels: Bones, in the order of their channels; class 0 is the background.
+        landmarks: Names of the landmarks that every case has.
+        frame: Frame of reconstruction, one of :data:`FRAMES`.
+        synthetic: Whether no real anatomy is behind it.
+        provenance: Where it comes from, one sentence.
+        licence: Its licence.
+        entries: The cases.
+    """
+
+    folder: Path
+    anatomy: str
+    labels: tuple[str, ...]
+    landmarks: tuple[str, ...]
+    frame: str
+    synthetic: bool
+    provenance: str
+    licence: str
+    entries: tuple[CaseEntry, ...]
+
+    @classmethod
+    def open(cls, folder: Path | str) -> DatasetFolder:
+        """Read ``dataset.json``.
+
+        Raises:
+            InputError: Missing, another format, a field missing or wrong, no cases, two cases of one id, one patient
+                in both splits, or a case whose folder is not there.
+        """
+        folder = Path(folder)
+        content = read_json(folder / "dataset.json", "dataset", DATASET_FORMAT)
+        try:
+            entries = tuple(CaseEntry(**entry) for entry in content["cases"])
+            opened = cls(
+                folder,
+                str(content["anatomy"]),
+                tuple(content["labels"]),
+                tuple(content.get("landmarks", ())),
+                str(content["frame"]),
+                bool(content["synthetic"]),
+                str(content["provenance"]),
+                str(content["licence"]),
+                entries,
+            )
+        except (KeyError, TypeError) as error:
+            raise InputError(f"dataset: {folder / 'dataset.json'} lacks or misnames a field ({error}).") from error
+        opened._check()
+        return opened
+
+    def cases(self, split: str | None = None) -> tuple[DatasetCase, ...]:
+        """Cases of a split ("train", "test"), or all.
+
+        Raises:
+            InputError: No such split, or no case in it.
+        """
+        if split is not None and split not in SPLITS:
+            raise InputError(f"dataset: split {split!r} is not known; use {' or '.join(SPLITS)}.")
+        found = tuple(self._case(entry) for entry in self.entries if split in (None, entry.split))
+        if not found:
+            raise InputError(f"dataset {self.folder.name} has no case in split {split!r}; give a case that split.")
+        return found
+
+    def case(self, case_id: str) -> DatasetCase:
+        """One case.
+
+        Raises:
+            InputError: There is none of that id.
+        """
+        for entry in self.entries:
+            if entry.id == case_id:
+                return self._case(entry)
+        raise InputError(f"dataset {self.folder.name} has no case {case_id!r}.")
+
+    def _case(self, entry: CaseEntry) -> DatasetCase:
+        place = self.folder / "cases" / entry.id
+        return DatasetCase(
+            entry.id, place, entry.patient, entry.split, entry.side, self.labels, self.frame, self.synthetic
+        )
+
+    def _check(self) -> None:
+        where = f"dataset {self.folder.name}"
+        if not self.entries or not self.labels:
+            raise InputError(f"{where} is empty: dataset.json names no {'label' if self.entries else 'case'}.")
+        if self.frame not in FRAMES:
+            raise InputError(f"{where}: frame {self.frame!r} is not known; use {' or '.join(FRAMES)}.")
+        _check_entries(self.entries, where)
+        missing = [entry.id for entry in self.entries if not (self.folder / "cases" / entry.id).is_dir()]
+        if missing:
+            raise InputError(
+                f"{where}: case {missing[0]} ({len(missing)} in all) has no folder; "
+                f"finish making the data set, or take it out of dataset.json."
+            )
+
+
+def _check_entries(entries: Sequence[CaseEntry], where: str) -> None:
+    splits: dict[str, str] = {}
+    ids = [entry.id for entry in entries]
+    for entry in entries:
+        if not entry.id or safe_file_name(entry.id) != entry.id or ids.count(entry.id) > 1:
+            raise InputError(f"{where}: case id {entry.id!r} is used twice or is no plain folder name; rename it.")
+        if entry.split not in SPLITS:
+            raise InputError(f"{where}: case {entry.id} has split {entry.split!r}; use {' or '.join(SPLITS)}.")
+        if splits.setdefault(entry.patient, entry.split) != entry.split:
+            raise InputError(f"{where}: patient {entry.patient!r} is in both splits; a test needs other people.")
+
+
+def write_dataset_json(folder: Path | str, cases: Sequence[CaseEntry], description: Mapping[str, Any]) -> Path:
+    """Write ``dataset.json``.
+
+    Args:
+        folder: The data set.
+        cases: Its cases.
+        description: ``anatomy``, ``labels``, ``landmarks``, ``frame``, ``synthetic``, ``provenance``, ``licence`` and
+            whatever else should be remembered (how it was made).
+
+    Returns:
+        The file.
+    """
+    path = Path(folder) / "dataset.json"
+    write_json(path, {"format": DATASET_FORMAT, **description, "cases": [asdict(entry) for entry in cases]})
+    return path
