@@ -255,4 +255,4 @@ def _common(groups: Sequence[Mapping[str, float]]) -> list[str]:
 
 
 def _few(n: int) -> str:
-    return f"{n} values are too few" if n else "no values"
+    return "no values" if n == 0 else "1 value is too few" if n == 1 else f"{n} values are too few"
