@@ -1,4 +1,4 @@
-"""TL-net as first published: Girdhar, Fouhey, Rodriguez, Gupta, ECCV 2016, layer by layer from the authors' network files.
+"""TL-net as first published (Girdhar, Fouhey, Rodriguez, Gupta, ECCV 2016), layer by layer.
 
 20^3 binary volumes of one object, colour pictures of 227 pixels. It costs 42 billion multiplications per shape already
 at this size, so it is here to compare with, not to be scaled up: ``tl_net`` is what wrists are reconstructed with.

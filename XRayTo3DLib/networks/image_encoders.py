@@ -149,7 +149,8 @@ def _initialise_he(network: nn.Module) -> None:
 
 
 def _pooling() -> nn.MaxPool2d:
-    return nn.MaxPool2d(3, stride=2)
+    """Rounds sizes up, as Caffe does: the same at 227 pixels, and 64 still leave something."""
+    return nn.MaxPool2d(3, stride=2, ceil_mode=True)
 
 
 def _response_norm() -> nn.LocalResponseNorm:

@@ -1,9 +1,9 @@
 """TL-net: an autoencoder of labelled volumes, and a net that finds the code of a shape in its radiographs.
 
 Girdhar et al., ECCV 2016, as Shiode et al., Sci Rep 2021, 11:15249 use it for the wrist: several bones at once (a
-softmax with background as class 0) and a finer grid. Shiode et al. print no layer table. Here, on their grid of 128 a side: four
-convolutions with kernel 4 and stride 2 (16, 32, 64, 128 channels), a full connection to 64 numbers, and the mirror of
-it back; other grids are halved until a side of at most 8 is left. ``girdhar`` holds Girdhar's own layers.
+softmax with background as class 0) and a finer grid. Shiode et al. print no layer table. Here, on their grid of 128 a
+side: four convolutions with kernel 4 and stride 2 (16, 32, 64, 128 channels), a full connection to 64 numbers, and the
+mirror of it back; other grids are halved until a side of at most 8 is left. ``girdhar`` holds Girdhar's own layers.
 
 On a CPU the last, full-resolution feature maps take most of the time. ``head="sub-voxel"`` has none: the layer before
 computes the logits of the 2 x 2 x 2 voxels inside each of its own (Shi et al., CVPR 2016).
