@@ -1,0 +1,273 @@
+"""A job folder: what a worker writes and a panel, a command line or a test reads, now or after a restart.
+
+::
+
+    job.json         kind and configuration, written once
+    start.json       the process that was started for it (by whoever started it)
+    worker.json      the process that works on it; its time stamp is the heartbeat
+    progress.jsonl   one JSON object a line, only appended to
+    log.txt          what the worker printed
+    checkpoint/      the method's own
+    cancel           somebody asked it to stop
+    result.json      how it ended
+
+The configuration's absolute paths are cut to their last part and a home folder in a message is written ``~``: the
+folder can be sent to somebody.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from XRayTo3DLib import __version__
+from XRayTo3DLib.errors import Cancelled, InputError, XRayTo3DError
+from XRayTo3DLib.files import read_json, write_json
+from XRayTo3DLib.jobs.heartbeat import STALE_S, Heartbeat
+from XRayTo3DLib.jobs.process_mark import ProcessMark
+from XRayTo3DLib.jobs.progress_lines import append_line, end_last_line, last_line, lines_since
+from XRayTo3DLib.jobs.state import JobState, JobStatus
+from XRayTo3DLib.models.portable import portable, shareable_text
+
+JOB_FORMAT = "xrayto3d.job/1"
+RESULT_FORMAT = "xrayto3d.job-result/1"
+LOG_END_BYTES = 20_000
+RUN_MARK = "---- a worker starts ----"
+"""A line of log.txt, written before each start."""
+
+
+class JobFolder:
+    """One job's folder; see the module for what lies in it. It is also a ``Watcher`` of the training loop."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self._heartbeat: Heartbeat | None = None
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the work keeps its checkpoints."""
+        return self.path / "checkpoint"
+
+    @property
+    def log(self) -> Path:
+        """What the worker printed."""
+        return self.path / "log.txt"
+
+    @classmethod
+    def create(cls, path: Path | str, kind: str, configuration: Mapping[str, Any]) -> JobFolder:
+        """Make the folder; one that is there and of the same kind is taken up again, its job.json written anew.
+
+        Args:
+            path: The folder, new, empty or a job folder.
+            kind: What work it is ("training", ...).
+            configuration: For people and panels to show; JSON types, paths and numbers.
+
+        Raises:
+            InputError: The folder holds something else, another kind of job, or one that another process works on.
+        """
+        job = cls(path)
+        if job.path.exists() and not job.path.is_dir():
+            raise InputError(f"job: {job.path} is a file; choose another folder.")
+        if (job.path / "job.json").exists():
+            found = job.description()["kind"]
+            if found != kind:
+                raise InputError(f"job: {job.path} holds a job of another kind ({found}); choose another folder.")
+            job._refuse_second_worker()
+        elif job.path.is_dir() and any(job.path.iterdir()):
+            raise InputError(f"job: {job.path} is not empty and no job folder; choose another folder.")
+        job.path.mkdir(parents=True, exist_ok=True)
+        content = {"format": JOB_FORMAT, "version": __version__, "kind": kind}
+        write_json(job.path / "job.json", {**content, "configuration": portable(configuration, "configuration")})
+        return job
+
+    @classmethod
+    def open(cls, path: Path | str) -> JobFolder:
+        """Attach to a job that somebody created, whether it still runs or not.
+
+        Raises:
+            InputError: No job folder.
+        """
+        job = cls(path)
+        job.description()
+        return job
+
+    def description(self) -> dict[str, Any]:
+        """Content of job.json: kind, configuration, version.
+
+        Raises:
+            InputError: Missing or broken.
+        """
+        content = read_json(self.path / "job.json", "job", JOB_FORMAT)
+        if not isinstance(content.get("kind"), str) or not isinstance(content.get("configuration"), dict):
+            raise InputError(f"job: {self.path / 'job.json'} lacks kind or configuration; start the job again.")
+        return content
+
+    # ---- the worker ----------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def working(self) -> Iterator[JobFolder]:
+        """Work on the job; however the block ends, result.json tells it (the error goes on).
+
+        Raises:
+            InputError: Another process works on it.
+        """
+        self.begin()
+        try:
+            yield self
+            if not self._result_file.exists():
+                self.finish({})
+        except (Cancelled, KeyboardInterrupt) as error:
+            self._end(JobStatus.CANCELLED, str(error) or "It was interrupted.")
+            raise
+        except XRayTo3DError as error:
+            self.fail(str(error))
+            raise
+        except Exception as error:
+            self.fail(f"unexpected {type(error).__name__}: {error}. log.txt has the rest.")
+            raise
+        finally:
+            self._rest()
+
+    def begin(self) -> None:
+        """Tell that this process works on the job from now on; a result from before is taken away.
+
+        Raises:
+            InputError: Another process works on it.
+        """
+        self._refuse_second_worker()
+        if self._worker_file.exists():
+            self.clear()
+        end_last_line(self._progress_file)
+        ProcessMark.of(os.getpid()).save(self._worker_file)
+        self._heartbeat = Heartbeat(self._worker_file)
+
+    def clear(self) -> None:
+        """Take away how an earlier run ended and an earlier wish to cancel; progress, log and checkpoints stay."""
+        for name in ("result.json", "cancel", "worker.json", "start.json"):
+            (self.path / name).unlink(missing_ok=True)
+
+    def progress(self, record: Mapping[str, Any]) -> None:
+        """Append a progress record.
+
+        Args:
+            record: JSON types, numbers of NumPy or PyTorch; NaN is written as null.
+        """
+        append_line(self._progress_file, json.dumps(portable(record, "progress"), allow_nan=False))
+
+    def update(self, state: Any) -> None:
+        """Append a ``TrainingState`` (any dataclass or mapping) as a progress record."""
+        self.progress(dataclasses.asdict(state) if dataclasses.is_dataclass(state) else state)
+
+    def cancelled(self) -> bool:
+        """Whether somebody asked the job to stop."""
+        return (self.path / "cancel").exists()
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """The work is done; ``result`` is what a watcher wants to know. Give paths relative to the job folder."""
+        self._end(JobStatus.FINISHED, "", result)
+
+    def fail(self, message: str) -> None:
+        """The work cannot go on; ``message`` says why and what to do."""
+        self._end(JobStatus.FAILED, message)
+
+    # ---- whoever watches -----------------------------------------------------------------------------------------
+
+    def cancel(self) -> None:
+        """Ask the job to stop; the worker does at its next step. A job that has ended stays as it is."""
+        if not self._result_file.exists():
+            (self.path / "cancel").touch()
+
+    def state(self) -> JobState:
+        """How the job stands now.
+
+        Raises:
+            InputError: A file of the folder is broken.
+        """
+        progress = last_line(self._progress_file)
+        if self._result_file.exists():
+            content = read_json(self._result_file, "job's result", RESULT_FORMAT)
+            return JobState(JobStatus(content["status"]), content["message"], content["result"], progress)
+        process = self._process(self._worker_file) or self._process(self.path / "start.json")
+        if process is None:
+            return JobState(JobStatus.WAITING, progress=progress, cancelling=self.cancelled())
+        alive, silent_s = process
+        if alive:
+            return JobState(JobStatus.RUNNING, progress=progress, silent_s=silent_s, cancelling=self.cancelled())
+        if self._result_file.exists():  # it ended between the two looks
+            return self.state()
+        return JobState(JobStatus.DEAD, self._last_words(), progress=progress, silent_s=silent_s)
+
+    def tail(self, since: int = 0) -> tuple[list[dict[str, Any]], int]:
+        """Progress records after ``since`` (a place in the file, 0 at first) and the place to go on from.
+
+        A line that is only half written is left for the next call; one that was cut by a kill is passed over.
+        """
+        return lines_since(self._progress_file, since)
+
+    def log_end(self, lines: int = 20) -> str:
+        """The last lines that the newest worker printed."""
+        if not self.log.exists():
+            return ""
+        with self.log.open("rb") as stream:
+            stream.seek(max(0, self.log.stat().st_size - LOG_END_BYTES))
+            text = stream.read().decode("utf-8", errors="replace")
+        return "\n".join(text.rpartition(RUN_MARK)[2].strip().splitlines()[-lines:])
+
+    # ---- inside --------------------------------------------------------------------------------------------------
+
+    @property
+    def _worker_file(self) -> Path:
+        return self.path / "worker.json"
+
+    @property
+    def _progress_file(self) -> Path:
+        return self.path / "progress.jsonl"
+
+    @property
+    def _result_file(self) -> Path:
+        return self.path / "result.json"
+
+    def _process(self, path: Path) -> tuple[bool, float] | None:
+        """Whether the process that ``path`` tells of lives, and the age of its last sign of life in seconds."""
+        try:
+            mark, silent_s = ProcessMark.load(path), max(0.0, time.time() - path.stat().st_mtime)
+        except (InputError, FileNotFoundError):
+            if path.exists():
+                raise
+            return None
+        alive = mark.alive()
+        return (silent_s < STALE_S if alive is None else alive), silent_s
+
+    def _refuse_second_worker(self) -> None:
+        if self._result_file.exists() or not self._worker_file.exists():
+            return
+        alive, _ = self._process(self._worker_file) or (False, 0.0)
+        if alive and ProcessMark.load(self._worker_file).pid != os.getpid():
+            raise InputError(f"job: another process works on {self.path}; cancel it or wait for its end.")
+
+    def _end(self, status: JobStatus, message: str, result: Mapping[str, Any] | None = None) -> None:
+        content = {"format": RESULT_FORMAT, "version": __version__, "status": status.value}
+        rest = {"message": shareable_text(message), "result": portable(result or {}, "result")}
+        try:
+            write_json(self._result_file, {**content, **rest})
+        except OSError as error:  # a full disk must not hide why the work ended
+            if status is JobStatus.FINISHED:
+                raise
+            sys.stderr.write(f"job: result.json cannot be written ({error}).\n")
+        self._rest()
+
+    def _rest(self) -> None:
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
+            self._heartbeat = None
+
+    def _last_words(self) -> str:
+        said = self.log_end(1)
+        return "The worker ended without a result." + (f" Its last line: {shareable_text(said)}" if said else "")

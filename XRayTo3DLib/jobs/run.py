@@ -1,0 +1,104 @@
+"""Start a worker that outlives whoever started it, and follow it; anybody can attach later by ``JobFolder.open``."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import XRayTo3DLib
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.files import require_file
+from XRayTo3DLib.jobs.folder import RUN_MARK, JobFolder
+from XRayTo3DLib.jobs.process_mark import ProcessMark
+from XRayTo3DLib.jobs.state import JobStatus
+
+_STARTED: list[subprocess.Popen[bytes]] = []
+"""Kept until they end: a child nobody asks after would stay in the process list."""
+
+
+def start_training(
+    config: Path | str, folder: Path | str, options: Sequence[str] = (), python: Path | str | None = None
+) -> JobFolder:
+    """Train in a process of its own: ``xrayto3d train CONFIG --job FOLDER``; goes on from a checkpoint in FOLDER.
+
+    Args:
+        config: The training configuration (YAML).
+        folder: The job folder; new, empty, or an earlier training that ended, whatever way.
+        options: Further options of ``xrayto3d train``.
+        python: The Python program to run; default this process's own (in Slicer: PythonSlicer).
+
+    Returns:
+        The job folder, to watch.
+
+    Raises:
+        InputError: No such configuration, the folder holds something else, or a training runs in it.
+    """
+    config = require_file(config, "training configuration").absolute()
+    job = JobFolder.create(Path(folder).absolute(), "training", {"config": config})
+    program = ["-m", "XRayTo3DLib.cli.main", "train", str(config), "--job", str(job.path), *options]
+    start_worker(job, program, python)
+    return job
+
+
+def start_worker(job: JobFolder, arguments: Sequence[str], python: Path | str | None = None) -> None:
+    """Run ``python ARGUMENTS`` detached from this process, what it prints going to the job's log.txt.
+
+    Args:
+        job: The job it works on; must not be running.
+        arguments: What Python runs; the program must call ``JobFolder(...).working()``.
+        python: See :func:`start_training`.
+
+    Raises:
+        InputError: A worker runs in the folder, or Python cannot be started.
+    """
+    if job.state().status is JobStatus.RUNNING:
+        raise InputError(f"job: a worker runs in {job.path}; watch it, or cancel it before you start another.")
+    _STARTED[:] = [process for process in _STARTED if process.poll() is None]
+    job.clear()
+    command = [str(python or sys.executable), *arguments]
+    with job.log.open("ab", buffering=0) as log:
+        log.write(f"{RUN_MARK}\n".encode())
+        try:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment(), **_detached()
+            )
+        except OSError as error:
+            raise InputError(f"job: {command[0]} cannot be started ({error.strerror}).") from error
+    _STARTED.append(process)
+    ProcessMark.of(process.pid).save(job.path / "start.json")
+
+
+def follow(job: JobFolder, since: int = 0, every_s: float = 0.2) -> Iterator[dict[str, Any]]:
+    """Yield progress records as they come, until the job has ended; ``job.state()`` then tells how.
+
+    Args:
+        job: Any job, started by whomever.
+        since: Place in the progress file to begin at (from ``job.tail``).
+        every_s: Seconds between two looks.
+    """
+    ended = False
+    while not ended:
+        ended = job.state().status.ended  # looked at before reading, so that the last records are not missed
+        records, since = job.tail(since)
+        yield from records
+        if not ended:
+            time.sleep(every_s)
+
+
+def _environment() -> dict[str, str]:
+    """This process's, with the folder of this very library: Slicer's own Python does not know it."""
+    library = str(Path(XRayTo3DLib.__file__).resolve().parents[1])
+    paths = [library, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+
+
+def _detached() -> dict[str, Any]:
+    """Options that keep the worker alive when the terminal or Slicer closes, and Ctrl-C there from reaching it."""
+    if os.name == "nt":
+        return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined]
+    return {"start_new_session": True}
