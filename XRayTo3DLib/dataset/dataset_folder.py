@@ -93,7 +93,7 @@ class DatasetCase:
         """
         if not self.landmarks_path.exists():
             raise InputError(
-                f"case {self.id}: there are no landmarks; run xrayto3d dataset landmarks {self.folder} and look at them."
+                f"case {self.id}: no landmarks; run xrayto3d dataset landmarks {self.folder}, then check them."
             )
         try:
             return read_landmarks(self.landmarks_path)
