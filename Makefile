@@ -82,9 +82,9 @@ $(LINT_DONE): $(LIBRARY_DONE)
 # The stamp holds the note on a missing test host, if it is missing; where XRAYTO3D_REQUIRE_HOST is set that is an error.
 $(TEST_DONE): $(LINT_DONE)
 	@echo "Installing the test tools"
-	@if $(PIP) install --editable '.[test,host]' $(CONSTRAINED); then : > $@; \
+	@if $(PIP) install --editable '.[train,test,host]' $(CONSTRAINED); then : > $@; \
 	elif [ -n "$$XRAYTO3D_REQUIRE_HOST" ]; then echo "The Slicer test host cannot be installed, and is required here." >&2; exit 1; \
 	else \
-	  $(PIP) install --editable '.[test]' $(CONSTRAINED) && \
+	  $(PIP) install --editable '.[train,test]' $(CONSTRAINED) && \
 	  echo "Note: no slicer-core or PySide6 for this Python; the tests on the Slicer test host are skipped." > $@; \
 	fi
