@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from XRayTo3DLib.dataset.voxel_grid import WRIST_CENTRE_MM
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
+from XRayTo3DLib.geometry.anatomical_frame import MIRROR
 from XRayTo3DLib.geometry.calibration import VIEWS
 from XRayTo3DLib.geometry.frames import FloatArray, matrix, vector3
 from XRayTo3DLib.imaging.types import Radiograph
@@ -20,8 +21,6 @@ DETECTOR_AT = 1.25
 """Detector of a canonical camera, in distances from the source to the frame's origin: behind all bones."""
 ANGLE_LIMIT_DEG = 30.0
 """A picture whose beam is turned from the view's by more is another view."""
-MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])
-"""Left to right in the anatomical frame."""
 ROWS_DOWN = np.array([0.0, 0.0, -1.0])
 """Rows run from distal to proximal, as pictures are hung."""
 
@@ -228,9 +227,10 @@ def frame_matrix(frame_to_world: RigidPose, mirrored: bool) -> FloatArray:
     return frame_to_world.matrix @ MIRROR if mirrored else frame_to_world.matrix
 
 
-def _bilinear(picture: NDArray[np.float32], pixels: FloatArray) -> FloatArray:
+def _bilinear(image: NDArray[np.float32], pixels: FloatArray) -> FloatArray:
     """(rows, columns) of a picture at (rows, columns, 2) pixels (column, row); 0 outside or behind the source."""
     from scipy.ndimage import map_coordinates
 
-    where = np.nan_to_num(pixels[..., ::-1], nan=-10.0)
-    return map_coordinates(picture.astype(np.float64), np.moveaxis(where, -1, 0), order=1, mode="constant", cval=0.0)
+    where = np.moveaxis(np.nan_to_num(pixels[..., ::-1], nan=-10.0), -1, 0)
+    inside = np.all([(at >= -0.5) & (at <= count - 0.5) for at, count in zip(where, image.shape, strict=True)], axis=0)
+    return map_coordinates(image.astype(np.float64), where, order=1, mode="nearest") * inside

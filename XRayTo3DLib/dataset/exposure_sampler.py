@@ -19,94 +19,20 @@ import torch.nn.functional as functional
 from torch import Tensor
 
 from XRayTo3DLib.dataset.canonical_view import CanonicalView
+from XRayTo3DLib.dataset.exposure_ranges import PictureNoise, PoseRange
 from XRayTo3DLib.dataset.voxel_grid import VoxelGrid, soft_labels
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose
-from XRayTo3DLib.geometry.frames import FloatArray, vector3
+from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.projection.engines import Engine, make_projector
 
 if TYPE_CHECKING:
     from XRayTo3DLib.dataset.prepared import PreparedCase
 
-FAR_MM = 6.0
-"""Distance given to what lies outside a prepared case, mm: nothing is known to be there."""
-NORMAL_LIMIT = 3.0
-"""Normally distributed poses are kept within this many standard deviations."""
+__all__ = ["Exposures", "PictureNoise", "PoseRange", "Sample"]
+
 POSE, ORDER = 0, 1
 """What random numbers are for: a pose and its noise, or the order of the cases."""
-
-
-@dataclass(frozen=True)
-class PoseRange:
-    """How differently people are held before the detector.
-
-    The rotation vector's and the translation's three components are drawn independently; the rotation is about
-    ``centre_mm``.
-
-    Attributes:
-        rotation_deg: One number or one per axis (x, y, z), degrees: half the range if uniform, else standard deviation.
-        translation_mm: The same in mm. Shiode et al. (Sci Rep 11:15249, 2021): uniform within 30 degrees and 30 mm.
-        distribution: "uniform" or "normal" (cut at :data:`NORMAL_LIMIT` standard deviations).
-        centre_mm: (3,) centre of rotation in the anatomical frame, mm.
-
-    Raises:
-        InputError: Ranges below zero, or another distribution.
-    """
-
-    rotation_deg: float | tuple[float, float, float] = 30.0
-    translation_mm: float | tuple[float, float, float] = 30.0
-    distribution: str = "uniform"
-    centre_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
-
-    def __post_init__(self) -> None:
-        if self.distribution not in ("uniform", "normal"):
-            raise InputError(f"poses are distributed uniform or normal, not {self.distribution!r}.")
-        for name in ("rotation_deg", "translation_mm"):
-            widths = vector3(np.broadcast_to(np.asarray(getattr(self, name), dtype=float), 3), f"pose range {name}")
-            if np.any(widths < 0):
-                raise InputError(f"pose range {name} must be 0 or more, not {widths.tolist()}.")
-
-    def draw(self, rng: np.random.Generator) -> RigidPose:
-        """One pose, from the anatomical to the reconstruction frame, mm."""
-        if self.distribution == "uniform":
-            units = rng.uniform(-1.0, 1.0, (2, 3))
-        else:
-            units = np.clip(rng.standard_normal((2, 3)), -NORMAL_LIMIT, NORMAL_LIMIT)
-        return RigidPose.from_rotation(
-            units[0] * np.asarray(self.rotation_deg), units[1] * np.asarray(self.translation_mm), self.centre_mm
-        )
-
-
-@dataclass(frozen=True)
-class PictureNoise:
-    """What differs from exposure to exposure of the same bones; all zero leaves line integrals as they are.
-
-    Attributes:
-        gain: Standard deviation of the logarithm of a factor on the whole picture (beam hardness).
-        offset: Standard deviation of a line integral added to the whole picture.
-        noise: Standard deviation of white noise in every pixel, line integral.
-
-    Raises:
-        InputError: A value below zero.
-    """
-
-    gain: float = 0.0
-    offset: float = 0.0
-    noise: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not min(self.gain, self.offset, self.noise) >= 0:
-            raise InputError("gain, offset and noise of training pictures must be 0 or more.")
-
-    def apply(self, images: Tensor, rng: np.random.Generator) -> Tensor:
-        """(views, rows, columns) pictures with this noise; the numbers are drawn on the CPU, whatever the device."""
-        count = len(images)
-        gain = np.exp(self.gain * rng.standard_normal((count, 1, 1)))
-        added = self.offset * rng.standard_normal((count, 1, 1))
-        if self.noise > 0:
-            added = added + self.noise * rng.standard_normal(tuple(images.shape), dtype=np.float32)
-        factor, added = (torch.as_tensor(each, dtype=images.dtype, device=images.device) for each in (gain, added))
-        return images * factor + added
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,24 +40,28 @@ class Sample:
     """A batch of exposures and what they show.
 
     Attributes:
-        images: (B, views, N, N) float32 line integrals of the bones' attenuation, dimensionless.
+        images: (B, views, N, N) float32 line integrals of the bones' attenuation, dimensionless; no pixels if not
+            asked for.
         soft_labels: (B, labels, Z, Y, X) float32 share of each voxel that a bone fills, 0 to 1.
         case_index: (B,) which of the cases each sample shows.
         poses: (B, 4, 4) anatomical to reconstruction frame, mm.
+        distances: (B, labels, Z, Y, X) signed distances behind the soft labels, mm, if asked for.
     """
 
     images: Tensor
     soft_labels: Tensor
     case_index: Tensor
     poses: FloatArray
+    distances: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class _Bones:
-    """A case ready to be exposed: its projector, its distances round the bones, and the matrix of those."""
+    """A case ready to be exposed: its projector, its distances round the bones (less what they are clipped to), their matrix."""
 
     project: Callable[..., Tensor]
     distances: Tensor
+    clip_mm: float
     frame_to_voxel: FloatArray
     bytes: int
 
@@ -196,12 +126,14 @@ class Exposures:
         """Number of cases: one epoch's items."""
         return len(self.cases)
 
-    def sample(self, stage: str, items: Sequence[int]) -> Sample:
+    def sample(self, stage: str, items: Sequence[int], *, images: bool = True, distances: bool = False) -> Sample:
         """The samples with these numbers of a stage. Every ``len(self)`` items show every case once, shuffled.
 
         Args:
             stage: Name of the training stage; others give other samples.
             items: Numbers, 0 or more.
+            images: Whether pictures are wanted.
+            distances: Whether signed distances are wanted.
 
         Raises:
             InputError: No item, a number below zero, or a case that cannot be exposed.
@@ -212,17 +144,16 @@ class Exposures:
         for item in items:
             case, rng = self._drawn(stage, int(item))
             pose = self.pose.draw(rng)
-            images, labels = self._expose(case, pose)
-            parts.append((self.noise.apply(images, rng), labels))
+            pictures, far = self._expose(case, pose, images)
+            parts.append((self.noise.apply(pictures, rng) if images else pictures, far))
             cases.append(case)
             poses.append(pose.matrix)
-        return _batch(parts, cases, poses)
+        return self._batch(parts, cases, poses, distances)
 
     def exposed(self, case: int, poses: Sequence[RigidPose]) -> Sample:
         """A case in given poses (anatomical to reconstruction frame, mm), without noise."""
-        return _batch(
-            [self._expose(case, pose) for pose in poses], [case] * len(poses), [pose.matrix for pose in poses]
-        )
+        parts = [self._expose(case, pose) for pose in poses]
+        return self._batch(parts, [case] * len(poses), [pose.matrix for pose in poses])
 
     def case_of(self, stage: str, item: int) -> int:
         """Which case an item shows."""
@@ -244,26 +175,28 @@ class Exposures:
 
     # ---- one exposure -------------------------------------------------------------------------------------
 
-    def _expose(self, case: int, pose: RigidPose) -> tuple[Tensor, Tensor]:
-        """(views, N, N) pictures and (labels, Z, Y, X) soft labels."""
+    def _expose(self, case: int, pose: RigidPose, pictures: bool = True) -> tuple[Tensor, Tensor]:
+        """(views, N, N) pictures (or none) and (labels, Z, Y, X) signed distances, mm."""
         bones = self._bones(case)
         with torch.no_grad():
+            if not pictures:
+                return torch.zeros((len(self.views), 0, 0), device=self.device), self._distances(bones, pose)
             images = torch.stack([bones.project(camera, pose) for camera in self._cameras])
             images = functional.avg_pool2d(images[:, None], self._subpixels)[:, 0]
-            return images.to(self.device), self._labels(bones, pose)
+            return images.to(self.device), self._distances(bones, pose)
 
-    def _labels(self, bones: _Bones, pose: RigidPose) -> Tensor:
-        """(labels, Z, Y, X): only the voxels that the box round the bones reaches are looked at."""
+    def _distances(self, bones: _Bones, pose: RigidPose) -> Tensor:
+        """(labels, Z, Y, X) mm: only the voxels that the box round the bones reaches are looked at."""
         to_voxel = bones.frame_to_voxel @ pose.inverse().matrix
         size = self.grid.size
-        result = torch.zeros((len(bones.distances), size, size, size), device=self.device)
+        result = torch.full((len(bones.distances), size, size, size), FAR_MM, device=self.device)
         box = _reached(np.linalg.inv(to_voxel), bones.distances.shape[1:], self.grid)
         if box is None:
             return result
         where = self._sampling_grid(to_voxel, bones.distances.shape[1:], box)
-        # Zero is what lies outside: sampled are distances less FAR_MM.
+        # Kept are distances less the clipping length, so that zero is what lies outside.
         sampled = functional.grid_sample(bones.distances[None], where[None], align_corners=True)[0]
-        result[(slice(None), *box)] = soft_labels(sampled + FAR_MM, self.grid.spacing_mm)
+        result[(slice(None), *box)] = sampled + bones.clip_mm
         return result
 
     def _sampling_grid(self, to_voxel: FloatArray, shape: Any, box: tuple[slice, slice, slice]) -> Tensor:
@@ -277,6 +210,13 @@ class Exposures:
             where.append((along[0].float() + along[1].float()) + along[2].float())
         return torch.stack(where, dim=-1)
 
+    def _batch(
+        self, parts: list[tuple[Tensor, Tensor]], cases: list[int], poses: list[FloatArray], distances: bool = False
+    ) -> Sample:
+        images, far = (torch.stack(each) for each in zip(*parts, strict=True))
+        labels = soft_labels(far, self.grid.spacing_mm)
+        return Sample(images, labels, torch.tensor(cases), np.stack(poses), far if distances else None)
+
     # ---- what is kept -------------------------------------------------------------------------------------
 
     def _bones(self, case: int) -> _Bones:
@@ -288,17 +228,14 @@ class Exposures:
         return self._ready[case]
 
     def _made_ready(self, case: PreparedCase) -> _Bones:
-        spacing = np.broadcast_to(np.asarray(case.spacing_mm, dtype=float), 3)
-        mu, distances = np.asarray(case.mu), np.asarray(case.distances)
+        mu, distances = case.mu, case.distances
         reach = 0.5 * self.grid.spacing_mm
         near = _box_of((distances < reach).any(axis=0), f"case {case.id}: its bones have no voxel")
         filled = _box_of(mu != 0, f"case {case.id} attenuates nothing")
-        project = make_projector(
-            mu[filled].astype(np.float32), _to_frame(spacing, case.origin, filled), self.device, self._engine
-        )
-        kept = torch.as_tensor(distances[(slice(None), *near)], device=self.device).float() - FAR_MM
+        project = make_projector(mu[filled].astype(np.float32), _from_box(case, filled), self.device, self._engine)
+        kept = torch.as_tensor(distances[(slice(None), *near)], device=self.device).float() - case.clip_mm
         size = kept.element_size() * kept.numel() + 12 * int(np.prod([part.stop - part.start for part in filled]))
-        return _Bones(project, kept, np.linalg.inv(_to_frame(spacing, case.origin, near)), size)
+        return _Bones(project, kept, case.clip_mm, np.linalg.inv(_from_box(case, near)), size)
 
 
 def _number(text: str) -> int:
@@ -306,16 +243,11 @@ def _number(text: str) -> int:
     return zlib.crc32(text.encode())
 
 
-def _batch(parts: list[tuple[Tensor, Tensor]], cases: list[int], poses: list[FloatArray]) -> Sample:
-    images, labels = (torch.stack(each) for each in zip(*parts, strict=True))
-    return Sample(images, labels, torch.tensor(cases), np.stack(poses))
-
-
-def _to_frame(spacing: FloatArray, origin: Any, box: tuple[slice, slice, slice]) -> FloatArray:
+def _from_box(case: PreparedCase, box: tuple[slice, slice, slice]) -> FloatArray:
     """(4, 4) from voxels (column, row, slice) of a box of a prepared case to the anatomical frame, mm."""
-    result = np.diag([*spacing, 1.0])
-    result[:3, 3] = np.asarray(origin, dtype=float) + spacing * [part.start for part in reversed(box)]
-    return result
+    shift = np.eye(4)
+    shift[:3, 3] = [part.start for part in reversed(box)]
+    return case.voxel_to_frame @ shift
 
 
 def _box_of(filled: Any, otherwise: str) -> tuple[slice, slice, slice]:
