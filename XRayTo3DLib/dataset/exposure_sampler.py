@@ -189,7 +189,7 @@ class Exposures:
         """(labels, Z, Y, X) mm: only the voxels that the box round the bones reaches are looked at."""
         to_voxel = bones.frame_to_voxel @ pose.inverse().matrix
         size = self.grid.size
-        result = torch.full((len(bones.distances), size, size, size), FAR_MM, device=self.device)
+        result = torch.full((len(bones.distances), size, size, size), bones.clip_mm, device=self.device)
         box = _reached(np.linalg.inv(to_voxel), bones.distances.shape[1:], self.grid)
         if box is None:
             return result
