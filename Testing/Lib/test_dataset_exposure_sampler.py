@@ -60,6 +60,18 @@ def test_labels_are_the_filled_shares_of_the_posed_bones(cases: list[PreparedCas
     assert labels.sum() > 100 and labels.max() == 1
 
 
+def test_distances_are_those_of_the_posed_bones_and_change_no_label(cases: list[PreparedCase]) -> None:
+    asked = exposures(cases).exposed(1, [POSE], distances=True)
+    for channel, ball in enumerate(balls_of(1)):
+        exact = np.clip(ball.posed(POSE).distances(GRID.points()), -6, 6)
+        error = np.abs(asked.distances[0, channel].numpy() - exact)
+        assert error[np.abs(exact) < 2].max() < 0.05 and error.max() < 0.3  # across the clipping's corner
+    assert torch.equal(asked.soft_labels, exposures(cases).exposed(1, [POSE]).soft_labels)
+    shapes = exposures(cases).sample("encoder", [3, 4], images=False, distances=True)
+    full = exposures(cases).sample("encoder", [3, 4], distances=True)
+    assert torch.equal(shapes.distances, full.distances) and shapes.images.shape == (2, 2, 0, 0)
+
+
 def test_bones_that_leave_the_grid_leave_it_empty_and_those_at_its_border_stay(cases: list[PreparedCase]) -> None:
     away, border = RigidPose.from_rotation((0, 0, 0), (300, 0, 0)), RigidPose.from_rotation((0, 0, 0), (30, 0, 0))
     sample = exposures(cases).exposed(0, [away, border])

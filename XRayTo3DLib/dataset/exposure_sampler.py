@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Exposures", "PictureNoise", "PoseRange", "Sample"]
 
+Box = tuple[slice, slice, slice]
 POSE, ORDER = 0, 1
 """What random numbers are for: a pose and its noise, or the order of the cases."""
 
@@ -45,7 +46,7 @@ class Sample:
         soft_labels: (B, labels, Z, Y, X) float32 share of each voxel that a bone fills, 0 to 1.
         case_index: (B,) which of the cases each sample shows.
         poses: (B, 4, 4) anatomical to reconstruction frame, mm.
-        distances: (B, labels, Z, Y, X) signed distances behind the soft labels, mm, if asked for.
+        distances: (B, labels, Z, Y, X) signed distances to the bones, mm, clipped as the cases' are; if asked for.
     """
 
     images: Tensor
@@ -57,12 +58,22 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class _Bones:
-    """A case ready to be exposed: its projector, its distances round the bones (less what they are clipped to), their matrix."""
+    """A case ready to be exposed.
+
+    Attributes:
+        project: Its projector.
+        distances: (labels, Z, Y, X) distances less what they are clipped to, mm, so that outside they are 0.
+        clip_mm: What they are clipped to.
+        frame_to_voxel: (4, 4) from the anatomical frame to their voxels (column, row, slice).
+        near: The box [z, y, x] of them outside which no label is.
+        bytes: What all this takes.
+    """
 
     project: Callable[..., Tensor]
     distances: Tensor
     clip_mm: float
     frame_to_voxel: FloatArray
+    near: Box
     bytes: int
 
 
@@ -144,16 +155,16 @@ class Exposures:
         for item in items:
             case, rng = self._drawn(stage, int(item))
             pose = self.pose.draw(rng)
-            pictures, far = self._expose(case, pose, images)
-            parts.append((self.noise.apply(pictures, rng) if images else pictures, far))
+            pictures, *shapes = self._expose(case, pose, images, distances)
+            parts.append((self.noise.apply(pictures, rng) if images else pictures, *shapes))
             cases.append(case)
             poses.append(pose.matrix)
-        return self._batch(parts, cases, poses, distances)
+        return _batch(parts, cases, poses)
 
-    def exposed(self, case: int, poses: Sequence[RigidPose]) -> Sample:
+    def exposed(self, case: int, poses: Sequence[RigidPose], *, distances: bool = False) -> Sample:
         """A case in given poses (anatomical to reconstruction frame, mm), without noise."""
-        parts = [self._expose(case, pose) for pose in poses]
-        return self._batch(parts, [case] * len(poses), [pose.matrix for pose in poses])
+        parts = [self._expose(case, pose, True, distances) for pose in poses]
+        return _batch(parts, [case] * len(poses), [pose.matrix for pose in poses])
 
     def case_of(self, stage: str, item: int) -> int:
         """Which case an item shows."""
@@ -175,31 +186,35 @@ class Exposures:
 
     # ---- one exposure -------------------------------------------------------------------------------------
 
-    def _expose(self, case: int, pose: RigidPose, pictures: bool = True) -> tuple[Tensor, Tensor]:
-        """(views, N, N) pictures (or none) and (labels, Z, Y, X) signed distances, mm."""
+    def _expose(self, case: int, pose: RigidPose, images: bool, distances: bool) -> tuple[Tensor, ...]:
+        """(views, N, N) pictures, (labels, Z, Y, X) soft labels and, if asked for, distances."""
         bones = self._bones(case)
         with torch.no_grad():
-            if not pictures:
-                return torch.zeros((len(self.views), 0, 0), device=self.device), self._distances(bones, pose)
-            images = torch.stack([bones.project(camera, pose) for camera in self._cameras])
-            images = functional.avg_pool2d(images[:, None], self._subpixels)[:, 0]
-            return images.to(self.device), self._distances(bones, pose)
+            pictures = self._pictures(bones, pose) if images else torch.zeros((len(self.views), 0, 0))
+            return pictures.to(self.device), *self._shapes(bones, pose, distances)
 
-    def _distances(self, bones: _Bones, pose: RigidPose) -> Tensor:
-        """(labels, Z, Y, X) mm: only the voxels that the box round the bones reaches are looked at."""
+    def _pictures(self, bones: _Bones, pose: RigidPose) -> Tensor:
+        """(views, N, N) line integrals, each pixel the mean of its rays."""
+        fine = torch.stack([bones.project(camera, pose) for camera in self._cameras])
+        return functional.avg_pool2d(fine[:, None], self._subpixels)[:, 0]
+
+    def _shapes(self, bones: _Bones, pose: RigidPose, distances: bool) -> tuple[Tensor, ...]:
+        """(labels, Z, Y, X) soft labels, then distances if asked for; only voxels that they reach are looked at."""
         to_voxel = bones.frame_to_voxel @ pose.inverse().matrix
-        size = self.grid.size
-        result = torch.full((len(bones.distances), size, size, size), bones.clip_mm, device=self.device)
-        box = _reached(np.linalg.inv(to_voxel), bones.distances.shape[1:], self.grid)
-        if box is None:
-            return result
-        where = self._sampling_grid(to_voxel, bones.distances.shape[1:], box)
-        # Kept are distances less the clipping length, so that zero is what lies outside.
-        sampled = functional.grid_sample(bones.distances[None], where[None], align_corners=True)[0]
-        result[(slice(None), *box)] = sampled + bones.clip_mm
-        return result
+        shape = bones.distances.shape[1:]
+        labels = torch.zeros((len(bones.distances), *[self.grid.size] * 3), device=self.device)
+        far = [torch.full_like(labels, bones.clip_mm)] if distances else []
+        within = tuple(slice(0, count) for count in shape) if distances else bones.near
+        box = _reached(np.linalg.inv(to_voxel), within, self.grid)
+        if box is not None:
+            where = self._sampling_grid(to_voxel, shape, box)
+            sampled = functional.grid_sample(bones.distances[None], where[None], align_corners=True)[0] + bones.clip_mm
+            for result in far:
+                result[(slice(None), *box)] = sampled
+            labels[(slice(None), *box)] = soft_labels(sampled, self.grid.spacing_mm)
+        return labels, *far
 
-    def _sampling_grid(self, to_voxel: FloatArray, shape: Any, box: tuple[slice, slice, slice]) -> Tensor:
+    def _sampling_grid(self, to_voxel: FloatArray, shape: Any, box: Box) -> Tensor:
         """(Z, Y, X, 3) where the box's voxels lie in a volume of ``shape``, -1 to 1; the same bits in any batch."""
         z, y, x = (axis[part] for axis, part in zip(reversed(self._axes), box, strict=True))
         where = []
@@ -209,13 +224,6 @@ class Exposures:
             along = [(a * x)[None, None, :], (b * y)[None, :, None], (c * z + (d - 1.0))[:, None, None]]
             where.append((along[0].float() + along[1].float()) + along[2].float())
         return torch.stack(where, dim=-1)
-
-    def _batch(
-        self, parts: list[tuple[Tensor, Tensor]], cases: list[int], poses: list[FloatArray], distances: bool = False
-    ) -> Sample:
-        images, far = (torch.stack(each) for each in zip(*parts, strict=True))
-        labels = soft_labels(far, self.grid.spacing_mm)
-        return Sample(images, labels, torch.tensor(cases), np.stack(poses), far if distances else None)
 
     # ---- what is kept -------------------------------------------------------------------------------------
 
@@ -228,14 +236,14 @@ class Exposures:
         return self._ready[case]
 
     def _made_ready(self, case: PreparedCase) -> _Bones:
-        mu, distances = case.mu, case.distances
-        reach = 0.5 * self.grid.spacing_mm
-        near = _box_of((distances < reach).any(axis=0), f"case {case.id}: its bones have no voxel")
-        filled = _box_of(mu != 0, f"case {case.id} attenuates nothing")
-        project = make_projector(mu[filled].astype(np.float32), _from_box(case, filled), self.device, self._engine)
-        kept = torch.as_tensor(distances[(slice(None), *near)], device=self.device).float() - case.clip_mm
-        size = kept.element_size() * kept.numel() + 12 * int(np.prod([part.stop - part.start for part in filled]))
-        return _Bones(project, kept, case.clip_mm, np.linalg.inv(_from_box(case, near)), size)
+        known = _box_of((case.distances < case.clip_mm).any(axis=0), f"case {case.id}: its bones have no voxel")
+        filled = _box_of(case.mu != 0, f"case {case.id} attenuates nothing")
+        kept = case.distances[(slice(None), *known)]
+        near = _box_of((kept < 0.5 * self.grid.spacing_mm).any(axis=0), f"case {case.id}: its bones have no voxel")
+        project = make_projector(case.mu[filled].astype(np.float32), _from_box(case, filled), self.device, self._engine)
+        size = 4 * kept.size + 12 * int(np.prod([part.stop - part.start for part in filled]))
+        distances = torch.as_tensor(kept, device=self.device).float() - case.clip_mm
+        return _Bones(project, distances, case.clip_mm, np.linalg.inv(_from_box(case, known)), near, size)
 
 
 def _number(text: str) -> int:
@@ -243,14 +251,19 @@ def _number(text: str) -> int:
     return zlib.crc32(text.encode())
 
 
-def _from_box(case: PreparedCase, box: tuple[slice, slice, slice]) -> FloatArray:
+def _batch(parts: list[tuple[Tensor, ...]], cases: list[int], poses: list[FloatArray]) -> Sample:
+    images, labels, *far = (torch.stack(each) for each in zip(*parts, strict=True))
+    return Sample(images, labels, torch.tensor(cases), np.stack(poses), *far)
+
+
+def _from_box(case: PreparedCase, box: Box) -> FloatArray:
     """(4, 4) from voxels (column, row, slice) of a box of a prepared case to the anatomical frame, mm."""
     shift = np.eye(4)
     shift[:3, 3] = [part.start for part in reversed(box)]
     return case.voxel_to_frame @ shift
 
 
-def _box_of(filled: Any, otherwise: str) -> tuple[slice, slice, slice]:
+def _box_of(filled: Any, otherwise: str) -> Box:
     """The box (slices, rows, columns) round what is true, one voxel wider where the volume goes on."""
     box = []
     for axis in range(3):
@@ -261,9 +274,9 @@ def _box_of(filled: Any, otherwise: str) -> tuple[slice, slice, slice]:
     return box[0], box[1], box[2]
 
 
-def _reached(voxel_to_frame: FloatArray, shape: Any, grid: VoxelGrid) -> tuple[slice, slice, slice] | None:
-    """Voxels [z, y, x] of the grid in the box round a posed volume of ``shape`` (slices, rows, columns), if any."""
-    ends = [(-1, count) for count in reversed(shape)]
+def _reached(voxel_to_frame: FloatArray, within: Box, grid: VoxelGrid) -> Box | None:
+    """Voxels [z, y, x] of the grid inside the posed box ``within`` of a volume, one voxel wider; None if none are."""
+    ends = [(part.start - 1, part.stop) for part in reversed(within)]
     corners = np.array([[i, j, k, 1.0] for i in ends[0] for j in ends[1] for k in ends[2]]) @ voxel_to_frame.T
     first = grid.voxel_to_frame[:3, 3]
     low = np.maximum(np.floor((corners[:, :3].min(axis=0) - first) / grid.spacing_mm).astype(int), 0)
