@@ -124,7 +124,7 @@ def reconstruction_table(
         raise InputError(f'There is no method "{baseline}" to compare with; known are {", ".join(methods)}.')
     rows, data = [], []
     for bone in bones:
-        rows.append((bone.capitalize(),))
+        rows.append((bone[:1].upper() + bone[1:],))
         against = math.nan if baseline is None else _summary(outcomes, baseline, bone, "assd_mm").mean
         for method in methods:
             own = [o for o in outcomes if o.method == method and o.bone == bone]
