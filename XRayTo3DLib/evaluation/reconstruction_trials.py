@@ -133,14 +133,17 @@ def surface_numbers(
         InputError: The truth has no surface in the field, or the field is not a box.
     """
     corners = _corners(field)
-    if not _has_surface(truth, corners):
+    true_points = _measuring_points(truth, corners, samples, seed)
+    if true_points is None:
         raise InputError("the truth has no surface in the field of view; check its frame and units.")
-    if result is None or not _has_surface(result, corners):
+    points = None if result is None else _measuring_points(result, corners, samples, seed)
+    if result is None or points is None:
         return None
-    one, two = (_directed(a, b, corners, samples, seed) for a, b in ((truth, result), (result, truth)))
-    pooled = np.concatenate([one[1], two[1]])
-    assd = (one[0].mean() + two[0].mean()) / 2
-    return float(assd), float(pooled.mean()), float(max(np.percentile(d[0], 95) for d in (one, two)))
+    missed, missed_vertices = _distances(true_points, result)
+    added, added_vertices = _distances(points, truth)
+    pooled = np.concatenate([missed_vertices, added_vertices])
+    hd95 = max(np.percentile(missed, 95), np.percentile(added, 95))
+    return float((missed.mean() + added.mean()) / 2), float(pooled.mean()), float(hd95)
 
 
 def _corners(field: Field | None) -> np.ndarray | None:
@@ -156,16 +159,20 @@ def _inside(points: np.ndarray, corners: np.ndarray | None) -> np.ndarray:
     return points if corners is None else points[((points >= corners[0]) & (points <= corners[1])).all(axis=1)]
 
 
-def _has_surface(surface: vtkPolyData, corners: np.ndarray | None) -> bool:
-    return surface.GetNumberOfPolys() > 0 and len(_inside(points_of(surface), corners)) > 0
+def _measuring_points(
+    surface: vtkPolyData, corners: np.ndarray | None, samples: int, seed: int
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Points spread over the area, and vertices, both inside the field; ``None`` when there are none."""
+    if surface.GetNumberOfPolys() == 0:
+        return None
+    spread = _inside(sample_surface(surface, samples, seed)[0], corners)
+    vertices = _inside(points_of(surface), corners)
+    return (spread, vertices) if len(spread) and len(vertices) else None
 
 
-def _directed(
-    source: vtkPolyData, target: vtkPolyData, corners: np.ndarray | None, samples: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Distances from points over the source's area to the target's triangles, and from vertices to vertices."""
-    spread = _inside(sample_surface(source, samples, seed)[0], corners)
-    vertices = _inside(points_of(source), corners)
+def _distances(points: tuple[np.ndarray, np.ndarray], target: vtkPolyData) -> tuple[np.ndarray, np.ndarray]:
+    """From the spread points to the target's triangles, and from the vertices to its vertices, mm."""
+    spread, vertices = points
     return closest_points(target, spread).distances, cKDTree(points_of(target)).query(vertices)[0]
 
 
