@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from XRayTo3DLib import __version__
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.methods.registry import METHODS
 from XRayTo3DLib.models.bundle_files import (
     ARRAYS,
     array_from,
@@ -162,7 +163,7 @@ def save_bundle(
     arrays: Mapping[str, np.ndarray] | None = None,
     stored: str = "float32",
 ) -> Path:
-    """Write a bundle, whole or not at all; an older bundle of that name is replaced in one step.
+    """Write a bundle, whole or not at all; an older bundle there is replaced once the new one is whole.
 
     The same bundle and weights give the same bytes.
 
@@ -203,12 +204,11 @@ def save_bundle(
     return folder
 
 
-def load_bundle(folder: Path | str, known_methods: Collection[str] | None = None) -> LoadedBundle:
+def load_bundle(folder: Path | str) -> LoadedBundle:
     """Verify a bundle and describe it; weights follow by :meth:`LoadedBundle.weights`.
 
     Args:
         folder: The bundle's folder (or its bundle.json).
-        known_methods: Names of the methods this program has; a bundle for another is refused. None: not checked.
 
     Raises:
         InputError: No bundle, one from a newer XRayTo3D, for an unknown method, with a changed, cut or missing file,
@@ -216,10 +216,10 @@ def load_bundle(folder: Path | str, known_methods: Collection[str] | None = None
     """
     folder, content = read_description(folder, BUNDLE_FORMAT)
     bundle = Bundle.from_dict(content)
-    if known_methods is not None and bundle.method not in known_methods:
+    if bundle.method not in METHODS:
         raise InputError(
             f"model bundle {folder.name}: its method {bundle.method!r} is unknown to XRayTo3D {__version__}, which has "
-            f"{_listed(sorted(known_methods))}. Update XRayTo3D, or use another bundle."
+            f"{_listed(sorted(METHODS))}. Update XRayTo3D, or use another bundle."
         )
     files = content["files"]
     return LoadedBundle(

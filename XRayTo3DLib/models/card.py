@@ -1,13 +1,94 @@
-"""A model bundle's card."""
+"""A model bundle's card: what it is, what it expects, how well it did and what it must not be used for."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from XRayTo3DLib.models.bundle import Bundle
 
+RESEARCH = "RESEARCH USE ONLY: not clinically validated, not a medical device."
+SYNTHETIC = (
+    "SYNTHETIC: this model learnt from made-up people or simulated radiographs. "
+    "Its figures say nothing about patients and real radiographs."
+)
+
 
 def card_text(bundle: Bundle) -> str:
-    """The card as Markdown."""
-    return f"# {bundle.title or bundle.method}\n"
+    """The card as Markdown that also reads well as plain text.
+
+    Control characters in the bundle's texts are left out: a card must not move a terminal's cursor.
+    """
+    warnings = [f"> **{SYNTHETIC}**", ">"] if bundle.synthetic else []
+    results = "Results on test data (SYNTHETIC)" if bundle.synthetic else "Results on test data"
+    lines = [
+        f"# {bundle.title or bundle.method}",
+        "",
+        *warnings,
+        f"> {RESEARCH}",
+        *_section("What it is", [_purpose(bundle), f"Method: {bundle.method}. Version: {bundle.version}."]),
+        *_section("Intended use", [bundle.intended_use]),
+        *_section("Limits", _items(bundle.limitations)),
+        *_section("Radiographs it expects", _views(bundle.views)),
+        *_section("Voxel grid of the result", _table(bundle.grid)),
+        *_section(results, _table(bundle.metrics)),
+        *_section("Training", _table(bundle.training)),
+        *_section("Configuration", _table(bundle.configuration)),
+        *_section("Licence", [bundle.licence]),
+        *_section("Sources", _items(bundle.sources)),
+    ]
+    return "".join(f"{printable(line)}\n" for line in lines)
+
+
+def printable(text: str) -> str:
+    """``text`` without control characters, on one line."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _purpose(bundle: Bundle) -> str:
+    views = " and ".join(str(view.get("view", "unnamed view")) for view in bundle.views)
+    radiographs = "radiograph" if len(bundle.views) == 1 else "radiographs"
+    return f"From {views} {radiographs} of the {bundle.anatomy} to 3D surfaces of {', '.join(bundle.labels)}."
+
+
+def _section(title: str, lines: Sequence[str]) -> list[str]:
+    return ["", f"## {title}", "", *lines] if lines else []
+
+
+def _items(texts: Sequence[str]) -> list[str]:
+    return [f"- {text}" for text in texts]
+
+
+def _views(views: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [
+        f"{number}. " + "; ".join(f"{name} {value}" for name, value in _flat(view))
+        for number, view in enumerate(views, start=1)
+    ]
+
+
+def _table(content: Mapping[str, Any]) -> list[str]:
+    return [f"- {name}: {value}" for name, value in _flat(content)]
+
+
+def _flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Names with dots, and values as text, of nested mappings."""
+    for name, value in content.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", _text(value)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "not known"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_text, value)) or "none"
+    if isinstance(value, Mapping):
+        return "(" + "; ".join(f"{name} {each}" for name, each in _flat(value)) + ")"
+    return str(value)
