@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from XRayTo3DLib.files import write_text
+from XRayTo3DLib.training.faults import disk_explained
 
 METRICS, TENSORBOARD = "metrics.csv", "tensorboard"
 COLUMNS = ("step", "stage", "stage_step", "name", "value")
@@ -27,22 +28,32 @@ class TrainingLog:
     """
 
     def __init__(self, folder: Path, resumed_at: int = 0, tensorboard: bool = True) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        _keep_rows(folder / METRICS, resumed_at)
-        self._file = (folder / METRICS).open("a", encoding="utf-8", newline="")
-        self._rows = csv.writer(self._file, lineterminator="\n")
-        self._board = _board(folder, resumed_at) if tensorboard and importlib.util.find_spec("tensorboard") else None
+        self._folder = folder
+        with disk_explained(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            _keep_rows(folder / METRICS, resumed_at)
+            self._file = (folder / METRICS).open("a", encoding="utf-8", newline="")
+            self._rows = csv.writer(self._file, lineterminator="\n")
+            wanted = tensorboard and importlib.util.find_spec("tensorboard") is not None
+            self._board = _board(folder, resumed_at) if wanted else None
 
     def add(self, stage: str, stage_step: int, total: int, figures: Mapping[str, float]) -> None:
-        """Log ``figures`` after ``stage_step`` steps of ``stage``, ``total`` of all stages."""
-        self._rows.writerows((total, stage, stage_step, name, repr(float(value))) for name, value in figures.items())
-        self._file.flush()
-        if self._board is not None:
-            self._board.log_metrics({f"{stage}/{name}": float(value) for name, value in figures.items()}, total)
+        """Log ``figures`` after ``stage_step`` steps of ``stage``, ``total`` of all stages.
+
+        Raises:
+            InputError: The files cannot be written (``DiskFull`` where there is no space left).
+        """
+        rows = [(total, stage, stage_step, name, repr(float(value))) for name, value in figures.items()]
+        with disk_explained(self._folder):
+            self._rows.writerows(rows)
+            self._file.flush()
+            if self._board is not None:
+                self._board.log_metrics({f"{stage}/{name}": float(value) for name, value in figures.items()}, total)
 
     def close(self) -> None:
         """Write what is left and close the files."""
-        self._file.close()
+        with disk_explained(self._folder):
+            self._file.close()
         if self._board is not None:
             self._board.finalize("success")
 

@@ -130,6 +130,7 @@ class _Training:
     def begin(self, configuration: dict[str, Any], tensorboard: bool) -> None:
         """Take the checkpoint's state if there is one, else write the first checkpoint."""
         self.configuration = {**configuration, **_described(self.task)}
+        self.scaled = configuration["precision"] == "16-mixed"
         for stage in self.task.stages:
             share_of(0, stage.batch, 0, self.ranks)
         self.task.networks.to(self.fabric.device)
@@ -151,9 +152,12 @@ class _Training:
         self.task.networks.load_state_dict({name.removeprefix("network/"): t for name, t in weights.items()})
         self.fabric.strategy.precision.load_state_dict(found.values["precision"])
         if self.step < self.task.stages[self.stage].steps:
-            self.optimisers = new_optimisers(self.task.networks, self.task.stages[self.stage])
+            self.optimisers = self._new_optimisers(self.task.stages[self.stage])
             for name, optimiser in self.optimisers.items():
                 restore_moments(optimiser, f"{MOMENTS}/{name}/", found.tensors)
+
+    def _new_optimisers(self, stage: StagePlan) -> dict[str, torch.optim.Optimizer]:
+        return new_optimisers(self.task.networks, stage, fused=not self.scaled)
 
     def _save(self) -> None:
         if self.first:
@@ -188,7 +192,7 @@ class _Training:
 
     def _run_stage(self, stage: StagePlan) -> None:
         if not self.optimisers:
-            self.optimisers = new_optimisers(self.task.networks, stage)
+            self.optimisers = self._new_optimisers(stage)
         steppers = dict(
             zip(self.optimisers, _as_list(self.fabric.setup_optimizers(*self.optimisers.values())), strict=True)
         )
@@ -233,9 +237,8 @@ class _Training:
         self.fabric.strategy.precision.unscale_gradients(optimiser.optimizer)
         norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients]))
         figures = dict(zip((*losses, "gradient_norm"), torch.cat([values, norm.float()[None]]).tolist(), strict=True))
-        checked = dict(figures)
-        if self.configuration["precision"] == "16-mixed":
-            del checked["gradient_norm"]  # too large a loss scale; the step is left out and the scale halved
+        # An infinite gradient of a scaled loss leaves the step out and halves the scale.
+        checked = {name: value for name, value in figures.items() if name != "gradient_norm" or not self.scaled}
         require_finite(checked, stage, plan, self.step)
         for group in optimiser.param_groups:
             group["lr"] = plan.schedule.lr_at(self.step, stage.steps)

