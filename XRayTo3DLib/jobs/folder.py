@@ -192,8 +192,8 @@ class JobFolder:
         """
         progress = last_line(self._progress_file)
         if self._result_file.exists():
-            content = read_json(self._result_file, "job's result", RESULT_FORMAT)
-            return JobState(JobStatus(content["status"]), content["message"], content["result"], progress)
+            status, message, result = self._result()
+            return JobState(status, message, result, progress)
         process = self._process(self._worker_file) or self._process(self.path / "start.json")
         if process is None:
             return JobState(JobStatus.WAITING, progress=progress, cancelling=self.cancelled())
@@ -233,6 +233,13 @@ class JobFolder:
     @property
     def _result_file(self) -> Path:
         return self.path / "result.json"
+
+    def _result(self) -> tuple[JobStatus, str, dict[str, Any]]:
+        content = read_json(self._result_file, "job's result", RESULT_FORMAT)
+        try:
+            return JobStatus(content["status"]), str(content["message"]), dict(content["result"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"job's result: {self._result_file} is broken ({error}); start the job again.") from error
 
     def _process(self, path: Path) -> tuple[bool, float] | None:
         """Whether the process that ``path`` tells of lives, and the age of its last sign of life in seconds."""

@@ -13,6 +13,7 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import read_json, write_json
 
 MARK_FORMAT = "xrayto3d.worker/1"
+WINDOWS = os.name == "nt"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -76,7 +77,7 @@ def _stat(pid: int) -> tuple[str, str]:
 
 def _alive_by_signal(pid: int) -> bool | None:
     """False if there surely is no such process. On Windows signal 0 would interrupt it: never sent there."""
-    if os.name == "nt":
+    if WINDOWS:
         return None
     try:
         os.kill(pid, 0)

@@ -108,6 +108,9 @@ def array_from(content: bytes, name: str, what: str) -> np.ndarray:
 def folder_to_write(folder: Path, mark: str) -> Iterator[Path]:
     """Yield an empty folder beside ``folder`` that takes its place only if the block succeeds.
 
+    Two folders cannot change places in one step: a process killed between the two renames leaves both, whole, in a
+    ``.writing-`` folder beside.
+
     Args:
         folder: The target; new, empty, or a folder that holds ``mark`` and is replaced.
         mark: Name of the file that tells an older folder of this kind.
