@@ -1,0 +1,103 @@
+"""Training configurations: YAML files, read into frozen dataclasses that refuse what they do not know."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, asdict, fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.files import require_file
+
+FORMAT = "xrayto3d.training/1"
+T = TypeVar("T")
+
+
+def read_configuration(path: Path | str) -> dict[str, Any]:
+    """The content of a configuration file.
+
+    Raises:
+        InputError: Missing, not YAML, another format, or no method named.
+    """
+    import yaml
+
+    path = require_file(path, "configuration")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f", line {where.line + 1}" if where else ""
+        raise InputError(
+            f"configuration {path.name} is not YAML{line}; correct it or start from an example."
+        ) from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise InputError(f"{path.name} is not a training configuration: its first line must be 'format: {FORMAT}'.")
+    if not isinstance(content.get("method"), str):
+        raise InputError(f"configuration {path.name} names no method; add a line such as 'method: tl-net'.")
+    return content
+
+
+def parsed(kind: type[T], content: Any, where: str = "") -> T:
+    """``content`` (nested dictionaries and lists) as a dataclass; missing keys take their defaults.
+
+    Raises:
+        InputError: An unknown or missing key, or a value of another type, named with its place.
+    """
+    if not isinstance(content, dict):
+        raise InputError(f"configuration: {where or 'the file'} must hold 'key: value' lines, not {content!r}.")
+    hints = get_type_hints(kind)
+    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(content) - set(known))
+    if unknown:
+        raise InputError(
+            f"configuration: {_place(where, unknown[0])} is not known; known here: {', '.join(sorted(known))}."
+        )
+    for name, field in known.items():
+        if name not in content and field.default is MISSING and field.default_factory is MISSING:
+            raise InputError(f"configuration: {_place(where, name)} is missing.")
+    values = {name: _value(hints[name], value, _place(where, name)) for name, value in content.items()}
+    return kind(**values)
+
+
+def plain(configuration: Any) -> dict[str, Any]:
+    """A configuration dataclass as JSON types."""
+    return {key: _plain(value) for key, value in asdict(configuration).items()}
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    origin, inner = get_origin(hint), get_args(hint)
+    if is_dataclass(hint):
+        return parsed(hint, value, where)  # type: ignore[type-var]
+    if origin is tuple:
+        return _sequence(inner, value, where)
+    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if hint is float and isinstance(value, str):  # YAML 1.1 reads 1e-4 as text
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    if isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
+        return value
+    expected = getattr(hint, "__name__", str(hint))
+    raise InputError(f"configuration: {where} must be of type {expected}, not {value!r}.")
+
+
+def _sequence(inner: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise InputError(f"configuration: {where} must be a list, not {value!r}.")
+    if len(inner) == 2 and inner[1] is Ellipsis:
+        return tuple(_value(inner[0], each, f"{where}[{number}]") for number, each in enumerate(value))
+    if len(inner) != len(value):
+        raise InputError(f"configuration: {where} must hold {len(inner)} values, not {len(value)}.")
+    return tuple(_value(kind, each, f"{where}[{n}]") for n, (kind, each) in enumerate(zip(inner, value, strict=True)))
+
+
+def _place(where: str, name: str) -> str:
+    return f"{where}.{name}" if where else name
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, (list, tuple)) else value

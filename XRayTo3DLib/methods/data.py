@@ -1,0 +1,157 @@
+"""The data a system learns from: its part of a configuration, and a data set's people split and made ready."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from XRayTo3DLib.dataset.canonical_view import CanonicalView
+from XRayTo3DLib.dataset.dataset_folder import DatasetCase, DatasetFolder
+from XRayTo3DLib.dataset.exposure_sampler import Exposures, PoseRange
+from XRayTo3DLib.dataset.prepared_files import PreparedCases, prepared_file
+from XRayTo3DLib.dataset.splits import fold_of, training_and_validation
+from XRayTo3DLib.dataset.voxel_grid import WRIST_CENTRE_MM, VoxelGrid
+from XRayTo3DLib.errors import InputError
+
+
+@dataclass(frozen=True)
+class GridConfiguration:
+    """Voxels of the reconstruction: a cube of ``size`` voxels of ``spacing_mm``, about ``centre_mm``."""
+
+    size: int = 128
+    spacing_mm: float = 0.625
+    centre_mm: tuple[float, float, float] = WRIST_CENTRE_MM
+
+
+@dataclass(frozen=True)
+class ImageConfiguration:
+    """Canonical images: ``size`` pixels square, ``pixel_mm`` at the grid's centre, source ``source_mm`` before it.
+
+    Line integrals are divided by ``scale``, the same number for every image: how dark a bone is says how thick it is.
+    """
+
+    size: int = 256
+    pixel_mm: float = 0.4
+    source_mm: float = 955.0
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class PoseConfiguration:
+    """How people are held, at random: rotations about x, y, z (degrees) and translations along them (mm).
+
+    "uniform" within these limits (the paper's), or "normal" with these standard deviations.
+    """
+
+    rotation_deg: tuple[float, float, float] = (30.0, 30.0, 30.0)
+    translation_mm: tuple[float, float, float] = (30.0, 30.0, 30.0)
+    distribution: str = "uniform"
+
+
+@dataclass(frozen=True)
+class DataConfiguration:
+    """What to learn from.
+
+    Attributes:
+        folder: A data set folder (``dataset.json``), relative to the configuration file.
+        labels: Bones to reconstruct.
+        views: Canonical views, "PA" and "LAT".
+        grid: Of the reconstruction.
+        image: Of the canonical images.
+        pose: Of augmentation, and of the people tested.
+        validation_share: Part of the training people kept for validation.
+        folds: Number of patient-wise folds; 0 for the data set's own test people.
+        fold: Which of them is tested.
+        prerendered: Exposures per person made once before training; 0 for new ones in every step.
+        noise: Standard deviation of noise on the training images, in units of ``scale``.
+    """
+
+    folder: str
+    labels: tuple[str, ...] = ("radius", "ulna")
+    views: tuple[str, ...] = ("PA",)
+    grid: GridConfiguration = field(default_factory=GridConfiguration)
+    image: ImageConfiguration = field(default_factory=ImageConfiguration)
+    pose: PoseConfiguration = field(default_factory=PoseConfiguration)
+    validation_share: float = 0.15
+    folds: int = 0
+    fold: int = 0
+    prerendered: int = 0
+    noise: float = 0.0
+
+    @property
+    def voxels(self) -> VoxelGrid:
+        """The grid."""
+        return VoxelGrid(self.grid.size, self.grid.spacing_mm, self.grid.centre_mm)
+
+    @property
+    def canonical_views(self) -> tuple[CanonicalView, ...]:
+        """The views, in their order."""
+        image = self.image
+        return tuple(
+            CanonicalView(view, image.size, image.pixel_mm, image.source_mm, self.grid.centre_mm) for view in self.views
+        )
+
+
+@dataclass(frozen=True)
+class Part:
+    """People of one part of a split: where they lie, and prepared."""
+
+    cases: tuple[DatasetCase, ...]
+    prepared: PreparedCases
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+
+@dataclass(frozen=True)
+class People:
+    """A data set's people, split; no patient is in two parts."""
+
+    training: Part
+    validation: Part
+    test: Part
+    synthetic: bool
+
+
+def people_of(configuration: DataConfiguration, near: Path) -> People:
+    """The data set's people, prepared and split.
+
+    Args:
+        configuration: Which data set, and how it is split.
+        near: Folder that a relative ``folder`` starts from.
+
+    Raises:
+        InputError: No such data set, other bones in it, a case that cannot be prepared, or a split that leaves a part
+            empty.
+    """
+    dataset = DatasetFolder.open(near / configuration.folder)
+    if dataset.labels != configuration.labels:
+        raise InputError(
+            f"the data set's bones are {', '.join(dataset.labels)}; the configuration wants "
+            f"{', '.join(configuration.labels)}: change data.labels."
+        )
+    if configuration.folds:
+        rest, test = fold_of(dataset.cases(), configuration.folds, configuration.fold)
+    else:
+        rest, test = dataset.cases("train"), dataset.cases("test")
+    training, validation = training_and_validation(rest, configuration.validation_share)
+    return People(*(_part(part) for part in (training, validation, test)), synthetic=dataset.synthetic)
+
+
+def _part(cases: Sequence[DatasetCase]) -> Part:
+    return Part(tuple(cases), PreparedCases([prepared_file(case) for case in cases]))
+
+
+def exposures_of(configuration: DataConfiguration, part: Part, seed: int, device: str = "cpu") -> Exposures:
+    """Random exposures of some people, as the configuration says."""
+    pose = configuration.pose
+    return Exposures(
+        part.prepared,
+        configuration.canonical_views,
+        configuration.voxels,
+        PoseRange(pose.rotation_deg, pose.translation_mm, pose.distribution),
+        seed,
+        device,
+        prerendered=configuration.prerendered or None,
+    )

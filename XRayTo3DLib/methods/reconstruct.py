@@ -1,0 +1,89 @@
+"""From radiographs to meshes in their world, with any system that predicts shapes on a grid from canonical images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.geometry import RigidPose
+from XRayTo3DLib.imaging.types import Radiograph
+from XRayTo3DLib.methods.data import DataConfiguration
+from XRayTo3DLib.methods.types import Reconstruction, ShapeFields, ShapePredictor
+from XRayTo3DLib.methods.validation import meshes_of
+from XRayTo3DLib.shape.meshes import transformed
+
+MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])
+
+
+class GridReconstructor:
+    """A :class:`~XRayTo3DLib.methods.types.Reconstructor` once it is told where the person stands.
+
+    Args:
+        method: Its name, for the result.
+        data: The geometry it was trained for.
+        predictor: The system.
+        mean_distances: (bones, D, H, W) mean signed distances, mm: stands in for a bone that the system loses.
+    """
+
+    def __init__(
+        self,
+        method: str,
+        data: DataConfiguration,
+        predictor: ShapePredictor,
+        mean_distances: NDArray[np.float32],
+    ) -> None:
+        self.method, self.data, self.predictor = method, data, predictor
+        self.mean = ShapeFields(-mean_distances, 0.0, data.voxels)
+
+    def canonical_images(
+        self, radiographs: Sequence[Radiograph], frame_to_world: RigidPose, mirrored: bool
+    ) -> NDArray[np.float32]:
+        """(1, views, rows, columns): the radiographs as the canonical cameras would have taken them.
+
+        Raises:
+            InputError: Not as many radiographs as views.
+        """
+        views = self.data.canonical_views
+        if len(radiographs) != len(views):
+            names = " and ".join(view.view for view in views)
+            raise InputError(f"this model reconstructs from {names}, not from {len(radiographs)} radiographs.")
+        return np.stack(
+            [view.resampled(each, frame_to_world, mirrored) for view, each in zip(views, radiographs, strict=True)]
+        )[None]
+
+    def reconstruct(
+        self, radiographs: Sequence[Radiograph], frame_to_world: RigidPose, mirrored: bool = False
+    ) -> Reconstruction:
+        """The person's bones, LPS mm in the radiographs' world.
+
+        Args:
+            radiographs: In the order of the model's views, showing bones only or translated to that.
+            frame_to_world: Where the reconstruction frame is (``dataset.canonical_view.frame_from_landmark``).
+            mirrored: Of a left wrist, whose mirror image the model sees.
+
+        Raises:
+            InputError: Not as many radiographs as views, or a radiograph that does not show the bones' place.
+        """
+        images = self.canonical_images(radiographs, frame_to_world, mirrored)
+        found, missing = self.meshes(self.predictor.predict(images)[0])
+        matrix = frame_to_world.matrix @ (MIRROR if mirrored else np.eye(4))
+        notes = [f"{', '.join(missing)}: not found by the model; this is the mean shape."] if missing else []
+        return Reconstruction(
+            meshes={label: transformed(mesh, matrix) for label, mesh in found.items()},
+            frame_to_world=matrix,
+            method=self.method,
+            views=tuple(radiograph.name for radiograph in radiographs),
+            missing=missing,
+            synthetic=any(radiograph.synthetic for radiograph in radiographs),
+            notes=tuple(notes),
+        )
+
+    def meshes(self, fields: ShapeFields) -> tuple[dict, tuple[str, ...]]:  # type: ignore[type-arg]
+        """A mesh per bone in the reconstruction frame, and which of them are the mean shape's for want of better."""
+        found = meshes_of(fields, self.data.labels)
+        missing = tuple(label for label in self.data.labels if label not in found)
+        stand_in = meshes_of(self.mean, self.data.labels) if missing else {}
+        return {label: found.get(label) or stand_in[label] for label in self.data.labels}, missing

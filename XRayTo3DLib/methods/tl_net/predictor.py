@@ -1,0 +1,38 @@
+"""A trained TL-net at work: canonical images in, probabilities of bone out. Needs neither Lightning nor MONAI."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from XRayTo3DLib.dataset.voxel_grid import VoxelGrid
+from XRayTo3DLib.methods.tl_net.configuration import TlNetConfiguration
+from XRayTo3DLib.methods.types import ShapeFields
+
+
+class TlNetPredictor:
+    """Shapes from canonical images.
+
+    Args:
+        configuration: The one it was trained with.
+        networks: At least "predictor" and "decoder".
+    """
+
+    def __init__(self, configuration: TlNetConfiguration, networks: nn.ModuleDict) -> None:
+        self.configuration, self._networks = configuration, networks.eval()
+
+    def predict(self, images: NDArray[np.float32]) -> list[ShapeFields]:
+        """Shapes of (N, views, rows, columns) line integrals of bone, canonical images."""
+        scaled = torch.as_tensor(images, dtype=torch.float32) / self.configuration.data.image.scale
+        device = next(self._networks.parameters()).device
+        with torch.inference_mode():
+            logits = self._networks["decoder"](self._networks["predictor"](scaled.to(device)))
+        return fields_of(logits, self.configuration.data.voxels)
+
+
+def fields_of(logits: Tensor, grid: VoxelGrid) -> list[ShapeFields]:
+    """Probabilities of each bone against everything else, from (N, 1 + bones, D, H, W) logits."""
+    bones = torch.softmax(logits.float(), dim=1)[:, 1:].cpu().numpy()
+    return [ShapeFields(values, 0.5, grid) for values in bones]

@@ -1,0 +1,73 @@
+"""What every reconstruction system takes and returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from vtkmodules.vtkCommonDataModel import vtkPolyData
+
+from XRayTo3DLib.dataset.voxel_grid import VoxelGrid
+from XRayTo3DLib.geometry.frames import FloatArray
+from XRayTo3DLib.imaging.types import Radiograph
+
+
+@dataclass(frozen=True, eq=False)
+class ShapeFields:
+    """Bones as values on a grid in the reconstruction frame, before they are meshed.
+
+    Attributes:
+        values: (bones, slices, rows, columns): probabilities, or minus signed distances in mm.
+        level: Value at the surface; larger is inside.
+        grid: Where the voxels are, mm.
+    """
+
+    values: NDArray[np.float32]
+    level: float
+    grid: VoxelGrid
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruction:
+    """Named bones from radiographs. RESEARCH USE ONLY.
+
+    Attributes:
+        meshes: By bone, LPS mm in the radiographs' world; open where the field of view cut the bone.
+        frame_to_world: (4, 4) from the reconstruction frame to the world, mm; a left side's is a reflection.
+        method: Name of the system.
+        views: Names of the radiographs it came from.
+        missing: Bones the system lost; their mesh is the mean shape's, and counts as a failure.
+        synthetic: Whether radiographs or training data were simulated.
+        notes: Sentences a reader should see.
+    """
+
+    meshes: dict[str, vtkPolyData]
+    frame_to_world: FloatArray
+    method: str
+    views: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+    synthetic: bool = False
+    notes: tuple[str, ...] = ()
+
+
+class ShapePredictor(Protocol):
+    """What experiments and :class:`Reconstructor` implementations are built on: images in, shapes out."""
+
+    def predict(self, images: NDArray[np.float32]) -> list[ShapeFields]:
+        """Shapes of (N, views, rows, columns) canonical images."""
+        ...
+
+
+class Reconstructor(Protocol):
+    """A system ready to be used."""
+
+    def reconstruct(self, radiographs: Sequence[Radiograph]) -> Reconstruction:
+        """Bones of the person in the radiographs.
+
+        Raises:
+            InputError: Not the views it was made for.
+        """
+        ...

@@ -1,0 +1,68 @@
+"""Surface errors of predicted fields against the truth of prepared people, mm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from vtkmodules.vtkCommonDataModel import vtkPolyData
+
+from XRayTo3DLib.dataset.dataset_folder import DatasetCase
+from XRayTo3DLib.dataset.prepared import truth_meshes
+from XRayTo3DLib.dataset.voxel_grid import VoxelGrid
+from XRayTo3DLib.geometry.frames import FloatArray
+from XRayTo3DLib.methods.types import ShapeFields
+from XRayTo3DLib.shape.field_surface import clipped_to_box, surface_from_field
+from XRayTo3DLib.shape.meshes import transformed
+from XRayTo3DLib.shape.surface_distance import surface_distance
+
+QUICK_SAMPLES = 4000
+
+
+def meshes_of(fields: ShapeFields, labels: Sequence[str]) -> dict[str, vtkPolyData]:
+    """A mesh per bone in the reconstruction frame; bones of which nothing is left are not in it."""
+    found = {}
+    for label, values in zip(labels, fields.values, strict=True):
+        surface = surface_from_field(values, fields.grid.voxel_to_frame, fields.level)
+        if surface.GetNumberOfCells() > 0:
+            found[label] = surface
+    return found
+
+
+def posed_truth(truth: Mapping[str, vtkPolyData], pose: FloatArray, fields: ShapeFields) -> dict[str, vtkPolyData]:
+    """True surfaces under ``pose`` (4, 4), cut open where the grid ends."""
+    low, high = grid_box(fields.grid)
+    return {label: clipped_to_box(transformed(mesh, pose), low, high) for label, mesh in truth.items()}
+
+
+def grid_box(grid: VoxelGrid) -> tuple[FloatArray, FloatArray]:
+    """Lower and upper corner through the outermost voxels' centres, mm: there surfaces of fields end."""
+    axes = np.array([[axis[0], axis[-1]] for axis in grid.axes()])
+    return axes[:, 0], axes[:, 1]
+
+
+def surface_errors(
+    fields: Sequence[ShapeFields], cases: Sequence[DatasetCase], poses: Sequence[FloatArray], labels: Sequence[str]
+) -> dict[str, float]:
+    """Mean ASSD per bone over people, mm ("radius_mm"), and how many bones were lost ("lost").
+
+    Args:
+        fields: Predicted, one for each exposure.
+        cases: Who was exposed.
+        poses: (4, 4) each, from the anatomical to the reconstruction frame, mm.
+        labels: Bones, in the order of the fields.
+    """
+    errors: dict[str, list[float]] = {label: [] for label in labels}
+    lost = 0
+    for field, case, pose in zip(fields, cases, poses, strict=True):
+        found, truth = meshes_of(field, labels), posed_truth(truth_meshes(case), pose, field)
+        for label in labels:
+            if label not in found:
+                lost += 1
+                continue
+            distance = surface_distance(
+                truth[label], found[label], samples=QUICK_SAMPLES, ignore_boundary=True, require_overlap=False
+            )
+            errors[label].append(distance.assd)
+    means = {f"{label}_mm": float(np.mean(values)) if values else float("nan") for label, values in errors.items()}
+    return {**means, "lost": float(lost)}
