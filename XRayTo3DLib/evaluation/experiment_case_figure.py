@@ -14,7 +14,7 @@ from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.distance_colours import colour_map
-from XRayTo3DLib.evaluation.experiment_figures import DPI, INK, QUIET, blank_figure, png_of
+from XRayTo3DLib.evaluation.experiment_style import DPI, INK, QUIET, blank_figure, png_of
 from XRayTo3DLib.evaluation.reconstruction_trials import ReconstructionOutcome
 from XRayTo3DLib.evaluation.software_render import View, downsample, rasterise, shade, vertex_normals
 from XRayTo3DLib.shape.closest_points import closest_points

@@ -1,8 +1,7 @@
-"""Figures of the experiments as PNG: box plots with significance brackets, curves of sensitivity, translated images."""
+"""Figures of the experiments as PNG: box plots with significance brackets, and curves of sensitivity."""
 
 from __future__ import annotations
 
-import io
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -14,42 +13,18 @@ from numpy.typing import NDArray
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.experiment_statistics import PairTest, Summary, stars
+from XRayTo3DLib.evaluation.experiment_style import INK, QUIET, blank_figure, method_colours, panel_style, png_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK, QUIET, FAINT = "#1b2733", "#5d6b7a", "#dfe4ea"
-COLOURS = ("#14507d", "#c25a00", "#2f7d4f", "#5b3a8c", "#a3262e", "#7a6a00")
-BASELINE_COLOUR = "#7b8794"
-DPI = 150
 MOST_BRACKETS = 6
 """Pairs marked in one panel; more would hide the boxes, and all are in the table."""
-_CAPTION_WIDTH = 14
+_CAPTION_WIDTH = 13
 _BRACKET_STEP = 0.085
-
-
-def blank_figure(width: float, height: float, title: str, subtitle: str, synthetic: bool) -> Figure:
-    """A white figure (inches) with its heading: title, a quiet line under it, and the label of synthetic data."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), facecolor="white", dpi=DPI)
-    FigureCanvasAgg(figure)
-    figure.text(0.35 / width, 1 - 0.38 / height, title, fontsize=12.5, fontweight="bold", color=INK)
-    figure.text(0.35 / width, 1 - 0.62 / height, subtitle, fontsize=9, color=QUIET)
-    if synthetic:
-        label = {"boxstyle": "round,pad=0.4", "facecolor": "#5b3a8c", "edgecolor": "none"}
-        place = (1 - 0.38 / width, 1 - 0.38 / height)
-        figure.text(*place, "Synthetic data", fontsize=9, color="white", ha="right", bbox=label)
-    return figure
-
-
-def png_of(figure: Figure) -> bytes:
-    """The figure's PNG, the same bytes for the same figure."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+_PAGE_WIDTH = 10.5
+_PANEL_HEIGHT = 3.3
 
 
 def box_figure(
@@ -79,27 +54,80 @@ def box_figure(
         raise InputError("There is no number to draw a box plot of.")
     methods = list(dict.fromkeys(method for of in groups.values() for method in of))
     colours = method_colours(methods, baselines)
-    panel = 0.55 + 0.95 * max(len(of) for of in groups.values())
-    width, height = max(0.75 + (panel + 0.15) * len(groups) + 0.2, 6.5), 5.4
-    lines = textwrap.wrap(f"{_BOX_NOTE} {_brackets_note(tests)}", int(17 * (width - 0.7)))
     captions = {method: textwrap.wrap(method, _CAPTION_WIDTH) for method in methods}
-    foot = 0.55 + 0.16 * max(map(len, captions.values())) + 0.17 * len(lines)
-    figure = blank_figure(width, height, title, "", synthetic)
-    axes = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
-    figure.subplots_adjust(
-        left=0.75 / width, right=1 - 0.2 / width, top=1 - 0.85 / height, bottom=foot / height, wspace=0.06
-    )
-    top = max(values.max() for of in groups.values() for values in of.values() if values.size)
-    highest = [_boxes(axis, of, colours, captions, top) for axis, of in zip(axes, groups.values(), strict=True)]
-    for number, (axis, bone) in enumerate(zip(axes, groups, strict=True)):
-        start = max((values.max() for values in groups[bone].values() if values.size), default=0.0)
-        highest.append(_brackets(axis, list(groups[bone]), _drawn((tests or {}).get(bone, ())), start, top))
-        _panel_style(axis, bone, first=number == 0)
-    axes[0].set_ylim(0, max(highest) + 0.04 * top)
-    axes[0].set_ylabel(unit, fontsize=10, color=INK)
+    layout = _BoxLayout.of(groups, captions)
+    lines = textwrap.wrap(f"{_BOX_NOTE} {_brackets_note(tests)}", int(17 * (layout.width - 0.7)))
+    figure = blank_figure(layout.width, layout.height + 0.17 * len(lines), title, "", synthetic)
+    axes = layout.axes(figure)
+    names = list(groups)
+    for start in range(0, len(names), layout.columns):
+        row = {bone: groups[bone] for bone in names[start : start + layout.columns]}
+        _box_row(axes[start : start + len(row)], row, colours, captions, tests or {})
+        axes[start].set_ylabel(unit, fontsize=10, color=INK)
     for number, line in enumerate(lines):
-        figure.text(0.35 / width, 0.17 * (len(lines) - number) / height, line, fontsize=8, color=QUIET)
+        place = 0.17 * (len(lines) - number) / figure.get_size_inches()[1]
+        figure.text(0.35 / layout.width, place, line, fontsize=8, color=QUIET)
     return png_of(figure)
+
+
+def _box_row(
+    row_axes: Sequence[Axes],
+    row: Mapping[str, Mapping[str, NDArray[np.float64]]],
+    colours: Mapping[str, str],
+    captions: Mapping[str, Sequence[str]],
+    tests: Mapping[str, Sequence[PairTest]],
+) -> None:
+    """Panels side by side with one scale."""
+    top = max((values.max() for of in row.values() for values in of.values() if values.size), default=1.0)
+    highest = []
+    for axes, (bone, of) in zip(row_axes, row.items(), strict=True):
+        largest = _boxes(axes, of, colours, captions, top)
+        highest.append(_brackets(axes, list(of), _drawn(tests.get(bone, ())), largest, top))
+        panel_style(axes, bone, first=axes is row_axes[0])
+    row_axes[0].set_ylim(0, max(highest) + 0.05 * top)
+
+
+@dataclass(frozen=True)
+class _BoxLayout:
+    """Panels side by side as far as a page is wide, then below each other; inches."""
+
+    panels: int
+    columns: int
+    width: float
+    foot: float
+
+    @classmethod
+    def of(cls, groups: Mapping[str, Mapping[str, object]], captions: Mapping[str, Sequence[str]]) -> _BoxLayout:
+        panel = 0.5 + 0.9 * max(map(len, groups.values())) + 0.15
+        columns = max(1, min(len(groups), int((_PAGE_WIDTH - 0.95) / panel)))
+        return cls(
+            len(groups), columns, max(0.95 + columns * panel, 6.5), 0.4 + 0.16 * max(map(len, captions.values()))
+        )
+
+    @property
+    def rows(self) -> int:
+        return -(-self.panels // self.columns)
+
+    @property
+    def height(self) -> float:
+        return 0.5 + self.rows * (0.4 + _PANEL_HEIGHT + self.foot) + 0.1
+
+    def axes(self, figure: Figure) -> list[Axes]:
+        """One per panel, those of a row with a common scale."""
+        full = figure.get_size_inches()[1]
+        grid = figure.subplots(self.rows, self.columns, sharey="row", squeeze=False)
+        bottom = full - self.height + self.foot + 0.1
+        figure.subplots_adjust(
+            left=0.75 / self.width,
+            right=1 - 0.2 / self.width,
+            top=1 - 0.9 / full,
+            bottom=bottom / full,
+            wspace=0.06,
+            hspace=(0.4 + self.foot) / _PANEL_HEIGHT,
+        )
+        for unused in grid.ravel()[self.panels :]:
+            unused.set_axis_off()
+        return list(grid.ravel()[: self.panels])
 
 
 _BOX_NOTE = "Box: quartiles and median; whiskers: within 1.5 box lengths; dots: patients; diamond: mean."
@@ -112,13 +140,6 @@ def _brackets_note(tests: Mapping[str, Sequence[PairTest]] | None) -> str:
     more = max(sum(t.significant for t in of) for of in (tests or {}).values()) - MOST_BRACKETS
     hidden = f" Only the {MOST_BRACKETS} clearest pairs of a panel are marked." if more > 0 else ""
     return f"Brackets: {everything[0].test}, * p < 0.05, ** p < 0.01, *** p < 0.001.{hidden}"
-
-
-def method_colours(methods: Sequence[str], baselines: Sequence[str] = ()) -> dict[str, str]:
-    """A colour per method; baselines grey."""
-    others = [method for method in methods if method not in baselines]
-    colours = {method: COLOURS[number % len(COLOURS)] for number, method in enumerate(others)}
-    return {method: colours.get(method, BASELINE_COLOUR) for method in methods}
 
 
 def _finite(of: Mapping[str, float]) -> NDArray[np.float64]:
@@ -189,19 +210,6 @@ def _brackets(axes: Axes, methods: Sequence[str], tests: Sequence[PairTest], sta
     return start + top * (0.06 + _BRACKET_STEP * len(taken)) if taken else start
 
 
-def _panel_style(axes: Axes, name: str, first: bool) -> None:
-    """Quiet axes with a faint grid and the panel's name; only the first panel has an axis at its left."""
-    axes.set_title(name[:1].upper() + name[1:], fontsize=10.5, color=INK, loc="left", fontweight="bold", pad=6)
-    axes.tick_params(labelsize=9, colors=INK, length=3)
-    axes.tick_params(axis="x", labelsize=8.5, pad=4)
-    if not first:
-        axes.tick_params(axis="y", length=0)
-    axes.spines[["top", "right"] if first else ["top", "right", "left"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(QUIET)
-    axes.grid(axis="y", color=FAINT, linewidth=0.7)
-    axes.set_axisbelow(True)
-
-
 def sensitivity_figure(
     panels: Mapping[str, Mapping[str, Sequence[tuple[float, Summary]]]],
     *,
@@ -238,7 +246,7 @@ def sensitivity_figure(
         for method, points in of.items():
             _curve(axis, points, colours[method], method)
         axis.set_xlabel(x_label, fontsize=9.5, color=INK)
-        _panel_style(axis, bone, first=number == 0)
+        panel_style(axis, bone, first=number == 0)
     axes[0].set_ylim(bottom=0)
     axes[0].set_ylabel(y_label, fontsize=9.5, color=INK)
     handles, names = axes[0].get_legend_handles_labels()
@@ -256,77 +264,3 @@ def _curve(axes: Axes, points: Sequence[tuple[float, Summary]], colour: str, met
     x, mean, sd = np.array(known).T
     axes.plot(x, mean, "o-", color=colour, linewidth=1.7, markersize=4.5, label=method)
     axes.fill_between(x, np.maximum(mean - sd, 0), mean + sd, color=colour, alpha=0.12, linewidth=0)
-
-
-@dataclass(frozen=True, eq=False)
-class TranslationPicture:
-    """One row of the pictures of image translation; images (rows, columns) of the same size.
-
-    Attributes:
-        name: Whose, and by what ("case 7, pix2pix").
-        radiograph: The input; shown from its 1st to its 99th percentile.
-        translated: Line integrals.
-        target: Line integrals of the bone-only DRR.
-        mae: To be written beside it.
-    """
-
-    name: str
-    radiograph: NDArray[np.floating]
-    translated: NDArray[np.floating]
-    target: NDArray[np.floating]
-    mae: float
-
-
-_TRANSLATION_NOTE = "Line integrals on the same scales in all rows; each radiograph in a window of its own."
-
-
-def translation_figure(rows: Sequence[TranslationPicture], *, title: str, synthetic: bool = False) -> bytes:
-    """Radiograph, translated image, target and their difference, one row per picture, all with common scales.
-
-    Raises:
-        InputError: No picture, or images of one row that differ in size.
-    """
-    if not rows:
-        raise InputError("There is no translated image to show.")
-    for row in rows:
-        if not row.radiograph.shape == row.translated.shape == row.target.shape:
-            raise InputError(f"{row.name}: radiograph, translated image and target differ in size.")
-    edge, gap, left, head, foot = 2.15, 0.08, 1.35, 1.1, 0.55
-    width, height = left + 4 * edge + 3 * gap + 0.35, head + len(rows) * (edge + gap) + foot
-    figure = blank_figure(width, height, title, _TRANSLATION_NOTE, synthetic)
-    highest = max(float(row.target.max()) for row in rows) or 1.0
-    limit = max(float(np.percentile(np.abs(row.translated - row.target), 99)) for row in rows) or 1.0
-    shown = [("gray", None), ("gray", (0.0, highest)), ("gray", (0.0, highest)), ("RdBu_r", (-limit, limit))]
-    names = ("Radiograph", "Translated", "Target (DRR)", "Translated − target")
-    for number, row in enumerate(rows):
-        bottom = height - head - (number + 1) * edge - number * gap
-        images = (row.radiograph, row.translated, row.target, row.translated - row.target)
-        for column, (image, (colours, limits)) in enumerate(zip(images, shown, strict=True)):
-            box = ((left + column * (edge + gap)) / width, bottom / height, edge / width, edge / height)
-            axes = figure.add_axes(box)
-            low, high = limits or np.percentile(image, (1, 99))
-            drawn = axes.imshow(image, cmap=colours, vmin=low, vmax=high, interpolation="nearest")
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set_color(FAINT)
-            if number == 0:
-                axes.set_title(names[column], fontsize=9.5, color=INK, pad=5)
-            if number == len(rows) - 1 and column in (1, 3):
-                _colour_bar(figure, drawn, box, height, shared=column == 1, gap=gap / width)
-        middle = (bottom + edge / 2) / height
-        name = "\n".join(textwrap.wrap(row.name, _CAPTION_WIDTH))
-        figure.text(0.35 / width, middle + 0.05 / height, name, fontsize=9, color=INK, va="bottom")
-        figure.text(0.35 / width, middle - 0.05 / height, f"MAE {row.mae:.4f}", fontsize=9, color=QUIET, va="top")
-    return png_of(figure)
-
-
-def _colour_bar(
-    figure: Figure, drawn: object, box: tuple[float, float, float, float], height: float, shared: bool, gap: float
-) -> None:
-    """A flat bar below the last row; the one of the translated image spans the target's column too."""
-    left, bottom, wide, _ = box
-    wide = 2 * wide + gap if shared else wide
-    axes = figure.add_axes((left + 0.06 * wide, bottom - 0.2 / height, 0.88 * wide, 0.09 / height))
-    bar = figure.colorbar(drawn, cax=axes, orientation="horizontal")
-    bar.outline.set(edgecolor=QUIET, linewidth=0.6)
-    bar.ax.tick_params(labelsize=8.5, colors=INK, length=3)
-    bar.ax.locator_params(nbins=5)

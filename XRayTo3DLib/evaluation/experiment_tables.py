@@ -19,7 +19,6 @@ from XRayTo3DLib.evaluation.experiment_statistics import (
     PairTest,
     Summary,
     p_text,
-    stars,
     summarise,
 )
 from XRayTo3DLib.evaluation.reconstruction_trials import ReconstructionOutcome, TranslationOutcome
@@ -77,7 +76,7 @@ class Table:
 
     def html(self) -> str:
         """A table of the report with its notes (no heading)."""
-        return report.table(self.rows, self.header, self.numeric) + "".join(map(report.paragraph, self.notes))
+        return report.table(self.rows, self.header, self.numeric) + "".join(map(report.note, self.notes))
 
 
 def per_patient(
@@ -134,7 +133,7 @@ def reconstruction_table(
             empty = sum(o.empty for o in own)
             change = 100 * (assd.mean / against - 1) if against > 0 and method != baseline else math.nan
             shown = (method, assd.text(), _number(assd.median), asd.text(), hd95.text())
-            against_cell = () if baseline is None else (DASH if math.isnan(change) else f"{change:+.0f} %",)
+            against_cell = () if baseline is None else (DASH if math.isnan(change) else f"{_signed(change, 0)} %",)
             rows.append((*shown, *against_cell, f"{empty} of {len(own)}", str(assd.n)))
             data.append((bone, method, *_data(assd), *_data(asd)[:3], *_data(hd95)[:3], change, empty, len(own)))
         if paper and bone.lower() in PAPER_ASD_MM:
@@ -209,42 +208,47 @@ def patient_table(outcomes: Sequence[TranslationOutcome], *, title: str = "MAE p
 
 
 def statistics_table(statistics: MethodStatistics, *, title: str = "Statistics", decimals: int = 2) -> Table:
-    """Every test of ``statistics``: normality, all methods together, and between every two methods."""
-    rows: list[tuple[str, ...]] = [("Shapiro-Wilk: is a method's spread normal?",)]
-    everything = [*statistics.normality, statistics.friedman]
-    for test in everything:
-        if test is statistics.friedman:
-            rows.append(("Friedman: do the methods differ? (paired)",))
-        letter = "W" if test.test == "Shapiro-Wilk" else "χ²"
-        result = test.note or f"{letter} = {test.statistic:.3f}"
-        rows.append((test.subject.capitalize() if test.subject == "all" else test.subject, result, p_text(test.p), ""))
-    for heading, tests in (
-        ("Tukey-Kramer HSD: which differ, as in the paper (unpaired)", statistics.tukey),
-        ("Wilcoxon signed-rank with Holm's correction: which differ (paired)", statistics.wilcoxon),
-    ):
-        rows.append((heading,))
-        rows += [
-            (f"{t.first} – {t.second}", _difference(t, decimals), p_text(t.p), "" if math.isnan(t.p) else stars(t.p))
-            for t in tests
-        ]
-    notes = (
-        "* p < 0.05, ** p < 0.01, *** p < 0.001. The same cases stand under every method: where Tukey-Kramer and "
-        "Wilcoxon disagree, believe the paired one.",
-    )
-    data = [(t.test, t.subject, "", t.n, t.statistic, math.nan, math.nan, math.nan, t.p, t.note) for t in everything]
+    """Every test of ``statistics``: between every two methods, all together, and whether they are normal."""
+    rows: list[tuple[str, ...]] = [("Which differ: first less second method",)]
+    for tukey, wilcoxon in zip(statistics.tukey, statistics.wilcoxon, strict=True):
+        unpaired, paired = (_difference(test, decimals) for test in (tukey, wilcoxon))
+        rows.append((f"{tukey.first} – {tukey.second}", unpaired, p_text(tukey.p), paired, p_text(wilcoxon.p)))
+    friedman = statistics.friedman
+    rows.append(("Do any differ: Friedman",))
+    rows.append(("All methods", "", "", friedman.note or f"χ² = {friedman.statistic:.2f}", p_text(friedman.p)))
+    rows.append(("Is a method's spread normal: Shapiro-Wilk",))
+    rows += [(t.subject, t.note or f"W = {t.statistic:.3f}", p_text(t.p), "", "") for t in statistics.normality]
+    groups = (*statistics.normality, friedman)
+    data = [(t.test, t.subject, "", t.n, t.statistic, math.nan, math.nan, math.nan, t.p, t.note) for t in groups]
     data += [
         (t.test, t.first, t.second, t.n, math.nan, t.difference, t.low, t.high, t.p, t.note)
         for t in (*statistics.tukey, *statistics.wilcoxon)
     ]
     data_header = ("test", "first", "second", "n", "statistic", "difference", "low", "high", "p", "note")
-    return Table(title, ("", "Result", "p", ""), tuple(rows), (1, 2), notes, data_header, tuple(data))
+    header = ("", "Unpaired, as in the paper", "p", "Paired", "p")
+    return Table(title, header, tuple(rows), (1, 2, 3, 4), (_TESTS,), data_header, tuple(data))
+
+
+_TESTS = (
+    "Unpaired: Tukey-Kramer HSD, difference of the means and its simultaneous 95 % interval. Paired: Wilcoxon "
+    "signed-rank, median of the differences, p after Holm. The same cases stand under every method: where the two "
+    "disagree, believe the paired one."
+)
 
 
 def _difference(test: PairTest, decimals: int) -> str:
     if test.note:
         return test.note
-    interval = "" if math.isnan(test.low) else f" ({test.low:+.{decimals}f} to {test.high:+.{decimals}f})"
-    return f"{test.difference:+.{decimals}f}{interval}"
+    interval = ""
+    if not math.isnan(test.low):
+        interval = f" ({_signed(test.low, decimals)} to {_signed(test.high, decimals)})"
+    return _signed(test.difference, decimals) + interval
+
+
+def _signed(value: float, decimals: int) -> str:
+    """With its sign, a true minus, and no sign at zero."""
+    text = f"{value:+.{decimals}f}".replace("-", "−")
+    return text if text.strip("+−0.") else text[1:]
 
 
 def outcomes_csv(outcomes: Sequence[ReconstructionOutcome] | Sequence[TranslationOutcome]) -> str:

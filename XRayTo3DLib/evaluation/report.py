@@ -17,6 +17,8 @@ main { max-width: 1040px; margin: 32px auto; padding: 40px 48px 32px; background
   border-radius: 8px; }
 h1 { font-size: 27px; line-height: 1.25; margin: 0 0 4px; letter-spacing: -.01em; }
 h2 { font-size: 18px; margin: 36px 0 10px; padding-bottom: 6px; border-bottom: 1px solid var(--line); }
+h3 { font-size: 15px; margin: 26px 0 6px; }
+p.note { color: var(--quiet); font-size: 13px; line-height: 1.5; max-width: 90ch; }
 p { margin: 8px 0; } .lead { color: var(--quiet); margin-bottom: 0; }
 .synthetic { display: inline-block; margin: 0 0 14px; padding: 3px 12px; border-radius: 999px; background: #5b3a8c;
   color: #fff; font-weight: 600; font-size: 13px; letter-spacing: .03em; }
@@ -25,7 +27,8 @@ th { text-align: left; font-weight: 600; color: var(--quiet); font-size: 12.5px;
   border-bottom: 1px solid var(--line); }
 td { padding: 6px 14px 6px 0; border-bottom: 1px solid #eef1f4; vertical-align: baseline; }
 th:last-child, td:last-child { padding-right: 0; }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+th { vertical-align: bottom; } td.number { white-space: nowrap; } section { overflow-x: auto; }
 td.name { white-space: nowrap; } td.quiet { color: var(--quiet); }
 tr.head td { font-weight: 650; color: var(--accent); padding-top: 16px; }
 tr.strong td { font-weight: 650; } tr.strong td.quiet { font-weight: 400; }
@@ -47,6 +50,16 @@ footer { margin-top: 36px; padding-top: 12px; border-top: 1px solid var(--line);
 def section(title: str, *html: str) -> str:
     """A heading (plain text) over ready-made HTML."""
     return f"<section><h2>{escape(title)}</h2>{''.join(html)}</section>"
+
+
+def subheading(title: str) -> str:
+    """A smaller heading (plain text) inside a section."""
+    return f"<h3>{escape(title)}</h3>"
+
+
+def note(text: str) -> str:
+    """A remark under a table, in small print (plain text)."""
+    return f'<p class="note">{escape(text)}</p>'
 
 
 def paragraph(text: str) -> str:
