@@ -65,7 +65,7 @@ def require_loss(losses: Mapping[str, Any], stage: StagePlan, optimiser: Optimis
 
 
 def require_data(batch: Any, stage: StagePlan, step: int) -> None:
-    """Refuse a batch that is None, an empty list or holds an empty tensor.
+    """Refuse a batch that is None, an empty list or holds a tensor of no sample.
 
     Raises:
         EmptyData: Names the stage and step.
@@ -81,7 +81,7 @@ def _is_empty(batch: Any) -> bool:
     if batch is None:
         return True
     if hasattr(batch, "numel"):
-        return batch.numel() == 0
+        return len(batch) == 0  # pictures of no pixels are pictures not asked for
     if dataclasses.is_dataclass(batch):
         return any(_is_empty(getattr(batch, field.name)) for field in _tensor_fields(batch))
     if isinstance(batch, Mapping):
