@@ -15,10 +15,12 @@ from XRayTo3DLib.geometry.anatomical_frame import MIRROR
 from XRayTo3DLib.geometry.calibration import VIEWS
 from XRayTo3DLib.geometry.frames import FloatArray, matrix, vector3
 from XRayTo3DLib.imaging.types import Radiograph
-from XRayTo3DLib.registration.view_position import OBJECT_DETECTOR_MM, meeting_point, point_at
+from XRayTo3DLib.registration.view_position import meeting_point, point_at
 
 DETECTOR_AT = 1.25
 """Detector of a canonical camera, in distances from the source to the frame's origin: behind all bones."""
+OBJECT_DETECTOR_MM = 45.0
+"""Articular centre to detector of a wrist laid on the cassette, mm."""
 ANGLE_LIMIT_DEG = 30.0
 """A picture whose beam is turned from the view's by more is another view."""
 ROWS_DOWN = np.array([0.0, 0.0, -1.0])
@@ -149,6 +151,7 @@ class CanonicalView:
         object_detector_mm: float = OBJECT_DETECTOR_MM,
         up: tuple[float, float] = (0.0, -1.0),
         shows_first: str = "",
+        mirrored: bool = False,
     ) -> RigidPose:
         """The anatomical frame in the world of one radiograph, from where it shows the frame's origin.
 
@@ -162,6 +165,7 @@ class CanonicalView:
             up: Direction (columns, rows) in the picture that points distally along the bone.
             shows_first: "right" or "left": the side of the picture that shows +x of the anatomical frame (PA, AP) or
                 +y, dorsal (LAT). "" takes the side for which the beam runs as in this view.
+            mirrored: Whether it is a left limb, which this view shows as a right one.
 
         Returns:
             Anatomical frame to world, LPS mm; for a left limb of the frame before mirroring.
@@ -170,9 +174,9 @@ class CanonicalView:
             InputError: A distance that does not lie between detector and source, no direction, or another side.
         """
         place = point_at(camera, matrix(pixel, (2,), "pixel (column, row)"), camera.sdd - float(object_detector_mm))
-        return self._frame_at(camera, place, up, shows_first)
+        return self._frame_at(camera, place, up, shows_first, mirrored)
 
-    def _frame_at(self, camera: XRayCamera, place: FloatArray, up: Any, shows_first: str) -> RigidPose:
+    def _frame_at(self, camera: XRayCamera, place: FloatArray, up: Any, shows_first: str, mirrored: bool) -> RigidPose:
         if shows_first not in ("", "left", "right"):
             raise InputError(f"the side of the picture is left or right, not {shows_first!r}.")
         up = matrix(up, (2,), "direction of distal in the picture") * camera.spacing
@@ -182,14 +186,17 @@ class CanonicalView:
         rows = -(up[0] * camera.column_direction + up[1] * camera.row_direction) / length
         columns = (-up[1] * camera.column_direction + up[0] * camera.row_direction) / length
         beam = camera.normal * np.sign((camera.origin - camera.source) @ camera.normal)
-        hand = float(np.linalg.det(self._axes)) * float(np.linalg.det(np.stack([columns, rows, beam], axis=1)))
+        axes = self._axes
+        if mirrored:
+            axes[:, 2] = MIRROR[:3, :3] @ axes[:, 2]
+        hand = float(np.linalg.det(axes)) * float(np.linalg.det(np.stack([columns, rows, beam], axis=1)))
         if shows_first == "":
             columns = columns * np.sign(hand)
         else:
             sign = 1.0 if shows_first == "right" else -1.0
             columns, beam = sign * columns, sign * np.sign(hand) * beam
         result = np.eye(4)
-        result[:3, :3] = np.stack([columns, rows, beam], axis=1) @ self._axes.T
+        result[:3, :3] = np.stack([columns, rows, beam], axis=1) @ axes.T
         result[:3, 3] = place
         return RigidPose(result)
 
@@ -212,7 +219,8 @@ def frame_from_views(
     if not views or not len(views) == len(cameras) == len(pixels):
         raise InputError(f"{len(views)} views, {len(cameras)} cameras and {len(pixels)} pixels; one each is needed.")
     place = meeting_point(cameras, [matrix(pixel, (2,), "pixel (column, row)") for pixel in pixels])
-    frame = views[0]._frame_at(cameras[0], place, options.get("up", (0.0, -1.0)), options.get("shows_first", ""))
+    up, side = options.get("up", (0.0, -1.0)), options.get("shows_first", "")
+    frame = views[0]._frame_at(cameras[0], place, up, side, mirrored)
     for view, camera in zip(views, cameras, strict=True):
         angle = view.beam_angle_deg(camera, frame, mirrored)
         if min(angle, 180.0 - angle) > ANGLE_LIMIT_DEG:
