@@ -221,7 +221,7 @@ class DatasetFolder:
             raise InputError(f"{where} is empty: dataset.json names no {'label' if self.entries else 'case'}.")
         if self.frame not in FRAMES:
             raise InputError(f"{where}: frame {self.frame!r} is not known; use {' or '.join(FRAMES)}.")
-        _check_entries(self.entries, where)
+        check_entries(self.entries, where)
         missing = [entry.id for entry in self.entries if not (self.folder / "cases" / entry.id).is_dir()]
         if missing:
             raise InputError(
@@ -230,7 +230,12 @@ class DatasetFolder:
             )
 
 
-def _check_entries(entries: Sequence[CaseEntry], where: str) -> None:
+def check_entries(entries: Sequence[CaseEntry], where: str) -> None:
+    """Refuse cases that cannot be in one data set.
+
+    Raises:
+        InputError: An id used twice or no folder name, an unknown split or side, a patient in both splits.
+    """
     splits: dict[str, str] = {}
     ids = [entry.id for entry in entries]
     for entry in entries:
@@ -238,6 +243,8 @@ def _check_entries(entries: Sequence[CaseEntry], where: str) -> None:
             raise InputError(f"{where}: case id {entry.id!r} is used twice or is no plain folder name; rename it.")
         if entry.split not in SPLITS:
             raise InputError(f"{where}: case {entry.id} has split {entry.split!r}; use {' or '.join(SPLITS)}.")
+        if entry.side not in ("right", "left", ""):
+            raise InputError(f"{where}: case {entry.id} has side {entry.side!r}; use right, left or leave it empty.")
         if splits.setdefault(entry.patient, entry.split) != entry.split:
             raise InputError(f"{where}: patient {entry.patient!r} is in both splits; a test needs other people.")
 

@@ -17,13 +17,16 @@ MARKUPS_SCHEMA = (
 )
 
 
-def write_landmarks(landmarks: Mapping[str, Any], path: Path | str, description: str = "") -> Path:
+def write_landmarks(
+    landmarks: Mapping[str, Any], path: Path | str, description: str = "", *, locked: bool = True
+) -> Path:
     """Write points (3,) LPS mm by name as one Slicer point list; Slicer opens it by double click.
 
     Args:
         landmarks: Name to point.
         path: File ending in ``.mrk.json``.
         description: Kept with every point, for instance that it is synthetic.
+        locked: Whether Slicer keeps the points from being dragged; proposals are for correcting, so not locked.
 
     Raises:
         InputError: Another suffix, or a point that is not three finite numbers.
@@ -38,7 +41,7 @@ def write_landmarks(landmarks: Mapping[str, Any], path: Path | str, description:
             "description": description,
             "position": vector3(point, f"landmark {name}").round(6).tolist(),
             "selected": True,
-            "locked": True,
+            "locked": locked,
             "visibility": True,
             "positionStatus": "defined",
         }
