@@ -13,6 +13,8 @@ from XRayTo3DLib.networks.initialise import initialise_girdhar
 from XRayTo3DLib.networks.layers import require
 
 SIZE = 20
+WIDTHS = (96, 256, 384, 256)
+"""Feature maps of the encoder's convolutions; the decoder has them the other way round."""
 LATENT = 64
 SCALE = 255.0
 """Voxels are multiplied by this, like a picture's grey values."""
@@ -21,17 +23,18 @@ VOXEL_WEIGHT = 1500.0
 
 
 class GirdharEncoder(nn.Module):
-    """(B, 1, 20, 20, 20) in {0, 1} to (B, 64), linear at the end."""
+    """(B, 1, 20, 20, 20) in {0, 1} to (B, 64), linear at the end. ``widths``: other than published only for tests."""
 
-    def __init__(self) -> None:
+    def __init__(self, widths: tuple[int, int, int, int] = WIDTHS) -> None:
         super().__init__()
+        first, second, third, fourth = widths
         self.features = nn.Sequential(
-            *(nn.Conv3d(1, 96, 7), nn.PReLU(96)),
-            *(nn.Conv3d(96, 256, 5), nn.PReLU(256)),
-            *(nn.Conv3d(256, 384, 3), nn.PReLU(384)),
-            *(nn.Conv3d(384, 256, 3), nn.PReLU(256)),
+            *(nn.Conv3d(1, first, 7), nn.PReLU(first)),
+            *(nn.Conv3d(first, second, 5), nn.PReLU(second)),
+            *(nn.Conv3d(second, third, 3), nn.PReLU(third)),
+            *(nn.Conv3d(third, fourth, 3), nn.PReLU(fourth)),
         )
-        self.code = nn.Linear(256 * 6**3, LATENT)
+        self.code = nn.Linear(fourth * 6**3, LATENT)
         initialise_girdhar(self)
 
     def forward(self, occupancy: Tensor) -> Tensor:
@@ -45,15 +48,16 @@ class GirdharEncoder(nn.Module):
 class GirdharDecoder(nn.Module):
     """(B, 64) to logits (B, 1, 20, 20, 20), above zero inside; their sigmoid is the published output."""
 
-    def __init__(self) -> None:
+    def __init__(self, widths: tuple[int, int, int, int] = WIDTHS) -> None:
         super().__init__()
+        first, second, third, fourth = widths
         self.code = nn.Linear(LATENT, 6**3)
         self.features = nn.Sequential(
-            *(nn.ConvTranspose3d(1, 256, 3), nn.PReLU(256)),
-            *(nn.ConvTranspose3d(256, 384, 3), nn.PReLU(384)),
-            *(nn.ConvTranspose3d(384, 256, 5), nn.PReLU(256)),
-            *(nn.ConvTranspose3d(256, 96, 7), nn.PReLU(96)),
-            nn.ConvTranspose3d(96, 1, 1),
+            *(nn.ConvTranspose3d(1, fourth, 3), nn.PReLU(fourth)),
+            *(nn.ConvTranspose3d(fourth, third, 3), nn.PReLU(third)),
+            *(nn.ConvTranspose3d(third, second, 5), nn.PReLU(second)),
+            *(nn.ConvTranspose3d(second, first, 7), nn.PReLU(first)),
+            nn.ConvTranspose3d(first, 1, 1),
         )
         initialise_girdhar(self)
 
@@ -65,9 +69,9 @@ class GirdharDecoder(nn.Module):
 class GirdharAutoencoder(nn.Module):
     """Encoder and decoder: 35.35 million parameters."""
 
-    def __init__(self) -> None:
+    def __init__(self, widths: tuple[int, int, int, int] = WIDTHS) -> None:
         super().__init__()
-        self.encoder, self.decoder = GirdharEncoder(), GirdharDecoder()
+        self.encoder, self.decoder = GirdharEncoder(widths), GirdharDecoder(widths)
 
     def forward(self, occupancy: Tensor) -> Tensor:
         """Logits (B, 1, 20, 20, 20) of ``occupancy`` of the same shape, in {0, 1}."""

@@ -11,13 +11,14 @@ from XRayTo3DLib.errors import InputError
 
 NORMS = ("batch", "instance", "group")
 """``batch`` keeps running statistics; ``instance`` and ``group`` have none and behave alike in training and use."""
-GROUPS = 8
+CHANNELS_PER_GROUP = 8
 
 
 def norm_layer(kind: str, channels: int, dimensions: int) -> nn.Module:
     """A normalisation of ``channels`` feature maps in 2 or 3 ``dimensions`` with a learnt scale and offset per channel.
 
-    Each kind has the same 2 * ``channels`` parameters. Groups are of equal size, at most GROUPS of them.
+    Each kind has the same 2 * ``channels`` parameters. A group
+    has CHANNELS_PER_GROUP channels: with less it would forget how strongly a whole picture answers.
 
     Raises:
         InputError: ``kind`` is none of NORMS.
@@ -28,7 +29,7 @@ def norm_layer(kind: str, channels: int, dimensions: int) -> nn.Module:
         made = nn.InstanceNorm3d if dimensions == 3 else nn.InstanceNorm2d
         return made(channels, affine=True)
     if kind == "group":
-        return nn.GroupNorm(math.gcd(GROUPS, channels), channels)
+        return nn.GroupNorm(channels // math.gcd(CHANNELS_PER_GROUP, channels), channels)
     raise InputError(f"network: there is no norm {kind!r}; choose one of {', '.join(NORMS)}.")
 
 
