@@ -11,7 +11,19 @@ from XRayTo3DLib import __version__
 from XRayTo3DLib.cli.console import complain
 from XRayTo3DLib.errors import XRayTo3DError
 
-COMMANDS = ("info", "camera", "drr", "register", "evaluate", "phantom", "demo", "benchmark", "train", "models")
+COMMANDS = (
+    "info",
+    "camera",
+    "drr",
+    "register",
+    "evaluate",
+    "phantom",
+    "demo",
+    "benchmark",
+    "dataset",
+    "train",
+    "models",
+)
 
 DESCRIPTION = """From one or two plain radiographs to patient-specific 3D bones: X-ray geometry, projection,
 2D-3D registration and evaluation. RESEARCH USE ONLY: not clinically validated, not a medical device."""

@@ -1,0 +1,225 @@
+"""``xrayto3d dataset``: make, check and prepare the cases that a reconstruction learns from."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from XRayTo3DLib.cli.console import Progress, say
+from XRayTo3DLib.cli.folders import require_folder_name
+from XRayTo3DLib.errors import InputError
+
+EPILOG = """examples:
+  xrayto3d dataset synthetic -o wrists --people 240 --test 40
+  xrayto3d dataset new mine --bones radius ulna --provenance "our hospital, 2019-2024" --licence "not to be shared"
+  xrayto3d dataset add mine case-001 --ct scan.nrrd --labels scan.seg.nrrd --side left
+  xrayto3d dataset landmarks mine/cases/case-001
+  xrayto3d dataset show mine
+  xrayto3d dataset prepare mine --workers 2
+
+A data set is a folder: dataset.json, and cases/<id>/ with ct.nrrd, labels.seg.nrrd, landmarks.mrk.json and, where there
+are any, meshes/<bone>.vtp. Slicer opens all of them; drag a landmark that is not right and save it to the same file.
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the ``dataset`` sub-command to the main parser."""
+    parser = subparsers.add_parser(
+        "dataset",
+        help="make, check and prepare a folder of cases to train on",
+        description="Make, check and prepare a folder of cases to train a reconstruction on.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    _add_synthetic(actions)
+    _add_new(actions)
+    _add_add(actions)
+    _add_landmarks(actions)
+    _add_prepare(actions)
+    show = _action(actions, "show", "say what is in a data set and what its cases still lack", _show)
+    show.add_argument("folder", type=Path, help="the data set")
+    show.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def _action(
+    actions: argparse._SubParsersAction, name: str, what: str, run: Callable[[argparse.Namespace], int]
+) -> argparse.ArgumentParser:
+    parser = actions.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_synthetic(actions: argparse._SubParsersAction) -> None:
+    parser = _action(actions, "synthetic", "make a data set of SYNTHETIC wrists", _synthetic)
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="the data set")
+    parser.add_argument("--people", type=int, default=240, metavar="N", help="to train on (default 240)")
+    parser.add_argument("--test", type=int, default=40, metavar="N", help="further people to test on (default 40)")
+    parser.add_argument("--seed", type=int, default=0, help="of people, texture and turn (default 0)")
+    parser.add_argument("--spacing", type=float, default=1.0, metavar="MM", help="voxel size (default 1 mm)")
+    parser.add_argument("--length", type=float, default=80.0, metavar="MM", help="of the bones below the joint (80 mm)")
+    parser.add_argument("--turn-sd", type=float, default=4.0, metavar="DEG", help="SD of pro- and supination (4 deg)")
+    parser.add_argument(
+        "--soft-tissue", action="store_true", help="whole limbs with the hand's bones, not bones in air"
+    )
+    _add_work_options(parser)
+
+
+def _add_new(actions: argparse._SubParsersAction) -> None:
+    parser = _action(actions, "new", "start a data set of your own", _new)
+    parser.add_argument("folder", type=Path, help="the data set")
+    parser.add_argument("--bones", nargs="+", default=["radius", "ulna"], help="as the labels are named (radius ulna)")
+    parser.add_argument("--anatomy", default="distal forearm", help='what it shows (default "distal forearm")')
+    parser.add_argument(
+        "--frame", choices=("wrist", "lps"), default="wrist", help="align by wrist landmarks, or take bones as they lie"
+    )
+    parser.add_argument("--provenance", default="not stated", help="where the cases come from, one sentence")
+    parser.add_argument("--licence", default="not stated", help="what may be done with them")
+
+
+def _add_add(actions: argparse._SubParsersAction) -> None:
+    parser = _action(actions, "add", "add a CT and its segmentation to a data set", _add)
+    parser.add_argument("folder", type=Path, help="the data set")
+    parser.add_argument("id", help="name of the case; no patient data")
+    parser.add_argument("--ct", type=Path, required=True, metavar="CT", help="NRRD, NIfTI or DICOM folder")
+    parser.add_argument("--labels", type=Path, required=True, metavar="FILE", help="label map or Slicer segmentation")
+    parser.add_argument("--label-names", type=Path, metavar="FILE", help="names of the labels: JSON or .ctbl")
+    parser.add_argument("--ct-values", choices=("auto", "hu", "offset1024"), default="auto", help="what the CT stores")
+    parser.add_argument("--ct-series", type=int, metavar="N", help="which series of a DICOM folder, counted from 1")
+    parser.add_argument(
+        "--patient", metavar="ID", help="whose it is, if a person has several cases (default: the case)"
+    )
+    parser.add_argument("--side", choices=("right", "left"), default="", help="default: not stated")
+    parser.add_argument("--split", choices=("train", "test"), default="train", help="default train")
+
+
+def _add_landmarks(actions: argparse._SubParsersAction) -> None:
+    parser = _action(actions, "landmarks", "propose the landmarks of a wrist, for you to check in Slicer", _landmarks)
+    parser.add_argument("case", type=Path, nargs="+", help="folder of a case: <dataset>/cases/<id>")
+    parser.add_argument("--side", choices=("right", "left"), default="", help="default: as in the data set, or told")
+    parser.add_argument("--replace", action="store_true", help="overwrite landmarks that are there")
+
+
+def _add_prepare(actions: argparse._SubParsersAction) -> None:
+    parser = _action(actions, "prepare", "bring all cases into the anatomical frame, ready to learn from", _prepare)
+    parser.add_argument("folder", type=Path, help="the data set")
+    _add_work_options(parser)
+
+
+def _add_work_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes (default 2)")
+    parser.add_argument("--shard", default="1/1", metavar="I/N", help="only every N-th case, from the I-th (1/1)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def _synthetic(args: argparse.Namespace) -> int:
+    from XRayTo3DLib.dataset.population import write_population
+
+    require_folder_name(args.output)
+    progress = Progress("dataset", quiet=args.json)
+    path = write_population(
+        args.output,
+        args.people,
+        args.seed,
+        test=args.test,
+        spacing=args.spacing,
+        soft_tissue=args.soft_tissue,
+        turn_sd_deg=args.turn_sd,
+        length_mm=args.length,
+        workers=args.workers,
+        shard=_shard(args.shard),
+        report=progress.update,
+    )
+    progress.done()
+    if args.json:
+        say(json.dumps({"synthetic": True, "dataset": str(path), "people": args.people, "test": args.test}))
+    else:
+        say(f"SYNTHETIC wrists, not real anatomy: {args.people} to train on, {args.test} to test on, in {args.output}")
+    return 0
+
+
+def _new(args: argparse.Namespace) -> int:
+    from XRayTo3DLib.dataset.dataset_builder import start_dataset
+
+    require_folder_name(args.folder)
+    path = start_dataset(
+        args.folder,
+        bones=args.bones,
+        anatomy=args.anatomy,
+        frame=args.frame,
+        provenance=args.provenance,
+        licence=args.licence,
+    )
+    say(f"wrote {path}; add cases with: xrayto3d dataset add {args.folder} ID --ct CT --labels LABELS")
+    return 0
+
+
+def _add(args: argparse.Namespace) -> int:
+    from XRayTo3DLib.dataset.dataset_builder import add_case
+    from XRayTo3DLib.dataset.dataset_folder import CaseEntry
+    from XRayTo3DLib.imaging.ct_reader import read_ct
+
+    ct = read_ct(
+        args.ct,
+        labels=args.labels,
+        values=args.ct_values,
+        label_names=args.label_names,
+        series=args.ct_series,
+        name=args.id,
+    )
+    place = add_case(args.folder, CaseEntry(args.id, args.patient or args.id, args.split, args.side), ct)
+    say(f"wrote {place}")
+    return 0
+
+
+def _landmarks(args: argparse.Namespace) -> int:
+    from XRayTo3DLib.dataset.dataset_builder import case_of, propose_landmarks
+
+    for folder in args.case:
+        say(f"wrote {propose_landmarks(case_of(folder, args.side), replace=args.replace)}")
+    say("These are proposals: look at them in Slicer, drag what is not right and save to the same file.")
+    return 0
+
+
+def _prepare(args: argparse.Namespace) -> int:
+    from XRayTo3DLib.dataset.prepared_files import prepare_all
+
+    progress = Progress("prepare", quiet=args.json)
+    cases = prepare_all(args.folder, args.workers, shard=_shard(args.shard), report=progress.update)
+    progress.done()
+    if args.json:
+        say(json.dumps({"prepared": len(cases), "folder": str(args.folder / "prepared")}))
+    else:
+        say(f"{len(cases)} cases are prepared in {args.folder / 'prepared'}")
+    return 0
+
+
+def _show(args: argparse.Namespace) -> int:
+    from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
+
+    dataset = DatasetFolder.open(args.folder)
+    cases = dataset.cases()
+    counts = {split: sum(case.split == split for case in cases) for split in ("train", "test")}
+    unmarked = [case.id for case in cases if dataset.landmarks and not case.landmarks_path.exists()]
+    if args.json:
+        about = {"anatomy": dataset.anatomy, "labels": dataset.labels, "synthetic": dataset.synthetic, **counts}
+        say(json.dumps({**about, "provenance": dataset.provenance, "without_landmarks": unmarked}))
+        return 0
+    say(f"{'SYNTHETIC ' if dataset.synthetic else ''}{dataset.anatomy}: {', '.join(dataset.labels)}")
+    say(f"  {counts['train']} cases to train on, {counts['test']} to test on, {len({c.patient for c in cases})} people")
+    say(f"  {dataset.provenance}  Licence: {dataset.licence}")
+    if unmarked:
+        say(f"  {len(unmarked)} cases have no landmarks yet, first {unmarked[0]}: xrayto3d dataset landmarks CASE")
+    return 0
+
+
+def _shard(text: str) -> tuple[int, int]:
+    try:
+        first, count = (int(part) for part in text.split("/"))
+    except ValueError:
+        raise InputError(f"--shard {text!r} is not I/N, such as 1/4.") from None
+    if not 1 <= first <= count:
+        raise InputError(f"--shard {text!r} cannot be: it counts from 1/N to N/N.")
+    return first, count
