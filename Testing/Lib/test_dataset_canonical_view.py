@@ -199,6 +199,18 @@ def test_a_left_limb_is_turned_as_a_right_one_and_mirrored_later() -> None:
     assert relative_rms(found, exact) < 0.04  # sources differ by 4 mm
 
 
+def test_the_lateral_view_of_a_left_limb_is_exposed_from_its_own_other_side() -> None:
+    canonical = CanonicalView("LAT", 48, 2.0)
+    fine = canonical.camera(4)  # of the right limb: the beam runs to the radial side
+    left = mirrored_camera(fine)
+    assert left.view_direction == pytest.approx([-1, 0, 0])
+    pixel, depth = left.project([0.0, 0, 0]), float((left.origin - np.zeros(3)) @ left.view_direction)
+    frame = canonical.frame_from_landmark(left, pixel, object_detector_mm=depth, mirrored=True)
+    assert close(frame, RigidPose.identity())
+    found = canonical.resampled(picture(left, line_integrals(BONES, fine)), frame, mirrored=True)
+    assert relative_rms(found, line_integrals(BONES, fine).reshape(48, 4, 48, 4).mean(axis=(1, 3))) < 0.01
+
+
 def test_impossible_views_and_landmarks_are_refused() -> None:
     for wrong in ({"view": "skyline"}, {"size": 0}, {"pixel_mm": 0.0}, {"source_mm": -1.0}, {"centre_mm": (0, 960, 0)}):
         with pytest.raises(InputError):

@@ -94,7 +94,7 @@ class Exposures:
         noise: Differences between exposures.
         prerendered: ``None`` draws a new pose for every item; a number K gives every case K poses for good, as the
             paper's pre-rendered set, gone through one by one.
-        subpixels: Rays across a pixel, averaged, as a real picture's are. Two cost 0.1 ms more than one.
+        subpixels: Rays across a pixel, averaged, as a real picture's are. Two cost 0.1 ms a picture more than one.
         engine: Of the projector; "auto" is numba on a CPU where it is installed (7 times as fast as torch there).
         memory_mb: What ready cases may take (about 4 MB each).
 
@@ -223,7 +223,7 @@ class Exposures:
             a, b, c, d = (row * scale).tolist()
             along = [(a * x)[None, None, :], (b * y)[None, :, None], (c * z + (d - 1.0))[:, None, None]]
             where.append((along[0].float() + along[1].float()) + along[2].float())
-        return torch.stack(where, dim=-1)
+        return torch.stack(where).permute(1, 2, 3, 0)
 
     # ---- what is kept -------------------------------------------------------------------------------------
 
