@@ -81,6 +81,7 @@ def test_after_a_passing_fault_the_training_ends_as_if_nothing_had_been(tmp_path
     assert train(task, tmp_path / "cut", **QUIET).resumed_at == 16
     train(whole, tmp_path / "whole", **QUIET)
     assert same_bits(weights_of(task), weights_of(whole))
+    assert (tmp_path / "cut/metrics.csv").read_text() == (tmp_path / "whole/metrics.csv").read_text()
 
 
 def batch_none(batch: torch.Tensor) -> None:

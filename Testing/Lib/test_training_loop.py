@@ -237,17 +237,36 @@ def test_half_precision_runs_with_weights_in_full(tmp_path: Path) -> None:
     assert {parameter.dtype for parameter in task.networks.parameters()} == {torch.float32}
 
 
-@pytest.mark.parametrize("every", [1, 5])
-def test_tensorboard_shows_each_step_once_after_going_on(tmp_path: Path, every: int) -> None:
+def test_tensorboard_shows_each_step_once_after_going_on(tmp_path: Path) -> None:
     accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    options = {**QUIET, "tensorboard": True, "log_every": every}
-    with pytest.raises(TrainingCancelled):
-        train(TinyTask(), tmp_path, watcher=Recorder(stop_after=10), **options)
+    options = {**QUIET, "tensorboard": True, "checkpoint_every": 4}
+
+    class Interrupting(Recorder):
+        def cancelled(self) -> bool:
+            if super().cancelled():
+                raise KeyboardInterrupt
+            return False
+
+    with pytest.raises(KeyboardInterrupt):
+        train(TinyTask(), tmp_path, watcher=Interrupting(stop_after=11), **options)
+    assert load_checkpoint(tmp_path).total == 8  # steps 9 to 11 are in the logs, and done again
     train(TinyTask(), tmp_path, **options)
     events = accumulators.EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
     rows = [row for row in read_metrics(tmp_path) if row["name"] == "loss"]
-    assert [event.step for event in events.Scalars("alone/loss")] == [row["step"] for row in rows]
+    assert [row["step"] for row in rows] == list(range(1, 13))
+    assert [event.step for event in events.Scalars("alone/loss")] == list(range(1, 13))
+
+
+def test_every_validation_of_a_stage_draws_the_same_random_numbers(tmp_path: Path) -> None:
+    class Drawing(TinyTask):
+        def validate(self, stage: str, device: torch.device) -> dict[str, float]:
+            return {"drawn": float(torch.rand(1))}
+
+    train(Drawing(), tmp_path, **QUIET)
+    drawn = [(row["stage"], row["value"]) for row in read_metrics(tmp_path) if row["name"] == "drawn"]
+    assert len(drawn) == 6
+    assert len(set(drawn)) == 2
 
 
 @pytest.fixture

@@ -257,7 +257,7 @@ class _Training:
 
     def _validate(self, stage: StagePlan) -> None:
         self.task.networks.eval()
-        torch.manual_seed(seed_of(self.seed, stage.name, self.step, "validation"))
+        torch.manual_seed(seed_of(self.seed, stage.name, "validation"))  # equal draws, so that steps can be compared
         if self.first:
             with torch.no_grad(), memory_explained(stage, self.step - 1):
                 self.metrics[stage.name] = dict(self.task.validate(stage.name, self.fabric.device))
