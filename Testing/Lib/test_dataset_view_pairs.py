@@ -130,6 +130,17 @@ def test_the_drr_in_the_canonical_view_is_the_samplers_in_the_pose_held(cases, v
         assert 0.5 < np.abs(turn).max() < 16 and np.abs(found.pose.translation).max() < 13
 
 
+def test_a_limb_askew_in_the_picture_is_put_upright_when_told_where_distal_is(cases) -> None:
+    for case in cases:
+        pair = read_pair(case, "PA")
+        ends = pair.radiograph.camera.project(pair.frame_to_world.apply(np.array([[0.0, 0, -20], [0, 0, 0]])))
+        found = pair.canonical(CanonicalView("PA", 48, 2.0), up=tuple(ends[1] - ends[0]))
+        axis = found.pose.rotation[:, 2]
+        assert abs(np.rad2deg(np.arctan2(axis[0], axis[2]))) < 0.5  # but for perspective, along the picture's rows
+        askew = pair.canonical(CanonicalView("PA", 48, 2.0)).pose.rotation[:, 2]
+        assert abs(np.rad2deg(np.arctan2(askew[0], askew[2]))) > 1
+
+
 @pytest.mark.parametrize("view", VIEWS)
 def test_truth_meshes_in_that_pose_lie_in_the_radiograph(cases, view: str) -> None:
     for case in cases:

@@ -53,12 +53,18 @@ class ViewPair:
         """The case's anatomical frame (before mirroring) in the radiograph's world, LPS mm."""
         return self.pose @ self.case.frame.rigid
 
-    def canonical(self, view: CanonicalView, object_detector_mm: float = OBJECT_DETECTOR_MM) -> CanonicalPair:
+    def canonical(
+        self,
+        view: CanonicalView,
+        object_detector_mm: float = OBJECT_DETECTOR_MM,
+        up: tuple[float, float] = (0.0, -1.0),
+    ) -> CanonicalPair:
         """Both pictures as a network sees them, framed by the articular centre's pixel alone, as a new patient's are.
 
         Args:
             view: The view.
             object_detector_mm: Assumed distance of the articular centre from the detector, mm.
+            up: Direction (columns, rows) in the radiograph that points distally along the bone.
 
         Raises:
             InputError: The radiograph is of another view.
@@ -68,6 +74,7 @@ class ViewPair:
             camera,
             camera.project(self.frame_to_world.translation),
             object_detector_mm=object_detector_mm,
+            up=up,
             shows_first=_side_of(view, camera, self.frame_to_world),
             mirrored=mirrored,
         )
