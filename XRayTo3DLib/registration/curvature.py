@@ -34,6 +34,9 @@ at which neighbours and tissue pull. Found on SYNTHETIC trials; docs/register.md
 
 FLOOR = 0.02
 """Standard deviation (degrees, mm) that is always added: interpolation, rounding."""
+DEPTH_FLOOR = 1e-4
+"""Standard deviation of depth in one view, as a share of the distance from the source, that is added: so exactly no
+picture's grey values, of which scatter is a part, tell a size. Found on SYNTHETIC trials too."""
 
 
 def view_axes(camera: XRayCamera) -> FloatArray:
@@ -60,12 +63,24 @@ def pose_uncertainties(
     inverse = np.linalg.pinv(square, rcond=1e-12, hermitian=True)
     covariance = widened**2 * inverse @ scatter @ inverse
     covariance = covariance + FLOOR**2 * np.eye(count)
+    if len(level.views) == 1:
+        covariance = covariance + _depth_floor(level.views[0].camera, [motion.centre for motion in motions])
     axes = view_axes(level.views[0].camera)
     turn = np.kron(np.eye(2), axes)
     return [
         PoseUncertainty(axes, turn.T @ covariance[6 * n : 6 * n + 6, 6 * n : 6 * n + 6] @ turn)
         for n in range(len(active))
     ]
+
+
+def _depth_floor(camera: XRayCamera, centres: Sequence[FloatArray]) -> FloatArray:
+    """Covariance of all bodies' parameters (turns, then shifts, of each) from :data:`DEPTH_FLOOR`, mm^2."""
+    result = np.zeros((6 * len(centres),) * 2)
+    for number, centre in enumerate(centres):
+        shift = slice(6 * number + 3, 6 * number + 6)
+        away = DEPTH_FLOOR * ((centre - camera.source) @ camera.normal)
+        result[shift, shift] = away**2 * np.outer(camera.normal, camera.normal)
+    return result
 
 
 def _blocks(view: ViewLevel, size: tuple[float, float]) -> Tensor:
