@@ -58,6 +58,16 @@ class TrainingLog:
             self._board.finalize("success")
 
 
+class NoLog:
+    """What the processes after the first log with: nothing."""
+
+    def add(self, stage: str, stage_step: int, total: int, figures: Mapping[str, float]) -> None:
+        """Log nothing."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
     """Rows of ``folder``'s ``metrics.csv`` by column name; steps are int, values float.
 

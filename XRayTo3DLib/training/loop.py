@@ -8,7 +8,7 @@ need no stored random state, and a training that was killed at any moment ends i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,9 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.projection.threads import torch_threads
 from XRayTo3DLib.training.checkpoint import Checkpoint, load_checkpoint, require_same, save_checkpoint
 from XRayTo3DLib.training.faults import memory_explained, require_data, require_finite, require_loss
-from XRayTo3DLib.training.logs import TrainingLog
+from XRayTo3DLib.training.logs import NoLog, TrainingLog
 from XRayTo3DLib.training.optimisers import moments, new_optimisers, only_trained, restore_moments
-from XRayTo3DLib.training.plan import OptimiserPlan, StagePlan, Task, check_task, seed_of
+from XRayTo3DLib.training.plan import OptimiserPlan, StagePlan, Task, check_task, description_of, seed_of
 from XRayTo3DLib.training.progress import Pace, TrainingCancelled, TrainingState, Watcher
 from XRayTo3DLib.training.ranks import agreed, averaged, launched_fabric, repeatable, same_weights, share_of
 
@@ -129,7 +129,7 @@ class _Training:
 
     def begin(self, configuration: dict[str, Any], tensorboard: bool) -> None:
         """Take the checkpoint's state if there is one, else write the first checkpoint."""
-        self.configuration = {**configuration, **_described(self.task)}
+        self.configuration = {**configuration, **description_of(self.task)}
         self.scaled = configuration["precision"] == "16-mixed"
         for stage in self.task.stages:
             share_of(0, stage.batch, 0, self.ranks)
@@ -140,7 +140,7 @@ class _Training:
             self._restore(found)
         same_weights(self.task.networks, self.ranks)
         self.fabric.barrier()
-        self.log = TrainingLog(self.folder, self.total, tensorboard) if self.first else _NoLog()
+        self.log = TrainingLog(self.folder, self.total, tensorboard) if self.first else NoLog()
         self._save()
 
     def _restore(self, found: Checkpoint) -> None:
@@ -293,22 +293,6 @@ class _Training:
                 eta_s=pace.eta_s(left),
             )
         )
-
-
-class _NoLog:
-    """What the other processes log with."""
-
-    def add(self, *arguments: Any) -> None:
-        """Log nothing."""
-
-    def close(self) -> None:
-        """Nothing to close."""
-
-
-def _described(task: Task) -> dict[str, Any]:
-    """Plan and shapes of the networks, as JSON values."""
-    shapes = {name: list(tensor.shape) for name, tensor in task.networks.state_dict().items()}
-    return {"stages": {stage.name: asdict(stage) for stage in task.stages}, "networks": shapes}
 
 
 def _as_list(found: Any) -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from XRayTo3DLib.errors import InputError
@@ -176,6 +176,12 @@ def check_task(task: Task) -> None:
             parameters = (p for name in optimiser.networks for p in task.networks[name].parameters())
             if not any(parameter.requires_grad for parameter in parameters):
                 raise InputError(f"{where}: {', '.join(optimiser.networks)} has no parameter to train.")
+
+
+def description_of(task: Task) -> dict[str, Any]:
+    """Plan and shapes of the networks, as JSON values: what must be the same when a training goes on."""
+    shapes = {name: list(tensor.shape) for name, tensor in task.networks.state_dict().items()}
+    return {"stages": {stage.name: asdict(stage) for stage in task.stages}, "networks": shapes}
 
 
 def seed_of(*parts: int | str) -> int:
