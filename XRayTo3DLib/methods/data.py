@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from XRayTo3DLib.dataset.canonical_view import CanonicalView
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase, DatasetFolder
 from XRayTo3DLib.dataset.exposure_sampler import Exposures, PoseRange
 from XRayTo3DLib.dataset.prepared_files import PreparedCases, prepared_file
-from XRayTo3DLib.dataset.splits import fold_of, training_and_validation
+from XRayTo3DLib.dataset.splits import patient_folds, training_validation
 from XRayTo3DLib.dataset.voxel_grid import WRIST_CENTRE_MM, VoxelGrid
 from XRayTo3DLib.errors import InputError
 
@@ -125,18 +126,58 @@ def people_of(configuration: DataConfiguration, near: Path) -> People:
         InputError: No such data set, other bones in it, a case that cannot be prepared, or a split that leaves a part
             empty.
     """
-    dataset = DatasetFolder.open(near / configuration.folder)
+    dataset, parts = split_cases(configuration.folder, near, configuration)
     if dataset.labels != configuration.labels:
         raise InputError(
             f"the data set's bones are {', '.join(dataset.labels)}; the configuration wants "
             f"{', '.join(configuration.labels)}: change data.labels."
         )
-    if configuration.folds:
-        rest, test = fold_of(dataset.cases(), configuration.folds, configuration.fold)
+    return People(*(_part(part) for part in parts), synthetic=dataset.synthetic)
+
+
+class Splitting(Protocol):
+    """How a data set is split, see :class:`DataConfiguration`."""
+
+    @property
+    def validation_share(self) -> float: ...  # noqa: D102
+    @property
+    def folds(self) -> int: ...  # noqa: D102
+    @property
+    def fold(self) -> int: ...  # noqa: D102
+
+
+Cases = tuple[DatasetCase, ...]
+
+
+def split_cases(folder: str, near: Path, splitting: Splitting) -> tuple[DatasetFolder, tuple[Cases, Cases, Cases]]:
+    """A data set, and its cases for training, validation and test.
+
+    Raises:
+        InputError: No such data set, or a split that leaves nobody for training or validation.
+    """
+    dataset = DatasetFolder.open(near / folder)
+    if splitting.folds:
+        parts = _fold(dataset.cases(), splitting)
     else:
-        rest, test = dataset.cases("train"), dataset.cases("test")
-    training, validation = training_and_validation(rest, configuration.validation_share)
-    return People(*(_part(part) for part in (training, validation, test)), synthetic=dataset.synthetic)
+        training, validation = training_validation(dataset.cases("train"), splitting.validation_share)
+        parts = tuple(training), tuple(validation), dataset.cases("test")
+    for name, part in zip(("training", "validation"), parts, strict=False):
+        if not part:
+            raise InputError(f"data set {dataset.folder.name}: nobody is left for {name}; it has too few people.")
+    return dataset, parts
+
+
+def _fold(cases: Cases, splitting: Splitting) -> tuple[Cases, Cases, Cases]:
+    if not 0 <= splitting.fold < splitting.folds:
+        raise InputError(
+            f"configuration: data.fold is {splitting.fold}; with {splitting.folds} folds it lies between 0 "
+            f"and {splitting.folds - 1}."
+        )
+    fold = patient_folds(cases, splitting.folds, 0, splitting.validation_share)[splitting.fold]
+    training, validation, test = (
+        tuple(case for case in cases if case.id in part) for part in (fold.train, fold.validation, fold.test)
+    )
+    return training, validation, test
 
 
 def _part(cases: Sequence[DatasetCase]) -> Part:

@@ -1,0 +1,163 @@
+"""``xrayto3d experiment``: the papers' experiments on any data set; tables, statistics, pictures, one report."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from XRayTo3DLib.cli.console import Progress, say
+from XRayTo3DLib.cli.folders import require_folder_name
+from XRayTo3DLib.errors import InputError
+
+if TYPE_CHECKING:
+    from XRayTo3DLib.evaluation.experiment_report import Part
+
+EPILOG = """examples:
+  xrayto3d experiment reconstruction --model run/bundle --data wrists -o report
+  xrayto3d experiment reconstruction --model run/bundle --translation gan/bundle --data wrists -o report
+  xrayto3d experiment image-translation --translation gan/bundle --data wrists -o report
+  xrayto3d experiment sensitivity --model run/bundle --data wrists -o report
+
+The data set's test people are asked; mean shape and ridge regression stand beside every model. The folder gets
+report.html, a CSV of every table and a PNG of every figure. The papers' own figures are shown as theirs.
+"""
+KINDS = {
+    "image-translation": "how near translated radiographs come to the DRRs of their bones (experiment 1)",
+    "reconstruction": "surface errors by input image, with statistics (experiment 2)",
+    "sensitivity": "surface errors of people who are turned",
+}
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the ``experiment`` sub-command to the main parser."""
+    parser = subparsers.add_parser(
+        "experiment",
+        help="repeat the papers' experiments with trained models on a data set",
+        description="Repeat the papers' experiments with trained models on a data set.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    kinds = parser.add_subparsers(title="experiments", metavar="EXPERIMENT", dest="experiment", required=True)
+    for name, text in KINDS.items():
+        kind = kinds.add_parser(name, help=text, description=f"Measure {text}.")
+        add = kind.add_argument
+        add("--data", type=Path, required=True, metavar="FOLDER", help="data set folder (dataset.json)")
+        add("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder for the report")
+        if name != "image-translation":
+            add("--model", required=True, metavar="BUNDLE", help="model bundle: a folder, or a name from models list")
+        if name != "sensitivity":
+            needed = name == "image-translation"
+            add("--translation", required=needed, metavar="BUNDLE", help="image-translation bundle")
+        add("--seed", type=int, default=0, metavar="N", help="of the exposures (0)")
+        add("--json", action="store_true", help="print one JSON object and nothing else")
+        kind.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the experiment and write its report; returns the exit code."""
+    require_folder_name(args.output)
+    if args.seed < 0:
+        raise InputError("--seed must be 0 or more.")
+    progress = Progress("experiment", quiet=args.json)
+    work = {"reconstruction": _reconstruction, "image-translation": _translation, "sensitivity": _sensitivity}
+    texts, figures, page = work[args.experiment](args, progress)
+    progress.done()
+    if args.json:
+        say(json.dumps({**figures, "report": str(page)}))
+        return 0
+    for text in texts:
+        say(text)
+    say(f"report: {page}")
+    return 0
+
+
+Result = tuple[list[str], dict[str, Any], Path]
+
+
+def _reconstruction(args: argparse.Namespace, progress: Progress) -> Result:
+    from XRayTo3DLib.evaluation.experiment_report import reconstruction_parts, write_experiment
+    from XRayTo3DLib.experiments.reconstruction import BASELINES, run_reconstruction
+
+    model = _model(args.model, "tl-net")
+    translator = None if args.translation is None else _model(args.translation, "image-translation")
+    found = run_reconstruction(model, args.data, translator, args.seed, progress.update)
+    parts = reconstruction_parts(found.outcomes, baselines=BASELINES, cases=found.cases, synthetic=found.synthetic)
+    files = write_experiment(args.output, "Reconstruction", parts, synthetic=found.synthetic, outcomes=found.outcomes)
+    return _texts(parts), {"outcomes": len(found.outcomes), **_means(found.outcomes)}, files["report.html"]
+
+
+def _translation(args: argparse.Namespace, progress: Progress) -> Result:
+    from XRayTo3DLib.evaluation.experiment_report import translation_parts, write_experiment
+    from XRayTo3DLib.experiments.image_translation import run_image_translation
+    from XRayTo3DLib.experiments.reconstruction import RAW
+
+    found = run_image_translation(_model(args.translation, "image-translation"), args.data, progress.update)
+    parts = translation_parts(found.outcomes, pictures=found.pictures, baselines=(RAW,), synthetic=found.synthetic)
+    files = write_experiment(
+        args.output, "Image translation", parts, synthetic=found.synthetic, outcomes=found.outcomes
+    )
+    means: dict[str, list[float]] = {}
+    for outcome in found.outcomes:
+        means.setdefault(outcome.method, []).append(outcome.mae)
+    return _texts(parts), {"mae": {k: sum(v) / len(v) for k, v in means.items()}}, files["report.html"]
+
+
+def _sensitivity(args: argparse.Namespace, progress: Progress) -> Result:
+    from XRayTo3DLib.evaluation.experiment_figures import sensitivity_figure
+    from XRayTo3DLib.evaluation.experiment_report import Part, Picture, write_experiment
+    from XRayTo3DLib.experiments.reconstruction import BASELINES
+    from XRayTo3DLib.experiments.sensitivity import run_sensitivity
+
+    found, synthetic = run_sensitivity(_model(args.model, "tl-net"), args.data, args.seed, report=progress.update)
+    parts: list[Part] = []
+    lines: list[str] = []
+    for each in found:
+        png = sensitivity_figure(
+            each.panels,
+            x_label=each.varied,
+            y_label="ASSD (mm)",
+            title=f"Error over {each.varied}",
+            baselines=BASELINES,
+            synthetic=synthetic,
+        )
+        name = "sensitivity_" + each.varied.split(" (")[0].replace(" ", "_")
+        parts.append(Part(each.varied, pictures=(Picture(name, png, f"Mean and SD over people; {each.varied}."),)))
+        lines += [f"{each.varied}:", *_lines(each.panels)]
+    files = write_experiment(args.output, "Sensitivity", parts, synthetic=synthetic)
+    return lines, {"varied": [each.varied for each in found]}, files["report.html"]
+
+
+def _lines(panels: dict[str, dict[str, list[Any]]]) -> list[str]:
+    rows = []
+    for bone, methods in panels.items():
+        for method, points in methods.items():
+            values = "  ".join(f"{value:g}: {summary.mean:.2f}" for value, summary in points)
+            rows.append(f"  {bone:<8} {method:<12} {values}  (mean ASSD, mm)")
+    return rows
+
+
+def _means(outcomes: Any) -> dict[str, Any]:
+    """Mean ASSD per method and bone, mm, and how many bones were lost."""
+    values: dict[str, dict[str, list[float]]] = {}
+    for outcome in outcomes:
+        values.setdefault(outcome.method, {}).setdefault(outcome.bone, []).append(outcome.assd_mm)
+    lost = sum(outcome.empty for outcome in outcomes)
+    means = {method: {bone: sum(v) / len(v) for bone, v in bones.items()} for method, bones in values.items()}
+    return {"assd_mm": means, "lost": lost}
+
+
+def _texts(parts: list[Part]) -> list[str]:
+    return [table.text() for part in parts for table in part.tables]
+
+
+def _model(name: str, method: str) -> Any:
+    from XRayTo3DLib.methods.registry import method_named
+    from XRayTo3DLib.models.bundle import load_bundle
+    from XRayTo3DLib.models.find import bundle_path
+
+    loaded = load_bundle(bundle_path(name))
+    if loaded.bundle.method != method:
+        raise InputError(f"bundle {loaded.folder.name} is of method {loaded.bundle.method}; {method} is needed.")
+    return method_named(method).load_model(loaded.bundle.configuration, loaded.weights, loaded.array)

@@ -1,0 +1,159 @@
+"""Experiment 2 of Shiode et al. 2021: which input images make which reconstruction errors; and what baselines make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from XRayTo3DLib.evaluation.experiment_case_figure import CasePicture, pick_cases
+from XRayTo3DLib.evaluation.reconstruction_trials import ReconstructionOutcome
+from XRayTo3DLib.experiments.trials import Judged, Trials, judge
+from XRayTo3DLib.methods.baselines.mean_shape import MeanShape
+from XRayTo3DLib.methods.baselines.ridge import ImageRidge
+from XRayTo3DLib.methods.data import DataConfiguration, Part, exposures_of, people_of
+from XRayTo3DLib.methods.image_translation.configuration import PairsConfiguration
+from XRayTo3DLib.methods.image_translation.histograms import HistogramMatching
+from XRayTo3DLib.methods.image_translation.pairs import Pairs, SplitPairs, split_pairs
+from XRayTo3DLib.methods.image_translation.translator import Translator
+from XRayTo3DLib.methods.reconstruct import GridReconstructor
+
+MEAN, RIDGE, CT_DRR = "mean shape", "ridge", "CT-DRR"
+RAW, MATCHED, GAN, REGISTRATION = "raw radiograph", "histogram-matched", "GAN-DRR", "registration-DRR"
+BASELINES = (MEAN, RIDGE)
+RIDGE_EXPOSURES = 4
+"""Exposures of every training person that the baselines learn from."""
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class ReconstructionExperiment:
+    """Outcomes of all methods, and pictures of one of them.
+
+    Attributes:
+        outcomes: Per person, method and bone.
+        cases: Best, median and worst person of ``shown``.
+        shown: The method whose cases are shown.
+        synthetic: Whether the people are made up.
+    """
+
+    outcomes: list[ReconstructionOutcome]
+    cases: list[CasePicture]
+    shown: str
+    synthetic: bool
+
+
+def run_reconstruction(
+    reconstructor: GridReconstructor,
+    folder: Path,
+    translator: Translator | None = None,
+    seed: int = 0,
+    report: Report = lambda text: None,
+) -> ReconstructionExperiment:
+    """Baselines and the model on the test people's DRRs; with a translator, also on their actual radiographs.
+
+    Args:
+        reconstructor: The model.
+        folder: The data set; its test people are asked.
+        translator: From actual radiographs to bone-only DRRs; the data set then needs radiographs with registrations.
+        seed: Of the exposures.
+        report: Told what is being done.
+
+    Raises:
+        InputError: A data set that cannot be used.
+    """
+    data = reconstructor.data
+    people = people_of(_in(data, folder), Path())
+    report("exposing the test people")
+    trials = test_trials(data, people.test, seed)
+    report("fitting the baselines")
+    mean, ridge = baselines(data, people.training, people.validation, seed)
+    judged = {}
+    for name, predictor in ((MEAN, mean), (RIDGE, ridge), (CT_DRR, reconstructor.predictor)):
+        report(name)
+        judged[name] = judge(name, predictor, reconstructor, trials)
+    shown, shown_trials = CT_DRR, trials
+    if translator is not None:
+        pairs = split_pairs(_pairs_in(translator.configuration.data, folder), Path())
+        shown, shown_trials = GAN, pair_trials(pairs.test)
+        for name, images in translated(pairs, translator).items():
+            report(name)
+            judged[name] = judge(name, reconstructor.predictor, reconstructor, shown_trials, images[:, None])
+    outcomes = [outcome for each in judged.values() for outcome in each.outcomes]
+    return ReconstructionExperiment(
+        outcomes, case_pictures(judged[shown], shown_trials, shown), shown, people.synthetic
+    )
+
+
+def test_trials(data: DataConfiguration, part: Part, seed: int) -> Trials:
+    """One random exposure of everybody."""
+    sample = exposures_of(data, part, seed).sample("test", range(len(part)))
+    cases = [part.cases[int(index)] for index in sample.case_index]
+    return Trials(cases, sample.images.cpu().numpy(), np.asarray(sample.poses))
+
+
+def pair_trials(pairs: Pairs) -> Trials:
+    """Actual radiographs, held as they were exposed."""
+    return Trials(pairs.cases, pairs.radiographs[:, None], np.stack([pose.matrix for pose in pairs.poses]))
+
+
+def baselines(data: DataConfiguration, training: Part, validation: Part, seed: int) -> tuple[MeanShape, ImageRidge]:
+    """Mean shape and ridge regression, from the same people and exposures."""
+    learnt = _with_distances(data, training, seed, "baselines", RIDGE_EXPOSURES * len(training))
+    judged_by = _with_distances(data, validation, seed, "validation", RIDGE_EXPOSURES * len(validation))
+    return MeanShape(learnt[1], data.voxels), ImageRidge(*learnt, data.voxels, judged_by)
+
+
+def translated(pairs: SplitPairs, translator: Translator) -> dict[str, NDArray[np.float32]]:
+    """The test radiographs as every input that the paper compares, (N, n, n) each."""
+    matching = HistogramMatching(pairs.training)
+    return {
+        RAW: pairs.test.radiographs,
+        MATCHED: matching.matched(pairs.test),
+        GAN: translator.translate(pairs.test.radiographs),
+        REGISTRATION: pairs.test.drrs,
+    }
+
+
+def case_pictures(judged: Judged, trials: Trials, method: str) -> list[CasePicture]:
+    """Best, median and worst case of a method."""
+    number = {case.id: index for index, case in enumerate(trials.cases)}
+    rows = []
+    for title, case in pick_cases(judged.outcomes, method).items():
+        outcomes = [outcome for outcome in judged.outcomes if outcome.case == case]
+        rows.append(CasePicture(title, case, trials.truth(number[case]), judged.meshes[case], outcomes))
+    return rows
+
+
+def _with_distances(
+    data: DataConfiguration, part: Part, seed: int, stage: str, count: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    exposures = exposures_of(data, part, seed)
+    images, distances = [], []
+    for start in range(0, count, 64):
+        sample = exposures.sample(stage, range(start, min(start + 64, count)), distances=True)
+        assert sample.distances is not None  # asked for
+        images.append(sample.images.cpu().numpy())
+        distances.append(sample.distances.cpu().numpy())
+    return np.concatenate(images), np.concatenate(distances)
+
+
+def _in(data: DataConfiguration, folder: Path) -> DataConfiguration:
+    from dataclasses import replace
+
+    return replace(data, folder=str(folder.absolute()))
+
+
+def _pairs_in(pairs: PairsConfiguration, folder: Path) -> PairsConfiguration:
+    from dataclasses import replace
+
+    return replace(pairs, folder=str(folder.absolute()))
+
+
+def methods_in(outcomes: Sequence[ReconstructionOutcome]) -> list[str]:
+    """Names of the methods, in their order."""
+    return list(dict.fromkeys(outcome.method for outcome in outcomes))

@@ -1,0 +1,98 @@
+"""What an experiment asks: people it was not trained on, as canonical images, with their true bones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from vtkmodules.vtkCommonDataModel import vtkPolyData
+
+from XRayTo3DLib.dataset.dataset_folder import DatasetCase
+from XRayTo3DLib.dataset.prepared import truth_meshes
+from XRayTo3DLib.evaluation.reconstruction_trials import Field, ReconstructionOutcome, outcomes_of
+from XRayTo3DLib.geometry.frames import FloatArray
+from XRayTo3DLib.methods.reconstruct import GridReconstructor
+from XRayTo3DLib.methods.types import ShapeFields, ShapePredictor
+from XRayTo3DLib.methods.validation import grid_box
+from XRayTo3DLib.shape.meshes import transformed
+
+INSIDE_MM = 2.5
+"""Errors are measured this far inside the grid: where it cuts a shaft there is nothing to measure."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """Exposures of people to reconstruct.
+
+    Attributes:
+        cases: Who; one exposure each.
+        images: (N, views, rows, columns) canonical images.
+        poses: (N, 4, 4) anatomical to reconstruction frame, mm.
+    """
+
+    cases: Sequence[DatasetCase]
+    images: NDArray[np.float32]
+    poses: FloatArray
+
+    def truth(self, number: int) -> dict[str, vtkPolyData]:
+        """True bones of one exposure in the reconstruction frame, mm."""
+        pose = np.asarray(self.poses[number])
+        return {name: transformed(mesh, pose) for name, mesh in truth_meshes(self.cases[number]).items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What a method made of the trials.
+
+    Attributes:
+        outcomes: One per person and bone.
+        meshes: By person's case, bones by name; the mean shape where the method lost one.
+    """
+
+    outcomes: list[ReconstructionOutcome]
+    meshes: dict[str, Mapping[str, vtkPolyData]]
+
+
+def judge(
+    name: str,
+    predictor: ShapePredictor,
+    reconstructor: GridReconstructor,
+    trials: Trials,
+    images: NDArray[np.float32] | None = None,
+) -> Judged:
+    """Reconstruct every trial and measure it.
+
+    Args:
+        name: Of the method, for the tables.
+        predictor: The method.
+        reconstructor: Whose grid, bones and mean shape are used; lost bones are the mean's and counted as failures.
+        trials: Who.
+        images: What the method is shown instead of the trials' own images (translated ones).
+    """
+    began = time.perf_counter()
+    fields = predictor.predict(trials.images if images is None else images)
+    seconds = (time.perf_counter() - began) / len(trials.cases)
+    judged = Judged([], {})
+    for number, (case, field) in enumerate(zip(trials.cases, fields, strict=True)):
+        meshes, missing = reconstructor.meshes(field)
+        judged.meshes[case.id] = meshes
+        judged.outcomes += outcomes_of(
+            trials.truth(number),
+            meshes,
+            case=case.id,
+            method=name,
+            patient=case.patient,
+            empty=missing,
+            seconds=seconds,
+            field=measured_in(field),
+        )
+    return judged
+
+
+def measured_in(field: ShapeFields) -> Field:
+    """The box in which errors are measured, in the reconstruction frame, mm."""
+    low, high = grid_box(field.grid)
+    return list(low + INSIDE_MM), list(high - INSIDE_MM)

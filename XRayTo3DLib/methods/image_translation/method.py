@@ -1,0 +1,67 @@
+"""Image translation as the registry offers it: prepare a training, judge the result, load a trained one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from XRayTo3DLib.dataset.canonical_view import CanonicalView
+from XRayTo3DLib.methods.configuration import parsed, plain
+from XRayTo3DLib.methods.image_translation.configuration import ImageTranslationConfiguration
+from XRayTo3DLib.methods.image_translation.pairs import SplitPairs, split_pairs
+from XRayTo3DLib.methods.image_translation.task import Pix2PixTask, make_networks
+from XRayTo3DLib.methods.image_translation.translator import Translator
+from XRayTo3DLib.methods.registry import TrainedModel, TrainingRun
+
+
+def prepare_training(content: dict[str, Any], near: Path, device: str) -> TrainingRun:
+    """Read the pairs and make the task.
+
+    Raises:
+        InputError: A configuration or data set that cannot be used.
+    """
+    configuration = parsed(ImageTranslationConfiguration, content)
+    pairs = split_pairs(configuration.data, near)
+    task = Pix2PixTask(configuration, pairs, device)
+    return TrainingRun(plain(configuration), task, partial(_finished, configuration, pairs, task))
+
+
+def load_model(
+    configuration: dict[str, Any],
+    weights: Callable[[str], Mapping[str, Any]],
+    arrays: Callable[[str], NDArray[np.generic]],
+) -> Translator:
+    """A trained translator."""
+    del arrays
+    settings = parsed(ImageTranslationConfiguration, configuration)
+    generator = make_networks(settings)["generator"]
+    generator.load_state_dict({key: value.float() for key, value in weights("generator").items()})
+    return Translator(settings, generator)
+
+
+def _finished(configuration: ImageTranslationConfiguration, pairs: SplitPairs, task: Pix2PixTask) -> TrainedModel:
+    translated = Translator(configuration, task.networks["generator"]).translate(pairs.test.radiographs)
+    image = configuration.data.image
+    view = CanonicalView(configuration.data.view, image.size, image.pixel_mm, image.source_mm)
+    labels = pairs.training.cases[0].labels
+    return TrainedModel(
+        networks={"generator": task.networks["generator"].state_dict()},
+        arrays={},
+        labels=labels,
+        views=(asdict(view),),
+        grid={},
+        metrics={"mae": float(np.abs(translated - pairs.test.drrs).mean())},
+        summary={
+            "pairs": {name: len(getattr(pairs, name)) for name in ("training", "validation", "test")},
+            "updates": {stage.name: stage.steps for stage in task.stages},
+        },
+        synthetic=pairs.synthetic,
+        limitations=("It makes what it was trained to see: bones it does not know may look as those it knows.",),
+        sources=("Isola et al., CVPR 2017", "Shiode et al., Scientific Reports 2021, 11:15249"),
+    )
