@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from XRayTo3DLib.cli.console import Progress, say
 from XRayTo3DLib.cli.folders import require_folder_name
+from XRayTo3DLib.cli.models_used import loaded_model
 from XRayTo3DLib.errors import InputError
 
 if TYPE_CHECKING:
@@ -80,8 +81,8 @@ def _reconstruction(args: argparse.Namespace, progress: Progress) -> Result:
     from XRayTo3DLib.evaluation.experiment_report import reconstruction_parts, write_experiment
     from XRayTo3DLib.experiments.reconstruction import BASELINES, run_reconstruction
 
-    model = _model(args.model, "tl-net")
-    translator = None if args.translation is None else _model(args.translation, "image-translation")
+    model = loaded_model(args.model, "tl-net")
+    translator = None if args.translation is None else loaded_model(args.translation, "image-translation")
     found = run_reconstruction(model, args.data, translator, args.seed, progress.update)
     parts = reconstruction_parts(found.outcomes, baselines=BASELINES, cases=found.cases, synthetic=found.synthetic)
     files = write_experiment(args.output, "Reconstruction", parts, synthetic=found.synthetic, outcomes=found.outcomes)
@@ -93,7 +94,7 @@ def _translation(args: argparse.Namespace, progress: Progress) -> Result:
     from XRayTo3DLib.experiments.image_translation import run_image_translation
     from XRayTo3DLib.experiments.reconstruction import RAW
 
-    found = run_image_translation(_model(args.translation, "image-translation"), args.data, progress.update)
+    found = run_image_translation(loaded_model(args.translation, "image-translation"), args.data, progress.update)
     parts = translation_parts(found.outcomes, pictures=found.pictures, baselines=(RAW,), synthetic=found.synthetic)
     files = write_experiment(
         args.output, "Image translation", parts, synthetic=found.synthetic, outcomes=found.outcomes
@@ -110,7 +111,7 @@ def _sensitivity(args: argparse.Namespace, progress: Progress) -> Result:
     from XRayTo3DLib.experiments.reconstruction import BASELINES
     from XRayTo3DLib.experiments.sensitivity import run_sensitivity
 
-    found, synthetic = run_sensitivity(_model(args.model, "tl-net"), args.data, args.seed, report=progress.update)
+    found, synthetic = run_sensitivity(loaded_model(args.model, "tl-net"), args.data, args.seed, report=progress.update)
     parts: list[Part] = []
     lines: list[str] = []
     for each in found:
@@ -150,14 +151,3 @@ def _means(outcomes: Any) -> dict[str, Any]:
 
 def _texts(parts: list[Part]) -> list[str]:
     return [table.text() for part in parts for table in part.tables]
-
-
-def _model(name: str, method: str) -> Any:
-    from XRayTo3DLib.methods.registry import method_named
-    from XRayTo3DLib.models.bundle import load_bundle
-    from XRayTo3DLib.models.find import bundle_path
-
-    loaded = load_bundle(bundle_path(name))
-    if loaded.bundle.method != method:
-        raise InputError(f"bundle {loaded.folder.name} is of method {loaded.bundle.method}; {method} is needed.")
-    return method_named(method).load_model(loaded.bundle.configuration, loaded.weights, loaded.array)

@@ -22,6 +22,8 @@ COMMANDS = (
     "benchmark",
     "dataset",
     "train",
+    "reconstruct",
+    "experiment",
     "models",
 )
 

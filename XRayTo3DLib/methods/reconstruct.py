@@ -37,6 +37,8 @@ class GridReconstructor:
     ) -> None:
         self.method, self.data, self.predictor = method, data, predictor
         self.mean = ShapeFields(-mean_distances, 0.0, data.voxels)
+        self.synthetic = False
+        """Whether its training data were made up."""
 
     def canonical_images(
         self, radiographs: Sequence[Radiograph], frame_to_world: RigidPose, mirrored: bool
@@ -68,6 +70,16 @@ class GridReconstructor:
             InputError: Not as many radiographs as views, or a radiograph that does not show the bones' place.
         """
         images = self.canonical_images(radiographs, frame_to_world, mirrored)
+        return self.reconstruct_images(images, radiographs, frame_to_world, mirrored)
+
+    def reconstruct_images(
+        self,
+        images: NDArray[np.float32],
+        radiographs: Sequence[Radiograph],
+        frame_to_world: RigidPose,
+        mirrored: bool = False,
+    ) -> Reconstruction:
+        """As :meth:`reconstruct`, from canonical images (1, views, rows, columns) of the radiographs."""
         found, missing = self.meshes(self.predictor.predict(images)[0])
         matrix = frame_to_world.matrix @ (MIRROR if mirrored else np.eye(4))
         notes = [f"{', '.join(missing)}: not found by the model; this is the mean shape."] if missing else []
@@ -77,7 +89,7 @@ class GridReconstructor:
             method=self.method,
             views=tuple(radiograph.name for radiograph in radiographs),
             missing=missing,
-            synthetic=any(radiograph.synthetic for radiograph in radiographs),
+            synthetic=self.synthetic or any(radiograph.synthetic for radiograph in radiographs),
             notes=tuple(notes),
         )
 

@@ -1,0 +1,189 @@
+"""``xrayto3d reconstruct``: from one or two radiographs and a model bundle to 3D bones, placed in the radiographs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from XRayTo3DLib.cli.console import Progress, say
+from XRayTo3DLib.cli.folders import remove_stale, require_folder_name
+from XRayTo3DLib.cli.radiograph_options import add_radiograph_options
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.files import safe_file_name, write_bytes, write_json
+
+if TYPE_CHECKING:
+    from XRayTo3DLib.geometry import RigidPose
+    from XRayTo3DLib.imaging.types import Radiograph
+    from XRayTo3DLib.methods.reconstruct import GridReconstructor
+    from XRayTo3DLib.methods.types import Reconstruction
+
+FORMAT = "xrayto3d.reconstruction/1"
+OBJECT_DETECTOR_MM = 45.0
+EPILOG = """examples:
+  xrayto3d reconstruct --model wrist-pa-demo --view pa.nrrd:pa.json --origin 264,190 --side right -o out
+  xrayto3d reconstruct --model run/bundle --view pa.png:pa.json --view lat.png:lat.json \\
+                       --origin 264,190 --origin 250,192 --side left -o out
+  xrayto3d reconstruct --model run/bundle --translation gan/bundle --view wrist.dcm --origin 800,640 --side left -o out
+
+--origin is where a radiograph shows the middle of the radius' joint surface: column and row, counted from 0.
+With one view the bones' distance from the detector is assumed (--object-detector). The model sees bones alone: give
+--translation with an image-translation bundle for actual radiographs, or radiographs that show bones alone.
+The folder gets <bone>.vtp (LPS mm, in the radiographs' world), reconstruction.json and overlay_*.png.
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the ``reconstruct`` sub-command to the main parser."""
+    parser = subparsers.add_parser(
+        "reconstruct",
+        help="3D bones from one or two radiographs, with a model bundle",
+        description="Reconstruct bones from radiographs. RESEARCH USE ONLY: look at the overlay before you believe it.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--model", required=True, metavar="BUNDLE", help="model bundle: a folder, or a name from 'models list'")
+    add("--translation", metavar="BUNDLE", help="image-translation bundle that takes everything but the bones away")
+    add("--view", dest="views", action="append", required=True, metavar="XRAY[:CAMERA]", help="in the model's order")
+    add("--origin", action="append", metavar="COLUMN,ROW", help="middle of the joint surface, once per radiograph")
+    add("--frame", type=Path, metavar="POSE.tfm", help="instead of --origin: the wrist's frame (world to frame, ITK)")
+    add("--side", required=True, choices=("right", "left"), help="which wrist")
+    add(
+        "--object-detector",
+        type=float,
+        default=OBJECT_DETECTOR_MM,
+        metavar="MM",
+        help=f"one view: assumed distance of the joint from the detector (default {OBJECT_DETECTOR_MM:g})",
+    )
+    add("--up", type=float, nargs=2, default=(0.0, -1.0), metavar=("COL", "ROW"), help="distal in the picture (0 -1)")
+    add("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder for the results")
+    add("--json", action="store_true", help="print one JSON object and nothing else")
+    add_radiograph_options(parser, view_option="--view-position")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Reconstruct and write; returns the exit code."""
+    require_folder_name(args.output)
+    if (args.origin is None) == (args.frame is None):
+        raise InputError("give --origin COLUMN,ROW once per radiograph, or --frame POSE.tfm.")
+    began = time.monotonic()
+    progress = Progress("reconstruct", quiet=args.json)
+    progress.update("reading the model")
+    from XRayTo3DLib.cli.models_used import loaded_model
+    from XRayTo3DLib.cli.register import read_views
+
+    model: GridReconstructor = loaded_model(args.model, "tl-net")
+    translator = None if args.translation is None else loaded_model(args.translation, "image-translation")
+    radiographs = read_views(args.views, args)
+    frame = _frame(model, radiographs, args)
+    progress.update("reconstructing")
+    found = _reconstructed(model, translator, radiographs, frame, args.side == "left")
+    content = {**_content(found, args), "seconds": round(time.monotonic() - began, 2)}
+    files = _write(found, radiographs, content, args.output)
+    progress.done()
+    if args.json:
+        say(json.dumps({**content, "folder": str(args.output)}))
+    else:
+        _tell(found, content, files, args.output)
+    return 0
+
+
+def _frame(model: GridReconstructor, radiographs: list[Radiograph], args: argparse.Namespace) -> RigidPose:
+    """The reconstruction frame in the radiographs' world."""
+    from XRayTo3DLib.dataset.canonical_view import frame_from_views
+    from XRayTo3DLib.geometry import RigidPose
+
+    if args.frame is not None:
+        return RigidPose.load(args.frame)
+    pixels = [_pixel(text) for text in args.origin]
+    views, mirrored = model.data.canonical_views, args.side == "left"
+    if len(pixels) != len(radiographs) or len(views) != len(radiographs):
+        raise InputError(
+            f"the model needs {len(views)} radiograph(s), {' and '.join(view.view for view in views)}, with one "
+            f"--origin each; {len(radiographs)} radiographs and {len(pixels)} origins were given."
+        )
+    cameras = [radiograph.camera for radiograph in radiographs]
+    if len(pixels) > 1:
+        return frame_from_views(list(views), cameras, pixels, mirrored=mirrored, up=tuple(args.up))
+    return views[0].frame_from_landmark(
+        cameras[0], pixels[0], object_detector_mm=args.object_detector, up=tuple(args.up), mirrored=mirrored
+    )
+
+
+def _pixel(text: str) -> tuple[float, float]:
+    try:
+        column, row = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise InputError(f"--origin {text!r} is not COLUMN,ROW; give two numbers such as 264,190.") from error
+    return column, row
+
+
+def _reconstructed(
+    model: GridReconstructor, translator: Any, radiographs: list[Radiograph], frame: RigidPose, mirrored: bool
+) -> Reconstruction:
+    if translator is None:
+        return model.reconstruct(radiographs, frame, mirrored)
+    if len(radiographs) != 1:
+        raise InputError("image translation takes one view; give one radiograph and a model of one view.")
+    image = model.canonical_images(radiographs, frame, mirrored)
+    same = translator.configuration.data.image == model.data.image
+    if not same or translator.configuration.data.view != model.data.views[0]:
+        raise InputError("the translation bundle was made for other images than the model; train both with the same.")
+    return model.reconstruct_images(translator.translate(image[:, 0])[:, None], radiographs, frame, mirrored)
+
+
+def _content(found: Reconstruction, args: argparse.Namespace) -> dict[str, Any]:
+    from XRayTo3DLib import __version__
+    from XRayTo3DLib.shape.meshes import enclosed_volume
+
+    return {
+        "format": FORMAT,
+        "version": __version__,
+        "research_use_only": True,
+        "synthetic": found.synthetic,
+        "model": Path(args.model).name,
+        "translation": None if args.translation is None else Path(args.translation).name,
+        "method": found.method,
+        "views": list(found.views),
+        "side": args.side,
+        "frame": "LPS",
+        "unit": "mm",
+        "frame_to_world": np.round(found.frame_to_world, 6).tolist(),
+        "bones": {name: {"volume_ml": round(enclosed_volume(mesh) / 1000, 2)} for name, mesh in found.meshes.items()},
+        "missing": list(found.missing),
+        "notes": list(found.notes),
+    }
+
+
+def _write(found: Reconstruction, radiographs: list[Radiograph], content: dict[str, Any], folder: Path) -> list[str]:
+    from XRayTo3DLib.evaluation.reconstruction_overlay import reconstruction_overlay
+    from XRayTo3DLib.shape.surfaces import write_surface
+
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_stale(folder, "reconstruction.json")
+    names = []
+    for bone, mesh in found.meshes.items():
+        names.append(f"{safe_file_name(bone)}.vtp")
+        write_surface(mesh, folder / names[-1])
+    for radiograph in radiographs:
+        names.append(f"overlay_{safe_file_name(radiograph.name)}.png")
+        write_bytes(folder / names[-1], reconstruction_overlay(radiograph, found.meshes, synthetic=found.synthetic))
+    write_json(folder / "reconstruction.json", {**content, "files": names})
+    return [*names, "reconstruction.json"]
+
+
+def _tell(found: Reconstruction, content: dict[str, Any], files: list[str], folder: Path) -> None:
+    say(f"{content['method']} from {', '.join(found.views)}, {content['seconds']:.1f} s")
+    for note in found.notes:
+        say(f"NOTE: {note}")
+    if found.synthetic:
+        say("SYNTHETIC: radiographs or training data were simulated.")
+    for name in files:
+        say(f"  {folder / name}")
+    say("RESEARCH USE ONLY. Look at the overlay: outlines that miss the bones tell of a wrong reconstruction.")
