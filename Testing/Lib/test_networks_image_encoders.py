@@ -10,7 +10,7 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.networks.girdhar import LATENT, VOXEL_WEIGHT, GirdharAutoencoder, GirdharEncoder, GirdharPredictor
 from XRayTo3DLib.networks.image_encoders import AlexNetPredictor, ResidualBlock, ResNetPredictor
 from XRayTo3DLib.networks.initialise import initialise_girdhar
-from XRayTo3DLib.networks.layers import count_parameters
+from XRayTo3DLib.networks.layers import NORMS, count_parameters
 from XRayTo3DLib.networks.losses import code_distance, girdhar_code_loss, girdhar_voxel_loss
 
 
@@ -122,7 +122,7 @@ def test_girdhar_s_autoencoder_learns_two_shapes_by_heart() -> None:
     assert overlap.min() > 0.9, overlap
 
 
-@pytest.mark.parametrize("norm", ["batch", "instance", "group"])
+@pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("stem_stride", [1, 2, 4])
 def test_resnets_of_every_kind(norm: str, stem_stride: int) -> None:
     predictor = ResNetPredictor(2, 7, width=4, norm=norm, stem_stride=stem_stride, pooled=2)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.networks.image_encoders import ResNetPredictor
-from XRayTo3DLib.networks.layers import count_parameters
+from XRayTo3DLib.networks.layers import NORMS, count_parameters
 from XRayTo3DLib.networks.losses import soft_cross_entropy
 from XRayTo3DLib.networks.tl_net import (
     HEADS,
@@ -57,7 +57,7 @@ def test_the_paper_s_size_has_the_parameters_that_arithmetic_gives() -> None:
 
 @pytest.mark.parametrize("up_sampling", UP_SAMPLINGS)
 @pytest.mark.parametrize("head", HEADS)
-@pytest.mark.parametrize("norm", ["batch", "instance", "group"])
+@pytest.mark.parametrize("norm", NORMS)
 def test_every_option_gives_logits_of_every_class(up_sampling: str, head: str, norm: str) -> None:
     labels = 3
     encoder = VoxelEncoder(labels, 16, latent=5, channels=2, norm=norm)

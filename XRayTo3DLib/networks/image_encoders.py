@@ -23,7 +23,7 @@ class ResNetPredictor(nn.Module):
         views: Radiographs of one bone.
         latent: Length of the code.
         width: Feature maps of the first stage; 16 is a good size for 64 pixels on a CPU.
-        norm: ``batch``, ``instance`` or ``group``.
+        norm: One of ``layers.NORMS``.
         stem_stride: How much the first layers shrink the picture: 4 as published (a 7 x 7 convolution and a pooling), 2
             without the pooling, 1 with a 3 x 3 convolution, for small pictures.
         pooled: Side of the grid of averages that the code is read from: 1 as published; 2 to 4 keep where things are.

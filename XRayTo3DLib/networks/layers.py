@@ -9,16 +9,17 @@ from torch import Tensor, nn
 
 from XRayTo3DLib.errors import InputError
 
-NORMS = ("batch", "instance", "group")
-"""``batch`` keeps running statistics; ``instance`` and ``group`` have none and behave alike in training and use."""
+NORMS = ("batch", "instance", "group", "none")
+"""``batch`` keeps running statistics, and its pictures influence each other while training (so does how a batch is
+shared among processes); ``instance`` and ``group`` behave alike in training and use, but forget overall strength."""
 CHANNELS_PER_GROUP = 8
 
 
 def norm_layer(kind: str, channels: int, dimensions: int) -> nn.Module:
     """A normalisation of ``channels`` feature maps in 2 or 3 ``dimensions`` with a learnt scale and offset per channel.
 
-    Each kind has the same 2 * ``channels`` parameters. A group
-    has CHANNELS_PER_GROUP channels: with less it would forget how strongly a whole picture answers.
+    Each kind but ``none`` has the same 2 * ``channels`` parameters. A group has CHANNELS_PER_GROUP channels: with fewer
+    it would forget how strongly a whole picture answers.
 
     Raises:
         InputError: ``kind`` is none of NORMS.
@@ -30,6 +31,8 @@ def norm_layer(kind: str, channels: int, dimensions: int) -> nn.Module:
         return made(channels, affine=True)
     if kind == "group":
         return nn.GroupNorm(channels // math.gcd(CHANNELS_PER_GROUP, channels), channels)
+    if kind == "none":
+        return nn.Identity()
     raise InputError(f"network: there is no norm {kind!r}; choose one of {', '.join(NORMS)}.")
 
 

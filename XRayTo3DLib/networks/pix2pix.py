@@ -83,7 +83,7 @@ class PatchDiscriminator(nn.Module):
         inputs: Channels of the radiograph and of the picture together.
         channels: Feature maps of the first layer.
         layers: How often the picture is halved.
-        norm: ``batch`` as published, ``instance`` or ``group``.
+        norm: ``batch`` as published, or another of ``layers.NORMS``.
     """
 
     def __init__(self, inputs: int = 2, channels: int = 64, layers: int = 3, norm: str = "batch") -> None:

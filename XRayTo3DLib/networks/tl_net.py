@@ -35,7 +35,7 @@ class VoxelEncoder(nn.Module):
         latent: Length of the code.
         channels: Feature maps of the first layer, doubled by each next.
         depth: How often the grid is halved; None: down to at most 8 voxels a side.
-        norm: ``batch``, ``instance`` or ``group``.
+        norm: One of ``layers.NORMS``.
 
     Raises:
         InputError: The size cannot be halved ``depth`` times, or an option is unknown.
@@ -74,7 +74,7 @@ class VoxelDecoder(nn.Module):
         latent: Length of the code.
         channels: Feature maps of the last layer, doubled by each one before.
         depth: How often the grid is doubled; None: from at most 8 voxels a side.
-        norm: ``batch``, ``instance`` or ``group``.
+        norm: One of ``layers.NORMS``.
         up_sampling: One of UP_SAMPLINGS.
         head: ``convolution``: features on the full grid, then a 3^3 convolution; ``sub-voxel``: the last doubling gives
             logits at once (much faster on a CPU).
