@@ -1,58 +1,56 @@
-"""Splits: by patient, everybody tested once, the same every time."""
+"""Splits by patient: nobody on two sides, everybody tested once, the same every time."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from XRayTo3DLib.dataset.dataset_folder import DatasetCase
-from XRayTo3DLib.dataset.splits import fold_of, training_and_validation
+from XRayTo3DLib.dataset.dataset_folder import CaseEntry
+from XRayTo3DLib.dataset.splits import patient_folds, training_validation
 from XRayTo3DLib.errors import InputError
 
 
-def cases(patients: int, each: int = 2) -> list[DatasetCase]:
-    names = [(f"p{n}", f"p{n}-{k}") for n in range(patients) for k in range(each)]
-    return [DatasetCase(name, Path(name), patient, "train", "", ("radius",), "lps", True) for patient, name in names]
+def people(counts: list[int]) -> list[CaseEntry]:
+    """So many cases of each person."""
+    return [CaseEntry(f"case-{p}-{n}", f"person-{p}") for p, count in enumerate(counts) for n in range(count)]
 
 
-@given(st.integers(2, 40), st.integers(2, 6), st.integers(0, 5))
-def test_everybody_is_tested_once_and_patients_stay_together(patients: int, folds: int, seed: int) -> None:
-    if patients < folds:
-        with pytest.raises(InputError, match="fewer"):
-            fold_of(cases(patients), folds, 0, seed)
-        return
-    everybody = cases(patients)
-    tested = []
-    for fold in range(folds):
-        rest, test = fold_of(everybody, folds, fold, seed)
-        assert {c.patient for c in rest}.isdisjoint(c.patient for c in test)
-        assert len(rest) + len(test) == len(everybody)
-        assert abs(len(test) / 2 - patients / folds) < 1
-        tested += test
-    assert sorted(c.id for c in tested) == sorted(c.id for c in everybody)
+@given(st.lists(st.integers(1, 3), min_size=6, max_size=40), st.integers(2, 4), st.integers(0, 99))
+def test_folds(counts: list[int], folds: int, seed: int) -> None:
+    cases = people(counts)
+    patient = {case.id: case.patient for case in cases}
+    made = patient_folds(cases, folds, seed)
+    assert Counter(name for fold in made for name in fold.test) == Counter(patient.keys())
+    for fold in made:
+        sides = [{patient[name] for name in part} for part in (fold.train, fold.validation, fold.test)]
+        assert all(sides) and not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
+        assert sorted((*fold.train, *fold.validation, *fold.test)) == sorted(patient)
+        assert abs(len(sides[2]) - len(counts) / folds) < 1
+        assert len(sides[1]) == max(1, round(0.15 * len(sides[0] | sides[1])))
+    shuffled = [cases[i] for i in np.random.default_rng(seed).permutation(len(cases))]
+    assert patient_folds(shuffled, folds, seed) == made
 
 
-@given(st.integers(2, 60), st.floats(0.05, 0.5))
-def test_validation_takes_its_share(patients: int, share: float) -> None:
-    training, validation = training_and_validation(cases(patients), share)
-    assert {c.patient for c in training}.isdisjoint(c.patient for c in validation)
-    assert len(validation) / 2 == pytest.approx(max(1, share * patients), abs=0.51)
+def test_the_papers_numbers() -> None:
+    fold = patient_folds(people([1] * 40))[0]
+    assert (len(fold.train), len(fold.validation), len(fold.test)) == (26, 4, 10)  # 85 % and 15 % of 30 are 25.5, 4.5
 
 
-def test_the_order_of_the_cases_does_not_matter_and_seeds_do() -> None:
-    everybody = cases(30)
-    first = fold_of(everybody, 4, 1)
-    assert {c.id for c in fold_of(everybody[::-1], 4, 1)[1]} == {c.id for c in first[1]}
-    assert {c.id for c in fold_of(everybody, 4, 1, seed=1)[1]} != {c.id for c in first[1]}
+def test_the_seed_matters() -> None:
+    cases = people([1] * 20)
+    assert patient_folds(cases, seed=1) != patient_folds(cases, seed=2)
 
 
-def test_bad_wishes() -> None:
-    with pytest.raises(InputError, match="folds"):
-        fold_of(cases(8), 4, 4)
-    with pytest.raises(InputError, match="between 0 and 1"):
-        training_and_validation(cases(8), 1.0)
-    with pytest.raises(InputError, match="two patients"):
-        training_and_validation(cases(1), 0.5)
+def test_what_cannot_be_split_is_refused() -> None:
+    with pytest.raises(InputError, match="3 patients"):
+        patient_folds(people([2, 2, 2]), 4)
+    with pytest.raises(InputError, match="too few"):
+        training_validation(people([5]))
+    with pytest.raises(InputError, match="share"):
+        training_validation(people([1, 1]), 1.0)
+    train, validation = training_validation(people([1, 1]), 0.0)
+    assert len(train) == 2 and not validation

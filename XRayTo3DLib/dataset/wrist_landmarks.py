@@ -23,7 +23,7 @@ END_SECTION_MM = (-7.0, -3.0)
 NOTCH_DIRECTION = (-0.6, -0.55, 0.6)
 """The volar sigmoid notch is the corner of the joint's edge farthest ulnar, volar and distal."""
 NOTCH_HEIGHT_MM = 10.0
-CAP_MM = 0.4
+CAP_MM, CAP_DEPTH_MM = 6.0, 0.2
 BULGE_HEIGHTS_MM = (-14.0, -4.0)
 BULGE_BANDS = ((0.35, 0.70), (0.10, 0.25), (0.75, 0.90))
 """Where Lister's tubercle and the edges beside it lie, from the ulnar (0) to the radial side (1)."""
@@ -144,18 +144,22 @@ def _landmarks(points: FloatArray) -> dict[str, FloatArray]:
     near, far = (_middle(points, -share * length, 1.5) for share in SHAFT_LEVELS)
     return {
         "articular centre": centre,
-        "radial styloid tip": _tip(points),
-        "volar sigmoid notch": edge[np.argmax(edge @ np.array(NOTCH_DIRECTION))],
+        "radial styloid tip": _extreme(points, (0.0, 0.0, 1.0)),
+        "volar sigmoid notch": _extreme(edge, NOTCH_DIRECTION),
         "radial shaft distal": near,
         "radial shaft proximal": far,
     }
 
 
-def _tip(points: FloatArray) -> FloatArray:
-    """The most distal vertex, from the cap of :data:`CAP_MM` round it: steadier than one vertex of a staircase."""
-    highest = points[np.argmax(points[:, 2])]
-    cap = points[(points[:, 2] > highest[2] - CAP_MM) & (np.linalg.norm(points - highest, axis=1) < 4.0)]
-    return np.array([*cap[:, :2].mean(axis=0), highest[2]])
+def _extreme(points: FloatArray, direction: tuple[float, float, float]) -> FloatArray:
+    """The point farthest along a direction; across it the mean of the cap round it, which no voxel moves."""
+    towards = unit(direction)
+    height = points @ towards
+    highest = int(np.argmax(height))
+    near = np.linalg.norm(points - points[highest], axis=1) < CAP_MM
+    weights = np.exp((height[near] - height[highest]) / CAP_DEPTH_MM)
+    mean = np.average(points[near], axis=0, weights=weights)
+    return mean + (height[highest] - mean @ towards) * towards
 
 
 def _articular_centre(points: FloatArray) -> FloatArray:
