@@ -51,7 +51,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add("--translation", metavar="BUNDLE", help="image-translation bundle that takes everything but the bones away")
     add("--view", dest="views", action="append", required=True, metavar="XRAY[:CAMERA]", help="in the model's order")
     add("--origin", action="append", metavar="COLUMN,ROW", help="middle of the joint surface, once per radiograph")
-    add("--frame", type=Path, metavar="POSE.tfm", help="instead of --origin: the wrist's frame (world to frame, ITK)")
+    add("--pose", type=Path, metavar="POSE.tfm", help="instead of --origin: the wrist's frame (world to frame, ITK)")
     add("--side", required=True, choices=("right", "left"), help="which wrist")
     add(
         "--object-detector",
@@ -70,8 +70,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Reconstruct and write; returns the exit code."""
     require_folder_name(args.output)
-    if (args.origin is None) == (args.frame is None):
-        raise InputError("give --origin COLUMN,ROW once per radiograph, or --frame POSE.tfm.")
+    if (args.origin is None) == (args.pose is None):
+        raise InputError("give --origin COLUMN,ROW once per radiograph, or --pose POSE.tfm.")
     began = time.monotonic()
     progress = Progress("reconstruct", quiet=args.json)
     progress.update("reading the model")
@@ -99,8 +99,8 @@ def _frame(model: GridReconstructor, radiographs: list[Radiograph], args: argpar
     from XRayTo3DLib.dataset.canonical_view import frame_from_views
     from XRayTo3DLib.geometry import RigidPose
 
-    if args.frame is not None:
-        return RigidPose.load(args.frame)
+    if args.pose is not None:
+        return RigidPose.load(args.pose)
     pixels = [_pixel(text) for text in args.origin]
     views, mirrored = model.data.canonical_views, args.side == "left"
     if len(pixels) != len(radiographs) or len(views) != len(radiographs):

@@ -79,7 +79,7 @@ def judge(
     for number, (case, field) in enumerate(zip(trials.cases, fields, strict=True)):
         meshes, missing = reconstructor.meshes(field)
         judged.meshes[case.id] = meshes
-        judged.outcomes += outcomes_of(
+        measured = outcomes_of(
             trials.truth(number),
             meshes,
             case=case.id,
@@ -89,6 +89,7 @@ def judge(
             seconds=seconds,
             field=measured_in(field),
         )
+        judged.outcomes.extend(measured)
     return judged
 
 
