@@ -78,8 +78,17 @@ def _prepared(args: argparse.Namespace, watcher: _Watcher) -> tuple[TrainingRun,
     if args.data is not None:
         content = {**content, "data": {**content.get("data", {}), "folder": str(args.data.absolute())}}
     watcher.say("preparing the data set")
-    device = "cuda" if args.device == "cuda" else "cpu"
-    return method_named(content["method"]).prepare_training(content, args.config.parent, device), content
+    return method_named(content["method"]).prepare_training(content, args.config.parent, _rendered_on(args)), content
+
+
+def _rendered_on(args: argparse.Namespace) -> str:
+    """The device that exposures are rendered on: this process's graphics card, if training takes one."""
+    import os
+
+    import torch
+
+    wanted = args.device in ("auto", "cuda") and torch.cuda.is_available()
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if wanted else "cpu"
 
 
 def _train(

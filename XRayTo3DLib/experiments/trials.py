@@ -16,7 +16,7 @@ from XRayTo3DLib.evaluation.reconstruction_trials import Field, ReconstructionOu
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
 from XRayTo3DLib.methods.types import ShapeFields, ShapePredictor
-from XRayTo3DLib.methods.validation import grid_box
+from XRayTo3DLib.methods.validation import grid_box, reaches
 from XRayTo3DLib.shape.meshes import transformed
 
 INSIDE_MM = 2.5
@@ -48,7 +48,7 @@ class Judged:
     """What a method made of the trials.
 
     Attributes:
-        outcomes: One per person and bone.
+        outcomes: One per person and bone that was held in the grid.
         meshes: By person's case, bones by name; the mean shape where the method lost one.
     """
 
@@ -79,15 +79,17 @@ def judge(
     for number, (case, field) in enumerate(zip(trials.cases, fields, strict=True)):
         meshes, missing = reconstructor.meshes(field)
         judged.meshes[case.id] = meshes
+        box = measured_in(field)
+        truth = {bone: mesh for bone, mesh in trials.truth(number).items() if reaches(mesh, *box)}
         measured = outcomes_of(
-            trials.truth(number),
-            meshes,
+            truth,
+            {bone: meshes[bone] for bone in truth},
             case=case.id,
             method=name,
             patient=case.patient,
-            empty=missing,
+            empty=[bone for bone in missing if bone in truth],
             seconds=seconds,
-            field=measured_in(field),
+            field=box,
         )
         judged.outcomes.extend(measured)
     return judged

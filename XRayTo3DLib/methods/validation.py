@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase
@@ -13,7 +14,7 @@ from XRayTo3DLib.dataset.voxel_grid import VoxelGrid
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.methods.types import ShapeFields
 from XRayTo3DLib.shape.field_surface import clipped_to_box, surface_from_field
-from XRayTo3DLib.shape.meshes import transformed
+from XRayTo3DLib.shape.meshes import points_of, transformed
 from XRayTo3DLib.shape.surface_distance import surface_distance
 
 QUICK_SAMPLES = 4000
@@ -30,9 +31,16 @@ def meshes_of(fields: ShapeFields, labels: Sequence[str]) -> dict[str, vtkPolyDa
 
 
 def posed_truth(truth: Mapping[str, vtkPolyData], pose: FloatArray, fields: ShapeFields) -> dict[str, vtkPolyData]:
-    """True surfaces under ``pose`` (4, 4), cut open where the grid ends."""
+    """True surfaces under ``pose`` (4, 4), cut open where the grid ends; without bones that lie outside it."""
     low, high = grid_box(fields.grid)
-    return {label: clipped_to_box(transformed(mesh, pose), low, high) for label, mesh in truth.items()}
+    posed = {label: transformed(mesh, pose) for label, mesh in truth.items()}
+    return {label: clipped_to_box(mesh, low, high) for label, mesh in posed.items() if reaches(mesh, low, high)}
+
+
+def reaches(mesh: vtkPolyData, low: ArrayLike, high: ArrayLike) -> bool:
+    """Whether a vertex lies in the box of these corners, mm: people held far aside leave the field of view."""
+    points = points_of(mesh)
+    return bool(((points > np.asarray(low)) & (points < np.asarray(high))).all(axis=1).any())
 
 
 def grid_box(grid: VoxelGrid) -> tuple[FloatArray, FloatArray]:
@@ -46,6 +54,8 @@ def surface_errors(
 ) -> dict[str, float]:
     """Mean ASSD per bone over people, mm ("radius_mm"), and how many bones were lost ("lost").
 
+    Bones that were held outside the grid do not count.
+
     Args:
         fields: Predicted, one for each exposure.
         cases: Who was exposed.
@@ -56,7 +66,7 @@ def surface_errors(
     lost = 0
     for field, case, pose in zip(fields, cases, poses, strict=True):
         found, truth = meshes_of(field, labels), posed_truth(truth_meshes(case), pose, field)
-        for label in labels:
+        for label in truth:
             if label not in found:
                 lost += 1
                 continue

@@ -53,8 +53,8 @@ class Pix2PixTask:
 
     def batch(self, stage: str, items: Sequence[int], step: int, device: Any) -> PairBatch:
         """Affine copies of training pairs."""
-        del stage, step, device
-        moved = self._augmentation.batch(self._pictures, items)
+        del stage, step
+        moved = self._augmentation.batch(self._pictures, items).to(device)
         return PairBatch(moved[:, :1], moved[:, 1:])
 
     def loss(self, stage: str, optimiser: str, batch: PairBatch) -> dict[str, Tensor]:

@@ -8,16 +8,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from XRayTo3DLib.dataset.exposure_sampler import Exposures, Sample
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.methods.data import People, exposures_of
 from XRayTo3DLib.methods.tl_net.configuration import TlNetConfiguration
 from XRayTo3DLib.methods.tl_net.networks import make_networks
-from XRayTo3DLib.methods.tl_net.predictor import fields_of
+from XRayTo3DLib.methods.tl_net.predictor import BATCH, fields_of
+from XRayTo3DLib.methods.types import ShapeFields
 from XRayTo3DLib.methods.validation import surface_errors
 from XRayTo3DLib.networks.losses import code_distance, code_l1, latent_loss, soft_cross_entropy
 from XRayTo3DLib.training.plan import OptimiserPlan, Schedule, StagePlan
@@ -44,11 +48,12 @@ class TlNetTask:
         self._validation_cases = people.validation.cases
         self._validation: Exposures = exposures_of(configuration.data, people.validation, configuration.seed, device)
         self.stages: Sequence[StagePlan] = self._plans()
+        self._check_grid()
 
     def batch(self, stage: str, items: Sequence[int], step: int, device: Any) -> Sample:
         """Random exposures; the autoencoder needs no images."""
-        del step, device  # exposures are rendered where training goes on
-        return self._exposures.sample(stage, items, images=stage != AUTOENCODER)
+        del step
+        return moved(self._exposures.sample(stage, items, images=stage != AUTOENCODER), device)
 
     def loss(self, stage: str, optimiser: str, batch: Sample) -> dict[str, Tensor]:
         """Losses of one update."""
@@ -57,14 +62,14 @@ class TlNetTask:
 
     def validate(self, stage: str, device: Any) -> dict[str, float]:
         """Mean surface distance per bone on people not trained on, mm, and how many bones were lost."""
-        del device
         count = min(len(self._validation_cases), VALIDATION_CASES)
-        sample = self._validation.sample("validation", range(count), images=stage != AUTOENCODER)
+        sample = moved(self._validation.sample("validation", range(count), images=stage != AUTOENCODER), device)
+        source = self.networks["encoder" if stage == AUTOENCODER else "predictor"]
+        given = sample.soft_labels if stage == AUTOENCODER else self._scaled(sample.images)
+        fields: list[ShapeFields] = []
         with torch.no_grad():
-            source = "encoder" if stage == AUTOENCODER else "predictor"
-            given = sample.soft_labels if stage == AUTOENCODER else self._scaled(sample.images)
-            logits = self.networks["decoder"](self.networks[source](given))
-        fields = fields_of(logits, self.configuration.data.voxels)
+            for part in given.split(BATCH):
+                fields += fields_of(self.networks["decoder"](source(part)), self.configuration.data.voxels)
         cases = [self._validation_cases[index] for index in sample.case_index]
         return surface_errors(fields, cases, sample.poses, self.configuration.data.labels)
 
@@ -106,3 +111,18 @@ class TlNetTask:
             adam = OptimiserPlan("adam", networks, Schedule(stage.lr, stage.schedule))
             plans.append(StagePlan(name, stage.steps, stage.batch, (adam,), stage.validate_every))
         return plans
+
+    def _check_grid(self) -> None:
+        """Refuse a grid that a bone does not reach: nothing could be learnt."""
+        shown = self._exposures.exposed(0, [RigidPose.identity()]).soft_labels
+        for label, voxels in zip(self.configuration.data.labels, shown[0], strict=True):
+            if not bool(voxels.any()):
+                raise InputError(
+                    f"configuration: nothing of the first person's {label} lies in data.grid; change its size, "
+                    f"spacing_mm or centre_mm (mm in the anatomical frame)."
+                )
+
+
+def moved(sample: Sample, device: Any) -> Sample:
+    """A sample on another device."""
+    return replace(sample, images=sample.images.to(device), soft_labels=sample.soft_labels.to(device))
