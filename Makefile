@@ -22,7 +22,7 @@ CONSTRAINED := --constraint constraints.txt --constraint $(TORCH_PIN)
 unexport OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench host clean
+.PHONY: help demo test lint bench bundle host clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
@@ -44,6 +44,13 @@ bench: $(TEST_DONE) ## ours and the peers side by side: Testing/Benchmarks/bench
 	@$(PIP) install -r Testing/Benchmarks/peers.txt $(CONSTRAINED)
 	@$(PIP) install --no-deps -r Testing/Benchmarks/peers_alone.txt
 	@for file in $(sort $(wildcard Testing/Benchmarks/bench_*.py)); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+bundle: $(TEST_DONE) ## train the demonstration models again, on SYNTHETIC wrists (about 40 minutes on 2 cores)
+	$(BIN)/xrayto3d dataset synthetic --people 240 --test 40 --seed 0 -o build/wrists
+	@for views in pa pa_lat; do name=wrist-$$(echo $$views | tr _ -)-demo; \
+	  $(BIN)/xrayto3d train Resources/configs/wrist_$${views}_small.yaml --data build/wrists -o build/$$name \
+	    --float16 --licence "Apache-2.0; trained on synthetic data" || exit 1; \
+	  rm -rf Resources/models/$$name && mkdir -p Resources/models && cp -r build/$$name/bundle Resources/models/$$name; done
 
 host: $(TEST_DONE) ## open the Slicer module in a window, on the test host (needs a screen)
 	PYTHONPATH=Testing/Host $(BIN)/python -m slicerhost.show
