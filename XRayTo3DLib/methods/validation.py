@@ -11,6 +11,7 @@ from vtkmodules.vtkCommonDataModel import vtkPolyData
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase
 from XRayTo3DLib.dataset.prepared import truth_meshes
 from XRayTo3DLib.dataset.voxel_grid import VoxelGrid
+from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.methods.types import ShapeFields
 from XRayTo3DLib.shape.field_surface import clipped_to_box, surface_from_field
@@ -49,6 +50,14 @@ def grid_box(grid: VoxelGrid) -> tuple[FloatArray, FloatArray]:
     return axes[:, 0], axes[:, 1]
 
 
+def _assd(truth: vtkPolyData, found: vtkPolyData) -> float:
+    options = {"samples": QUICK_SAMPLES, "require_overlap": False}
+    try:
+        return surface_distance(truth, found, ignore_boundary=True, **options).assd
+    except InputError:  # early in a training: a scrap at the grid's border, all of it nearest to an open edge
+        return surface_distance(truth, found, **options).assd
+
+
 def surface_errors(
     fields: Sequence[ShapeFields], cases: Sequence[DatasetCase], poses: Sequence[FloatArray], labels: Sequence[str]
 ) -> dict[str, float]:
@@ -70,9 +79,6 @@ def surface_errors(
             if label not in found:
                 lost += 1
                 continue
-            distance = surface_distance(
-                truth[label], found[label], samples=QUICK_SAMPLES, ignore_boundary=True, require_overlap=False
-            )
-            errors[label].append(distance.assd)
+            errors[label].append(_assd(truth[label], found[label]))
     means = {f"{label}_mm": float(np.mean(values)) if values else float("nan") for label, values in errors.items()}
     return {**means, "lost": float(lost)}
