@@ -47,7 +47,7 @@ PIX2PIX: dict[str, Any] = {
     "method": "image-translation",
     "name": "tiny pix2pix",
     "data": {"folder": "wrists", "image": {"size": 32, "pixel_mm": 3.0}, "validation_share": 0.25},
-    "gan": {"channels": 4, "downs": 3, "layers": 1, "norm": "instance", "steps": 4, "batch": 2, "validate_every": 0},
+    "gan": {"channels": 4, "downs": 5, "layers": 1, "norm": "instance", "steps": 4, "batch": 2, "validate_every": 0},
 }
 
 

@@ -131,10 +131,8 @@ def _reconstructed(
         return model.reconstruct(radiographs, frame, mirrored)
     if len(radiographs) != 1:
         raise InputError("image translation takes one view; give one radiograph and a model of one view.")
+    translator.require_for(model.data)
     image = model.canonical_images(radiographs, frame, mirrored)
-    same = translator.configuration.data.image == model.data.image
-    if not same or translator.configuration.data.view != model.data.views[0]:
-        raise InputError("the translation bundle was made for other images than the model; train both with the same.")
     return model.reconstruct_images(translator.translate(image[:, 0])[:, None], radiographs, frame, mirrored)
 
 

@@ -64,9 +64,11 @@ def run_reconstruction(
         report: Told what is being done.
 
     Raises:
-        InputError: A data set that cannot be used.
+        InputError: A data set that cannot be used, or a translator of other images than the model's.
     """
     data = reconstructor.data
+    if translator is not None:
+        translator.require_for(data)
     people = people_of(_in(data, folder), Path())
     report("exposing the test people")
     trials = test_trials(data, people.test, seed)

@@ -7,6 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from XRayTo3DLib.dataset.voxel_grid import WRIST_CENTRE_MM
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.methods.data import DataConfiguration
 from XRayTo3DLib.methods.image_translation.configuration import ImageTranslationConfiguration
 
 BATCH = 16
@@ -22,6 +25,20 @@ class Translator:
 
     def __init__(self, configuration: ImageTranslationConfiguration, generator: nn.Module) -> None:
         self.configuration, self._generator = configuration, generator.eval()
+
+    def require_for(self, data: DataConfiguration) -> None:
+        """Refuse a model that was made for other images.
+
+        Raises:
+            InputError: Its view or the size or geometry of its images differ.
+        """
+        mine = self.configuration.data
+        same = (mine.view,) == data.views and mine.image == data.image and data.grid.centre_mm == WRIST_CENTRE_MM
+        if not same:
+            raise InputError(
+                "the translation bundle was made for other images than the model; train both with the same view and "
+                "data.image."
+            )
 
     def translate(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """(N, rows, columns) line integrals of whole limbs, canonical images, to those of the bones alone."""
