@@ -10,9 +10,12 @@ import pytest
 
 from XRayTo3DLib.cli.main import main
 from XRayTo3DLib.dataset.case import write_case
+from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
 from XRayTo3DLib.dataset.landmarks_file import read_landmarks
 from XRayTo3DLib.dataset.phantoms import ForearmShape, PhantomCase, make_forearm
+from XRayTo3DLib.dataset.population import write_population
 from XRayTo3DLib.dataset.prepared_files import read_prepared
+from XRayTo3DLib.dataset.view_pairs import read_pair
 
 Out = pytest.CaptureFixture[str]
 
@@ -80,3 +83,64 @@ def test_a_bone_that_is_not_in_the_labels(wrist: PhantomCase, tmp_path: Path, ca
 def test_a_bad_shard(tmp_path: Path, capsys: Out, shard: str) -> None:
     assert run("synthetic", "-o", tmp_path / "x", "--shard", shard, "--people", 1) == 2
     assert "--shard" in capsys.readouterr().err
+
+
+# ---- radiographs to learn image translation from ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def limb(tmp_path: Path) -> Path:
+    """One person to train on and one to test on, with soft tissue."""
+    write_population(
+        tmp_path / "limbs", 1, 4, test=1, soft_tissue=True, spacing=3, mesh_spacing=3, length_mm=60, workers=1
+    )
+    return tmp_path / "limbs"
+
+
+def files_of(folder: Path, case: str) -> dict[str, bytes]:
+    """Files under ``views/`` of a case by their path in it."""
+    place = folder / "cases" / case / "views"
+    return {str(path.relative_to(place)): path.read_bytes() for path in sorted(place.rglob("*")) if path.is_file()}
+
+
+def test_pairs_of_radiograph_and_drr(limb: Path, capsys: Out) -> None:
+    words = ("pairs", limb, "--view", "PA", "LAT", "PA", "--pixel", 1.5, "--json")
+    assert run(*words) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["radiographs"], told["views"], told["synthetic"]) == (4, ["PA", "LAT"], True)
+    first = files_of(limb, "wrist-0001")
+    names = {"radiograph.nrrd", "drr.nrrd", "camera.json", "pose.tfm", "registration.json"}
+    assert set(first) == {f"{view}/{name}" for view in ("pa", "lat") for name in names}
+    review = json.loads(first["pa/registration.json"])["review"]
+    assert (review["status"], review["by_role"]) == ("accepted", "simulation")
+    for case in DatasetFolder.open(limb).cases():
+        for view in ("PA", "LAT"):
+            pair = read_pair(case, view)
+            assert pair.radiograph.synthetic and pair.drr.max() > 0.3 and pair.radiograph.camera.spacing[0] == 1.5
+    assert run(*words[:-1]) == 0
+    assert "4 SYNTHETIC radiographs" in capsys.readouterr().out
+    assert files_of(limb, "wrist-0001") == first
+
+
+def test_pairs_of_one_split_and_another_seed(limb: Path, capsys: Out) -> None:
+    assert run("pairs", limb, "--split", "test", "--pixel", 1.5) == 0
+    assert not files_of(limb, "wrist-0001")
+    first = files_of(limb, "wrist-test-0001")
+    assert run("pairs", limb, "--split", "test", "--pixel", 1.5, "--seed", 1) == 0
+    other = files_of(limb, "wrist-test-0001")
+    assert set(first) == set(other) and first["pa/radiograph.nrrd"] != other["pa/radiograph.nrrd"]
+    assert first["pa/pose.tfm"] != other["pa/pose.tfm"] and first["pa/camera.json"] == other["pa/camera.json"]
+    capsys.readouterr()
+
+
+def test_pairs_that_cannot_be_made(limb: Path, tmp_path: Path, capsys: Out) -> None:
+    for words, message in (
+        (("pairs", tmp_path), "dataset.json"),
+        (("pairs", limb, "--seed", -1), "--seed -1"),
+        (("pairs", limb, "--pixel", 0), "--pixel 0"),
+    ):
+        assert run(*words) == 2
+        assert message in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        run("pairs", limb, "--view", "skyline")
+    assert "skyline" in capsys.readouterr().err

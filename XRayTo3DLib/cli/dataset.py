@@ -18,6 +18,8 @@ EPILOG = """examples:
   xrayto3d dataset landmarks mine/cases/case-001
   xrayto3d dataset show mine
   xrayto3d dataset prepare mine --workers 2
+  xrayto3d dataset synthetic -o limbs --people 60 --test 20 --soft-tissue
+  xrayto3d dataset pairs limbs --view PA
 
 A data set is a folder: dataset.json, and cases/<id>/ with ct.nrrd, labels.seg.nrrd, landmarks.mrk.json and, where there
 are any, meshes/<bone>.vtp. Slicer opens all of them; drag a landmark that is not right and save it to the same file.
@@ -39,6 +41,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     _add_add(actions)
     _add_landmarks(actions)
     _add_prepare(actions)
+    _add_pairs(actions)
     show = _action(actions, "show", "say what is in a data set and what its cases still lack", _show)
     show.add_argument("folder", type=Path, help="the data set")
     show.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
@@ -106,6 +109,17 @@ def _add_prepare(actions: argparse._SubParsersAction) -> None:
     parser = _action(actions, "prepare", "bring all cases into the anatomical frame, ready to learn from", _prepare)
     parser.add_argument("folder", type=Path, help="the data set")
     _add_work_options(parser)
+
+
+def _add_pairs(actions: argparse._SubParsersAction) -> None:
+    what = 'simulate SYNTHETIC "actual" radiographs with the true pose of the bones, for image translation'
+    parser = _action(actions, "pairs", what, _pairs)
+    parser.add_argument("folder", type=Path, help="the data set; its CTs should have soft tissue")
+    parser.add_argument("--view", nargs="+", choices=("PA", "LAT"), default=["PA"], help="which (default PA)")
+    parser.add_argument("--split", choices=("train", "test"), help="only these cases (default: all)")
+    parser.add_argument("--seed", type=int, default=0, help="of poses and of how radiographs differ (default 0)")
+    parser.add_argument("--pixel", type=float, default=0.4, metavar="MM", help="pixel pitch on the detector (0.4 mm)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
 
 def _add_work_options(parser: argparse.ArgumentParser) -> None:
@@ -193,6 +207,24 @@ def _prepare(args: argparse.Namespace) -> int:
         say(json.dumps({"prepared": len(cases), "folder": str(args.folder / "prepared")}))
     else:
         say(f"{len(cases)} cases are prepared in {args.folder / 'prepared'}")
+    return 0
+
+
+def _pairs(args: argparse.Namespace) -> int:
+    from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
+    from XRayTo3DLib.dataset.view_pairs import write_pairs
+
+    if args.seed < 0 or not 0.05 <= args.pixel <= 10.0:
+        raise InputError(f"--seed {args.seed} or --pixel {args.pixel:g} cannot be; use 0 or more, and 0.05 to 10 mm.")
+    dataset, views = DatasetFolder.open(args.folder), list(dict.fromkeys(args.view))
+    progress = Progress("pairs", quiet=args.json)
+    write_pairs(dataset, views, split=args.split, pixel_mm=args.pixel, seed=args.seed, report=progress.update)
+    progress.done()
+    count = len(dataset.cases(args.split)) * len(views)
+    if args.json:
+        say(json.dumps({"synthetic": True, "radiographs": count, "views": views, "folder": str(args.folder)}))
+    else:
+        say(f"{count} SYNTHETIC radiographs with registrations are in {args.folder / 'cases'}/<id>/views")
     return 0
 
 
