@@ -68,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         say(json.dumps({**figures, "report": str(page)}))
         return 0
+    if figures["synthetic"]:
+        say("SYNTHETIC people: figures of simulated radiographs and computed bones, of no patient.")
     for text in texts:
         say(text)
     say(f"report: {page}")
@@ -86,7 +88,8 @@ def _reconstruction(args: argparse.Namespace, progress: Progress) -> Result:
     found = run_reconstruction(model, args.data, translator, args.seed, progress.update)
     parts = reconstruction_parts(found.outcomes, baselines=BASELINES, cases=found.cases, synthetic=found.synthetic)
     files = write_experiment(args.output, "Reconstruction", parts, synthetic=found.synthetic, outcomes=found.outcomes)
-    return _texts(parts), {"outcomes": len(found.outcomes), **_means(found.outcomes)}, files["report.html"]
+    figures = {"synthetic": found.synthetic, "outcomes": len(found.outcomes), **_means(found.outcomes)}
+    return _texts(parts), figures, files["report.html"]
 
 
 def _translation(args: argparse.Namespace, progress: Progress) -> Result:
@@ -102,7 +105,8 @@ def _translation(args: argparse.Namespace, progress: Progress) -> Result:
     means: dict[str, list[float]] = {}
     for outcome in found.outcomes:
         means.setdefault(outcome.method, []).append(outcome.mae)
-    return _texts(parts), {"mae": {k: sum(v) / len(v) for k, v in means.items()}}, files["report.html"]
+    figures = {"synthetic": found.synthetic, "mae": {k: sum(v) / len(v) for k, v in means.items()}}
+    return _texts(parts), figures, files["report.html"]
 
 
 def _sensitivity(args: argparse.Namespace, progress: Progress) -> Result:
@@ -127,7 +131,7 @@ def _sensitivity(args: argparse.Namespace, progress: Progress) -> Result:
         parts.append(Part(each.varied, pictures=(Picture(name, png, f"Mean and SD over people; {each.varied}."),)))
         lines += [f"{each.varied}:", *_lines(each.panels)]
     files = write_experiment(args.output, "Sensitivity", parts, synthetic=synthetic)
-    return lines, {"varied": [each.varied for each in found]}, files["report.html"]
+    return lines, {"synthetic": synthetic, "varied": [each.varied for each in found]}, files["report.html"]
 
 
 def _lines(panels: dict[str, dict[str, list[Any]]]) -> list[str]:

@@ -18,6 +18,8 @@ from XRayTo3DLib.methods.reconstruct import GridReconstructor
 Points = list[tuple[float, Summary]]
 AXES = {"rotation about the forearm (deg)": 2, "flexion (deg)": 0, "deviation (deg)": 1}
 """What is varied, and about which axis of the anatomical frame."""
+SAMPLES = 4000
+"""Points measured from on each surface: a third of the time, means the same within 0.01 mm."""
 ANGLES = (-15.0, -10.0, -5.0, 0.0, 5.0, 10.0, 15.0)
 
 
@@ -57,7 +59,7 @@ def run_sensitivity(
             images = np.concatenate([sample.images.cpu().numpy() for sample in samples])
             trials = Trials(people.test.cases, images, np.stack([pose.matrix] * len(samples)))
             for name, predictor in methods.items():
-                outcomes = judge(name, predictor, reconstructor, trials).outcomes
+                outcomes = judge(name, predictor, reconstructor, trials, samples=SAMPLES).outcomes
                 for bone in data.labels:
                     errors = [outcome.assd_mm for outcome in outcomes if outcome.bone == bone]
                     panels[bone][name].append((angle, summarise(errors)))

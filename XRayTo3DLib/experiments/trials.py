@@ -12,7 +12,7 @@ from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase
 from XRayTo3DLib.dataset.prepared import truth_meshes
-from XRayTo3DLib.evaluation.reconstruction_trials import Field, ReconstructionOutcome, outcomes_of
+from XRayTo3DLib.evaluation.reconstruction_trials import DEFAULT_SAMPLES, Field, ReconstructionOutcome, outcomes_of
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
 from XRayTo3DLib.methods.types import ShapeFields, ShapePredictor
@@ -62,6 +62,7 @@ def judge(
     reconstructor: GridReconstructor,
     trials: Trials,
     images: NDArray[np.float32] | None = None,
+    samples: int = DEFAULT_SAMPLES,
 ) -> Judged:
     """Reconstruct every trial and measure it.
 
@@ -71,6 +72,7 @@ def judge(
         reconstructor: Whose grid, bones and mean shape are used; lost bones are the mean's and counted as failures.
         trials: Who.
         images: What the method is shown instead of the trials' own images (translated ones).
+        samples: Points measured from on each surface.
     """
     began = time.perf_counter()
     fields = predictor.predict(trials.images if images is None else images)
@@ -81,6 +83,8 @@ def judge(
         judged.meshes[case.id] = meshes
         box = measured_in(field)
         truth = {bone: mesh for bone, mesh in trials.truth(number).items() if reaches(mesh, *box)}
+        if not truth:
+            continue
         measured = outcomes_of(
             truth,
             {bone: meshes[bone] for bone in truth},
@@ -90,6 +94,7 @@ def judge(
             empty=[bone for bone in missing if bone in truth],
             seconds=seconds,
             field=box,
+            samples=samples,
         )
         judged.outcomes.extend(measured)
     return judged
