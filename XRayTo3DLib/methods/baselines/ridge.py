@@ -20,6 +20,8 @@ PENALTIES = tuple(10.0**power for power in range(-6, 3))
 """Tried, as shares of the images' mean variance per component."""
 CLIP_MM = 4.0
 """Distances beyond this say nothing about the surface."""
+ROUNDING = 1e-6
+"""Components of a smaller share of the largest variance are rounding errors of single precision."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +49,7 @@ def principal_components(rows: NDArray[np.float32], count: int) -> Components:
     centred = rows - mean
     values, vectors = np.linalg.eigh((centred @ centred.T).astype(np.float64))
     keep = np.argsort(values)[::-1][: min(count, len(rows) - 1)]
-    keep = keep[values[keep] > 1e-10 * values.max()]
+    keep = keep[values[keep] > ROUNDING * values.max()]
     sizes = np.sqrt(values[keep])
     axes = (vectors[:, keep] / sizes).T.astype(np.float32) @ centred
     return Components(mean, axes, vectors[:, keep] * sizes)
