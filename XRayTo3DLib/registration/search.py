@@ -184,7 +184,8 @@ class Search:
     ) -> Iterator[RegistrationState | list[Candidate]]:
         """The starts: the pose as given, and of many turned ones, each where it fits best, those that fit best.
 
-        They come twice: the best of a few, and then, if more are asked for, those of all that did not come before.
+        A single body's come twice: the best of a few, and then, if more are asked for, those of all that did not come
+        before. Where others are drawn, most of the similarity is theirs, and a few starts may agree on a wrong place.
         """
         poses, room = given.poses, self.options.starts - 1
         count = max(self.options.screened, room)
@@ -195,7 +196,7 @@ class Search:
         for pose in self._turned(poses[index], bodies[index], spread_deg, reach_mm, count):
             placed, score = screen.place(pose)
             scored.append(replace(given, poses=(*poses[:index], placed, *poses[index + 1 :]), similarity=score))
-            if len(scored) == FIRST_LOOK < count:
+            if len(scored) == FIRST_LOOK < count and len(bodies) == 1:
                 early = _best(scored, min(room, FIRST_STARTS))
                 yield [given, *early]
             elif len(scored) % SCREENED_PER_STEP == 0:
