@@ -142,6 +142,7 @@ def test_each_optimiser_trains_its_network_alone(task: Pix2PixTask) -> None:
     for plan, other in zip(stage.optimisers, ("generator", "discriminator"), strict=True):
         task.networks.zero_grad(set_to_none=True)
         with only_trained(task.networks, plan):
+            assert task.networks["generator"].training and task.networks["discriminator"].training, "dropout"
             task.loss("pix2pix", plan.name, batch)["loss"].backward()
         assert all(parameter.grad is not None for parameter in task.networks[plan.name].parameters())
         assert all(parameter.grad is None for parameter in task.networks[other].parameters())

@@ -91,6 +91,8 @@ def test_every_stage_trains_what_it_should_and_freezes_the_rest(norm: str, make,
 def test_rates_and_steps_are_the_configuration_s(make) -> None:
     plans = make(stages={"joint": {"lr": 0.5, "schedule": "cosine", "steps": 9, "batch": 3}}).stages
     assert [plan.name for plan in plans] == [AUTOENCODER, PREDICTOR, JOINT]
+    trained = [plan.optimisers[0].networks for plan in plans]
+    assert trained == [("encoder", "decoder"), ("predictor",), ("predictor", "decoder")]
     (adam,) = plans[2].optimisers
     assert (plans[2].steps, plans[2].batch, adam.schedule.lr, adam.schedule.kind) == (9, 3, 0.5, "cosine")
     assert adam.betas == (0.9, 0.999) and adam.weight_decay == 0
