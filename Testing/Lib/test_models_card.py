@@ -136,9 +136,9 @@ def test_what_json_cannot_hold_is_named() -> None:
 
 
 def test_messages_keep_their_paths_but_not_the_person(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/jane")
+    monkeypatch.setenv("HOME", "/people/jane")
     assert (
-        shareable_text("there is no file /home/jane/ct.nrrd, nor /data/x") == "there is no file ~/ct.nrrd, nor /data/x"
+        shareable_text("there is no file /people/jane/ct.nrrd, nor /data/x") == "there is no file ~/ct.nrrd, nor /data/x"
     )
     monkeypatch.setenv("HOME", "/")
     assert shareable_text("there is no file /data/x") == "there is no file /data/x"

@@ -192,11 +192,15 @@ class _Watcher:
 
 @contextmanager
 def _watched(args: argparse.Namespace) -> Iterator[_Watcher]:
-    progress = Progress("train", quiet=args.json)
-    if args.job is None:
+    progress = Progress("train", quiet=args.json or not _is_first_process())
+    if args.job is None or not _is_first_process():
         yield _Watcher(progress)
         return
     from XRayTo3DLib.jobs.folder import JobFolder
 
-    with JobFolder(args.job).working() as job:
+    # Started by hand the folder is no job yet; one that jobs.run made is.
+    job = JobFolder(args.job)
+    if not (args.job / "job.json").exists():
+        job = JobFolder.create(args.job, "training", {"config": args.config.name})
+    with job.working():
         yield _Watcher(progress, job)

@@ -132,7 +132,12 @@ def people_of(configuration: DataConfiguration, near: Path) -> People:
             f"the data set's bones are {', '.join(dataset.labels)}; the configuration wants "
             f"{', '.join(configuration.labels)}: change data.labels."
         )
-    return People(*(_part(part) for part in parts), synthetic=dataset.synthetic)
+    training, validation, test = (_part(part) for part in parts)
+    # One made-up case makes the whole made up, whatever the data set says of itself.
+    synthetic = dataset.synthetic or any(
+        case.synthetic for part in (training, validation, test) for case in part.prepared
+    )
+    return People(training, validation, test, synthetic)
 
 
 class Splitting(Protocol):

@@ -27,12 +27,14 @@ class Pairs:
         radiographs: (N, n, n) line integrals as the radiographs show them.
         drrs: (N, n, n) line integrals of the bones alone.
         poses: How each person was held in the reconstruction frame, mm.
+        synthetic: Whether any person or radiograph was made up.
     """
 
     cases: tuple[DatasetCase, ...]
     radiographs: NDArray[np.float32]
     drrs: NDArray[np.float32]
     poses: tuple[RigidPose, ...]
+    synthetic: bool
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -55,7 +57,9 @@ def split_pairs(configuration: PairsConfiguration, near: Path) -> SplitPairs:
         InputError: No such data set, a case without an accepted registration of that view, or nobody left in a part.
     """
     dataset, parts = split_cases(configuration.folder, near, configuration)
-    return SplitPairs(*(canonical_pairs(part, configuration) for part in parts), synthetic=dataset.synthetic)
+    training, validation, test = (canonical_pairs(part, configuration) for part in parts)
+    synthetic = dataset.synthetic or any(part.synthetic for part in (training, validation, test))
+    return SplitPairs(training, validation, test, synthetic)
 
 
 def canonical_pairs(cases: tuple[DatasetCase, ...], configuration: PairsConfiguration) -> Pairs:
@@ -68,10 +72,12 @@ def canonical_pairs(cases: tuple[DatasetCase, ...], configuration: PairsConfigur
         raise InputError("image translation: no pairs of radiograph and registration-DRR are left; add cases.")
     image = configuration.image
     view = CanonicalView(configuration.view, image.size, image.pixel_mm, image.source_mm)
-    found = [read_pair(case, configuration.view, read_prepared(prepared_file(case))).canonical(view) for case in cases]
+    pairs = [read_pair(case, configuration.view, read_prepared(prepared_file(case))) for case in cases]
+    found = [pair.canonical(view) for pair in pairs]
     return Pairs(
         tuple(cases),
         np.stack([pair.image for pair in found]),
         np.stack([pair.drr for pair in found]),
         tuple(pair.pose for pair in found),
+        any(pair.case.synthetic or pair.radiograph.synthetic for pair in pairs),
     )

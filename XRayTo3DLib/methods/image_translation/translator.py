@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -33,7 +35,9 @@ class Translator:
             InputError: Its view or the size or geometry of its images differ.
         """
         mine = self.configuration.data
-        same = (mine.view,) == data.views and mine.image == data.image and data.grid.centre_mm == WRIST_CENTRE_MM
+        # A scale is each network's own: between them go line integrals.
+        image = replace(mine.image, scale=data.image.scale)
+        same = (mine.view,) == data.views and image == data.image and data.grid.centre_mm == WRIST_CENTRE_MM
         if not same:
             raise InputError(
                 "the translation bundle was made for other images than the model; train both with the same view and "
