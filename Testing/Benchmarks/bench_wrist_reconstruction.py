@@ -1,7 +1,7 @@
 """A model trained on SYNTHETIC wrists, shown a real one: frame 0099 of wrist_biplane_autoscoper, camera 02 (PA).
 
 The radius' CT is registered to both views first. What the model makes of (1) the registration-DRR of the radius, (2)
-the radiograph itself and (3) the radiograph translated to bones alone is measured against the CT's own radius, beside the
+the radiograph itself and (3) the radiograph translated to bones alone is measured against the CT's radius, beside the
 mean shape. The ulna has no CT. Writes pictures into --output.
 
     python Testing/Benchmarks/bench_wrist_reconstruction.py --model BUNDLE --translation BUNDLE -o out

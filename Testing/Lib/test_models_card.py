@@ -110,13 +110,13 @@ def test_portable_values_are_json_and_stay(value: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        ("/home/jane/data/wrists", "wrists"),
+        ("/people/jo/data/wrists", "wrists"),
         ("~/data/wrists", "wrists"),
         ("~jane/wrists", "wrists"),
         ("C:\\Users\\jane\\ct.nrrd", "ct.nrrd"),
         ("d:/jane/ct.nrrd", "ct.nrrd"),
         ("\\\\server\\jane\\ct.nrrd", "ct.nrrd"),
-        (Path("/home/jane/x.json"), "x.json"),
+        (Path("/people/jo/x.json"), "x.json"),
         ("cases/p001", "cases/p001"),
         ("mean of 3 views, ~5 mm / bone", "mean of 3 views, ~5 mm / bone"),
         ("~5 mm / bone", "~5 mm / bone"),
@@ -136,9 +136,9 @@ def test_what_json_cannot_hold_is_named() -> None:
 
 
 def test_messages_keep_their_paths_but_not_the_person(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/people/jane")
+    monkeypatch.setenv("HOME", "/people/jo")
     assert (
-        shareable_text("there is no file /people/jane/ct.nrrd, nor /data/x") == "there is no file ~/ct.nrrd, nor /data/x"
+        shareable_text("there is no file /people/jo/ct.nrrd, nor /data/x") == "there is no file ~/ct.nrrd, nor /data/x"
     )
     monkeypatch.setenv("HOME", "/")
     assert shareable_text("there is no file /data/x") == "there is no file /data/x"
