@@ -26,8 +26,9 @@ from XRayTo3DLib.imaging.radiograph_reader import read_radiograph
 from XRayTo3DLib.imaging.types import CtVolume, IntensityNote, Radiograph
 from XRayTo3DLib.registration.result import RESULT_FORMAT, RegistrationResult, Review, Verdict
 
-HELD = PoseRange(5.0, 4.0, "normal")
-"""How people are held whose radiographs are simulated: standard deviations about the ideal view."""
+HELD = PoseRange((1.5, 5.0, 5.0), (4.0, 1.0, 4.0), "normal")
+"""How people are held whose radiographs are simulated: standard deviations about the ideal view. The hand lies flat on
+the cassette: it hardly tilts towards the tube, and its distance is known."""
 OTHER_SIDE = {"LAT": "RL", "LL": "RL", "RL": "LL"}
 """Views of a left limb that, mirrored, are those of a right one."""
 

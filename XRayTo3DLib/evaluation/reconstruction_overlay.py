@@ -40,8 +40,7 @@ def reconstruction_overlay(
     aspect = camera.spacing[1] / camera.spacing[0]
     height = PANEL_INCHES * aspect * (high[1] - low[1]) / max(high[0] - low[0], 1)
     figure = Figure(figsize=(2 * PANEL_INCHES, height + 0.9), dpi=110, facecolor=DARK)
-    shown = radiograph.pixels[exposed_field(radiograph)]
-    grey = np.percentile(shown if shown.size else radiograph.pixels, [1, 99.5])
+    grey = _grey_range(radiograph, low, high)
     axes = figure.subplots(1, 2)
     for axis, caption in zip(axes, ("Radiograph", "Outlines of the reconstruction"), strict=True):
         axis.imshow(radiograph.pixels, cmap="gray", vmin=grey[0], vmax=grey[1], aspect=aspect)
@@ -72,3 +71,14 @@ def _window(radiograph: Radiograph, points: FloatArray) -> tuple[FloatArray, Flo
     low = np.clip(pixels.min(axis=0) - margin, -0.5, np.array(camera.size) - 1.5)
     high = np.clip(pixels.max(axis=0) + margin, low + 1, np.array(camera.size) - 0.5)
     return low, high
+
+
+def _grey_range(radiograph: Radiograph, low: FloatArray, high: FloatArray) -> tuple[float, float]:
+    """Window limits from what the beam reached inside the shown part."""
+    first, last = np.maximum(np.floor(low), 0).astype(int), np.ceil(high).astype(int) + 1
+    part = slice(first[1], last[1]), slice(first[0], last[0])
+    values = radiograph.pixels[part][exposed_field(radiograph)[part]]
+    if values.size == 0:
+        values = radiograph.pixels
+    dark, bright = np.percentile(values, [1, 99.5])
+    return float(dark), float(max(bright, dark + 1e-6))
