@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -158,3 +159,13 @@ def test_the_program_itself(tmp_path: Path) -> None:
     assert "broken.png cannot be decoded as PNG" in content["radiographs"][0]["error"]
     assert ended.stderr.startswith("error: ") and "Traceback" not in ended.stderr
     assert "\r" not in ended.stderr and "\x1b" not in ended.stdout + ended.stderr
+
+
+def test_a_reader_that_closes_the_pipe_is_no_error() -> None:
+    """xrayto3d ... | head: no complaint on the other stream, no trace."""
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "XRayTo3DLib.cli.main", "models", "list"]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
