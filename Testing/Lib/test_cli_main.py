@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -60,7 +61,7 @@ def test_examples_of_the_help_parse(capsys: pytest.CaptureFixture[str]) -> None:
         lines = re.findall(r"^\s*xrayto3d (.*)$", text.partition("example")[2], re.MULTILINE)
         assert lines
         for line in lines:
-            assert parser.parse_args(line.split()).run
+            assert parser.parse_args(shlex.split(line)).run
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

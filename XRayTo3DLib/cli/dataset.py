@@ -23,6 +23,7 @@ EPILOG = """examples:
 
 A data set is a folder: dataset.json, and cases/<id>/ with ct.nrrd, labels.seg.nrrd, landmarks.mrk.json and, where there
 are any, meshes/<bone>.vtp. Slicer opens all of them; drag a landmark that is not right and save it to the same file.
+--json prints one JSON object and nothing else.
 """
 
 

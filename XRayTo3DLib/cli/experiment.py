@@ -23,6 +23,7 @@ EPILOG = """examples:
 
 The data set's test people are asked; mean shape and ridge regression stand beside every model. The folder gets
 report.html, a CSV of every table and a PNG of every figure. The papers' own figures are shown as theirs.
+--json prints one JSON object and nothing else.
 """
 KINDS = {
     "image-translation": "how near translated radiographs come to the DRRs of their bones (experiment 1)",
