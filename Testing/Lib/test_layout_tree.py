@@ -33,7 +33,21 @@ def test_the_agreed_entry_is_there(name: str) -> None:
 
 
 def test_no_file_is_larger_than_one_megabyte() -> None:
-    assert [shown(path) for path in tree_files() if path.stat().st_size > MAX_BYTES] == []
+    large = [path for path in tree_files() if path.stat().st_size > MAX_BYTES and path.suffix != ".safetensors"]
+    assert [shown(path) for path in large] == []
+
+
+def test_model_bundles_are_small_and_whole() -> None:
+    """Every bundle that comes along: 10 MB at most, its checksums right, said to be synthetic."""
+    from XRayTo3DLib.models.bundle import load_bundle
+    from XRayTo3DLib.models.find import find_bundles
+
+    folders = find_bundles([REPOSITORY / "Resources" / "models"])
+    assert folders
+    for folder in folders:
+        assert sum(path.stat().st_size for path in folder.iterdir()) <= 10e6
+        assert load_bundle(folder).bundle.synthetic
+    assert all(path.parent in folders for path in tree_files() if path.suffix == ".safetensors")
 
 
 def machine_paths(text: str) -> list[str]:
