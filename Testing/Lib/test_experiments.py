@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from XRayTo3DLib.cli.models_used import loaded_model
 from XRayTo3DLib.dataset.exposure_sampler import Exposures
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.evaluation.reconstruction_trials import ReconstructionOutcome
 from XRayTo3DLib.experiments import reconstruction, sensitivity
 from XRayTo3DLib.experiments.image_translation import ORACLE, run_image_translation
 from XRayTo3DLib.experiments.reconstruction import (
@@ -24,7 +25,6 @@ from XRayTo3DLib.experiments.reconstruction import (
     REGISTRATION,
     RIDGE,
     baselines,
-    methods_in,
     pair_trials,
     run_reconstruction,
 )
@@ -38,6 +38,11 @@ from XRayTo3DLib.methods.image_translation.translator import Translator
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
 from XRayTo3DLib.methods.types import ShapeFields
 from XRayTo3DLib.shape.meshes import points_of
+
+
+def methods_in(outcomes: Sequence[ReconstructionOutcome]) -> list[str]:
+    """Names of the methods, in their order."""
+    return list(dict.fromkeys(outcome.method for outcome in outcomes))
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,6 @@ from XRayTo3DLib.methods.image_translation.pairs import split_pairs
 from XRayTo3DLib.methods.image_translation.translator import Translator
 
 ORACLE = "histogram-matched, oracle template"
-SHOWN = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +35,6 @@ def run_image_translation(
     Raises:
         InputError: A data set that cannot be used.
     """
-    from dataclasses import replace
-
     report("reading the radiographs")
     pairs = split_pairs(replace(translator.configuration.data, folder=str(folder.absolute())), Path())
     report("translating")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +69,7 @@ def run_reconstruction(
     data = reconstructor.data
     if translator is not None:
         translator.require_for(data)
-    people = people_of(_in(data, folder), Path())
+    people = people_of(in_folder(data, folder), Path())
     report("exposing the test people")
     trials = test_trials(data, people.test, seed)
     report("fitting the baselines")
@@ -144,18 +144,10 @@ def _with_distances(
     return np.concatenate(images), np.concatenate(distances)
 
 
-def _in(data: DataConfiguration, folder: Path) -> DataConfiguration:
-    from dataclasses import replace
-
+def in_folder(data: DataConfiguration, folder: Path) -> DataConfiguration:
+    """The same configuration with another data set."""
     return replace(data, folder=str(folder.absolute()))
 
 
 def _pairs_in(pairs: PairsConfiguration, folder: Path) -> PairsConfiguration:
-    from dataclasses import replace
-
     return replace(pairs, folder=str(folder.absolute()))
-
-
-def methods_in(outcomes: Sequence[ReconstructionOutcome]) -> list[str]:
-    """Names of the methods, in their order."""
-    return list(dict.fromkeys(outcome.method for outcome in outcomes))

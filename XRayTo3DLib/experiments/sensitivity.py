@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from XRayTo3DLib.evaluation.experiment_statistics import Summary, summarise
-from XRayTo3DLib.experiments.reconstruction import CT_DRR, MEAN, RIDGE, _in, baselines
+from XRayTo3DLib.experiments.reconstruction import CT_DRR, MEAN, RIDGE, baselines, in_folder
 from XRayTo3DLib.experiments.trials import Trials, judge
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.methods.data import exposures_of, people_of
@@ -43,7 +43,7 @@ def run_sensitivity(
     Raises:
         InputError: A data set that cannot be used.
     """
-    data = _in(reconstructor.data, folder)
+    data = in_folder(reconstructor.data, folder)
     people = people_of(data, Path())
     report("fitting the baselines")
     mean, ridge = baselines(data, people.training, people.validation, seed)

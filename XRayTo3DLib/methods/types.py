@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.dataset.voxel_grid import VoxelGrid
+from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.imaging.types import Radiograph
 
@@ -64,8 +65,15 @@ class ShapePredictor(Protocol):
 class Reconstructor(Protocol):
     """A system ready to be used."""
 
-    def reconstruct(self, radiographs: Sequence[Radiograph]) -> Reconstruction:
+    def reconstruct(
+        self, radiographs: Sequence[Radiograph], frame_to_world: RigidPose, mirrored: bool = False
+    ) -> Reconstruction:
         """Bones of the person in the radiographs.
+
+        Args:
+            radiographs: In the order of the system's views.
+            frame_to_world: Where the reconstruction frame is, LPS mm.
+            mirrored: Of a left limb, which the system sees as its mirror image.
 
         Raises:
             InputError: Not the views it was made for.
