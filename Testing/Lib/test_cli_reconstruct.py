@@ -78,11 +78,9 @@ def test_bones_lie_where_the_radiograph_shows_them(
     for bone in ("radius", "ulna"):
         # The model has hardly been trained: what is tested is where a bone of a wrist lands, not how good it is.
         across, depth, along = off_truth(case, pair, tmp_path / "out", bone)
-        assert across < 4 and along < 6 and depth < 15  # people are held within 5 degrees and 4 mm, one in depth
-        mesh = read_surface(tmp_path / "out" / f"{bone}.vtp")
-        assert told["bones"][bone]["volume_ml"] == pytest.approx(enclosed_volume(mesh) / 1000, abs=0.01) and (
-            told["bones"][bone]["volume_ml"] > 1
-        )
+        assert across < 4 and along < 6 and depth < 15  # people are held within 5 degrees and 4 mm
+        assert enclosed_volume(read_surface(tmp_path / "out" / f"{bone}.vtp")) > 1000
+    assert told["bones"] == ["radius", "ulna"]
     turned = np.linalg.det(np.array(told["frame_to_world"])[:3, :3])
     assert turned == pytest.approx(1 if side == "right" else -1, abs=1e-4)
     assert told["side"] == side and told["frame"] == "LPS" and told["unit"] == "mm" and told["method"] == "tl-net"
@@ -227,4 +225,4 @@ def test_it_needs_neither_lightning_nor_numba(wrists: Path, tl_net_bundle: Path,
     words = words_of(tl_net_bundle, case_of(wrists, "right"), "-o", tmp_path / "out", "--json")
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["bones"].keys() == {"radius", "ulna"}
+    assert json.loads(done.stdout)["bones"] == ["radius", "ulna"]

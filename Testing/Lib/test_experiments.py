@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -163,6 +164,12 @@ def test_baselines_learn_from_training_people_only(tested, wrists: Path, monkeyp
 
 
 # ---- the experiments -------------------------------------------------------------------------------------------------
+
+
+def test_people_who_taught_one_model_do_not_test_the_other(model, translator, wrists: Path, monkeypatch) -> None:
+    monkeypatch.setattr(model, "data", replace(model.data, folds=4, fold=1))
+    with pytest.raises(InputError, match="train both on the same fold"):
+        run_reconstruction(model, wrists, translator)
 
 
 @pytest.mark.usefixtures("quick")

@@ -182,6 +182,14 @@ def test_all_bones_lost() -> None:
     assert found.missing == ("radius", "ulna") and set(found.meshes) == {"radius", "ulna"}
 
 
+def test_a_mean_without_surface_stands_in_for_nothing() -> None:
+    """People held very differently have a mean distance above zero everywhere."""
+    model = reconstructor(("PA",), Oracle(1))
+    model.mean = ShapeFields(np.full_like(model.mean.values, -3.0), 0.0, model.data.voxels)
+    found = model.reconstruct([exposed("PA", False)], PERSON)
+    assert found.missing == ("ulna",) and set(found.meshes) == {"radius"} and "there is no such file" in found.notes[0]
+
+
 def test_what_does_not_fit_the_model() -> None:
     model = reconstructor(("PA", "LAT"), Oracle())
     with pytest.raises(InputError, match="reconstructs from PA and LAT, not from 1 radiographs"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,12 +134,12 @@ def _reconstructed(
         raise InputError("image translation takes one view; give one radiograph and a model of one view.")
     translator.require_for(model.data)
     image = model.canonical_images(radiographs, frame, mirrored)
-    return model.reconstruct_images(translator.translate(image[:, 0])[:, None], radiographs, frame, mirrored)
+    found = model.reconstruct_images(translator.translate(image[:, 0])[:, None], radiographs, frame, mirrored)
+    return replace(found, synthetic=found.synthetic or translator.synthetic)
 
 
 def _content(found: Reconstruction, args: argparse.Namespace) -> dict[str, Any]:
     from XRayTo3DLib import __version__
-    from XRayTo3DLib.shape.meshes import enclosed_volume
 
     return {
         "format": FORMAT,
@@ -153,7 +154,7 @@ def _content(found: Reconstruction, args: argparse.Namespace) -> dict[str, Any]:
         "frame": "LPS",
         "unit": "mm",
         "frame_to_world": np.round(found.frame_to_world, 6).tolist(),
-        "bones": {name: {"volume_ml": round(enclosed_volume(mesh) / 1000, 2)} for name, mesh in found.meshes.items()},
+        "bones": list(found.meshes),
         "missing": list(found.missing),
         "notes": list(found.notes),
     }

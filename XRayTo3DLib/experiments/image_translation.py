@@ -58,4 +58,4 @@ def run_image_translation(
         )
         for n in chosen
     ]
-    return TranslationExperiment(outcomes, pictures, pairs.synthetic)
+    return TranslationExperiment(outcomes, pictures, pairs.synthetic or translator.synthetic)

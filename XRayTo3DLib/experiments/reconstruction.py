@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.experiment_case_figure import CasePicture, pick_cases
 from XRayTo3DLib.evaluation.reconstruction_trials import ReconstructionOutcome
 from XRayTo3DLib.experiments.trials import Judged, Trials, judge
@@ -27,6 +28,8 @@ BASELINES = (MEAN, RIDGE)
 RIDGE_EXPOSURES = 4
 """Exposures of every training person that the baselines learn from."""
 
+MOST_FLOATS = 250_000_000
+"""Distances that the baselines keep at once, 1 GB, three times that while they are fitted: fine grids get fewer."""
 Report = Callable[[str], None]
 
 
@@ -38,7 +41,7 @@ class ReconstructionExperiment:
         outcomes: Per person, method and bone.
         cases: Best, median and worst person of ``shown``.
         shown: The method whose cases are shown.
-        synthetic: Whether the people are made up.
+        synthetic: Whether the people, or those that a model learnt from, are made up.
     """
 
     outcomes: list[ReconstructionOutcome]
@@ -69,6 +72,7 @@ def run_reconstruction(
     data = reconstructor.data
     if translator is not None:
         translator.require_for(data)
+        _require_same_split(data, translator.configuration.data)
     people = people_of(in_folder(data, folder), Path())
     report("exposing the test people")
     trials = test_trials(data, people.test, seed)
@@ -86,9 +90,8 @@ def run_reconstruction(
             report(name)
             judged[name] = judge(name, reconstructor.predictor, reconstructor, shown_trials, images[:, None])
     outcomes = [outcome for each in judged.values() for outcome in each.outcomes]
-    return ReconstructionExperiment(
-        outcomes, case_pictures(judged[shown], shown_trials, shown), shown, people.synthetic
-    )
+    synthetic = people.synthetic or reconstructor.synthetic or (translator is not None and translator.synthetic)
+    return ReconstructionExperiment(outcomes, case_pictures(judged[shown], shown_trials, shown), shown, synthetic)
 
 
 def test_trials(data: DataConfiguration, part: Part, seed: int) -> Trials:
@@ -105,7 +108,9 @@ def pair_trials(pairs: Pairs) -> Trials:
 
 def baselines(data: DataConfiguration, training: Part, validation: Part, seed: int) -> tuple[MeanShape, ImageRidge]:
     """Mean shape and ridge regression, from the same people and exposures."""
-    learnt = _with_distances(data, training, seed, "baselines", RIDGE_EXPOSURES * len(training))
+    floats = len(data.labels) * data.grid.size**3
+    most = max(len(training), min(RIDGE_EXPOSURES * len(training), MOST_FLOATS // floats))
+    learnt = _with_distances(data, training, seed, "baselines", most)
     judged_by = _with_distances(data, validation, seed, "validation", RIDGE_EXPOSURES * len(validation))
     return MeanShape(learnt[1], data.voxels), ImageRidge(*learnt, data.voxels, judged_by)
 
@@ -142,6 +147,16 @@ def _with_distances(
         images.append(sample.images.cpu().numpy())
         distances.append(sample.distances.cpu().numpy())
     return np.concatenate(images), np.concatenate(distances)
+
+
+def _require_same_split(data: DataConfiguration, pairs: PairsConfiguration) -> None:
+    """Nobody may be tested by one model who taught the other."""
+    mine, theirs = ((each.folds, each.fold if each.folds else 0) for each in (data, pairs))
+    if mine != theirs:
+        raise InputError(
+            f"the model was trained for fold {mine[1]} of {mine[0]}, the translation for {theirs[1]} of {theirs[0]}: "
+            f"one would be tested on people who taught the other; train both on the same fold."
+        )
 
 
 def in_folder(data: DataConfiguration, folder: Path) -> DataConfiguration:

@@ -87,7 +87,7 @@ def judge(
             continue
         measured = outcomes_of(
             truth,
-            {bone: meshes[bone] for bone in truth},
+            {bone: meshes[bone] for bone in truth if bone in meshes},
             case=case.id,
             method=name,
             patient=case.patient,

@@ -82,7 +82,10 @@ class GridReconstructor:
         """As :meth:`reconstruct`, from canonical images (1, views, rows, columns) of the radiographs."""
         found, missing = self.meshes(self.predictor.predict(images)[0])
         matrix = frame_to_world.matrix @ (MIRROR if mirrored else np.eye(4))
-        notes = [f"{', '.join(missing)}: not found by the model; this is the mean shape."] if missing else []
+        notes = [
+            f"{bone}: not found by the model; {'this is the mean shape' if bone in found else 'there is no such file'}."
+            for bone in missing
+        ]
         return Reconstruction(
             meshes={label: transformed(mesh, matrix) for label, mesh in found.items()},
             frame_to_world=matrix,
@@ -94,8 +97,12 @@ class GridReconstructor:
         )
 
     def meshes(self, fields: ShapeFields) -> tuple[dict, tuple[str, ...]]:  # type: ignore[type-arg]
-        """A mesh per bone in the reconstruction frame, and which of them are the mean shape's for want of better."""
+        """A mesh per bone in the reconstruction frame, and which bones the model lost.
+
+        For those stands the mean shape, where it has a surface: the mean of people held very differently has none.
+        """
         found = meshes_of(fields, self.data.labels)
         missing = tuple(label for label in self.data.labels if label not in found)
         stand_in = meshes_of(self.mean, self.data.labels) if missing else {}
-        return {label: found.get(label) or stand_in[label] for label in self.data.labels}, missing
+        shapes = {**stand_in, **found}
+        return {label: shapes[label] for label in self.data.labels if label in shapes}, missing

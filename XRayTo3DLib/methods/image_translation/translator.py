@@ -27,6 +27,8 @@ class Translator:
 
     def __init__(self, configuration: ImageTranslationConfiguration, generator: nn.Module) -> None:
         self.configuration, self._generator = configuration, generator.eval()
+        self.synthetic = False
+        """Whether its training data were made up."""
 
     def require_for(self, data: DataConfiguration) -> None:
         """Refuse a model that was made for other images.

@@ -87,12 +87,15 @@ def _mean_distances(exposures: Exposures) -> NDArray[np.float16]:
 
 def _limitations(configuration: TlNetConfiguration) -> tuple[str, ...]:
     pose = configuration.data.pose
+    spread = "standard deviations" if pose.distribution == "normal" else "limits"
+    turns, shifts = (", ".join(f"{value:g}" for value in each) for each in (pose.rotation_deg, pose.translation_mm))
     limits = [
-        f"Bones must be held within about {max(pose.rotation_deg):g} degrees ({pose.distribution}) of the views.",
+        f"It knows bones turned against the views by {turns} degrees about x, y, z and shifted by {shifts} mm "
+        f"({spread}).",
         "Radiographs must show bones only: translate actual ones first.",
     ]
     if len(configuration.data.views) == 1:
-        limits.append("One view does not show how deep a bone lies: the ulna's depth is the mean's.")
+        limits.append("One view does not show how deep bones lie, nor how much they tilt towards the tube.")
     return tuple(limits)
 
 
