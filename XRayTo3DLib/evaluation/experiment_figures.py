@@ -6,6 +6,7 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,8 @@ _CAPTION_WIDTH = 13
 _BRACKET_STEP = 0.085
 _PAGE_WIDTH = 10.5
 _PANEL_HEIGHT = 3.3
+BASELINE_LINES = ("s:", "^--", "v-.")
+"""Grey curves are told apart by marks and dashes."""
 
 
 def box_figure(
@@ -226,7 +229,7 @@ def sensitivity_figure(
         x_label: What was varied, with its unit.
         y_label: What was measured, with its unit.
         title: Of the figure.
-        baselines: Methods drawn in grey.
+        baselines: Methods drawn in grey, each with a line of its own.
         synthetic: Label the figure.
 
     Raises:
@@ -235,7 +238,7 @@ def sensitivity_figure(
     if not any(points for of in panels.values() for points in of.values()):
         raise InputError("There is no number to draw a curve of.")
     methods = list(dict.fromkeys(method for of in panels.values() for method in of))
-    colours = method_colours(methods, baselines)
+    colours, lines = method_colours(methods, baselines), dict(zip(baselines, cycle(BASELINE_LINES), strict=False))
     width, height = 0.9 + 4.1 * max(len(panels), 1.6), 4.8
     figure = blank_figure(width, height, title, "Line: mean over patients; band: ± one standard deviation.", synthetic)
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
@@ -244,7 +247,7 @@ def sensitivity_figure(
     )
     for number, (axis, (bone, of)) in enumerate(zip(axes, panels.items(), strict=True)):
         for method, points in of.items():
-            _curve(axis, points, colours[method], method)
+            _curve(axis, points, colours[method], method, lines.get(method, "o-"))
         axis.set_xlabel(x_label, fontsize=9.5, color=INK)
         panel_style(axis, bone, first=number == 0)
     axes[0].set_ylim(bottom=0)
@@ -257,10 +260,10 @@ def sensitivity_figure(
     return png_of(figure)
 
 
-def _curve(axes: Axes, points: Sequence[tuple[float, Summary]], colour: str, method: str) -> None:
+def _curve(axes: Axes, points: Sequence[tuple[float, Summary]], colour: str, method: str, line: str) -> None:
     known = sorted((x, s.mean, 0.0 if math.isnan(s.sd) else s.sd) for x, s in points if s.n)
     if not known:
         return
     x, mean, sd = np.array(known).T
-    axes.plot(x, mean, "o-", color=colour, linewidth=1.7, markersize=4.5, label=method)
+    axes.plot(x, mean, line, color=colour, linewidth=1.7, markersize=4.5, label=method)
     axes.fill_between(x, np.maximum(mean - sd, 0), mean + sd, color=colour, alpha=0.12, linewidth=0)
