@@ -27,6 +27,7 @@ from XRayTo3DLib.imaging.attenuation import attenuation_of
 from XRayTo3DLib.imaging.ct_reader import read_ct
 from XRayTo3DLib.projection.engines import make_projector
 from XRayTo3DLib.registration.register import register
+from XRayTo3DLib.registration.result import Verdict
 from XRayTo3DLib.shape.label_surface import surface_from_labels
 from XRayTo3DLib.shape.meshes import transformed
 
@@ -47,7 +48,14 @@ def main() -> None:
     _, radiographs, reference = load()
     ct = read_ct(DATA / "wrist_biplane_autoscoper" / "rad_ct.nii.gz")
     bone = attenuation_of(ct, None, energy_kev=ENERGY_KEV)
-    found = register(bone, radiographs, wrong_start(reference, bone.centre_lps, 5.0, 4.0, 0)).pose
+    registered = register(bone, radiographs, wrong_start(reference, bone.centre_lps, 5.0, 4.0, 0))
+    found = registered.pose
+    degrees, millimetres = found.distance_to(reference, bone.centre_lps)
+    print(
+        f"registration: {registered.verdict.value}, {degrees:.2f} degrees and {millimetres:.2f} mm from the reference"
+    )
+    if registered.verdict is not Verdict.CONVERGED:
+        raise SystemExit("the registration is not to be trusted: nothing to compare with.")
     filled = (ct.hu > ct.hu.min() + 1).astype(np.int32)
     labelled = replace(ct, labels=filled, label_names={"radius": 1})
     frame = wrist_frame(propose_wrist_landmarks(labelled, "right"))
