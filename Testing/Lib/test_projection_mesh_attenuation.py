@@ -58,7 +58,7 @@ def test_any_box_keeps_its_volume_and_centre(radii, centre, turn, spacing) -> No
     assert solid.centre_lps == pytest.approx(np.array(centre), abs=0.2 * spacing)
     assert solid.mu.min() == 0 and solid.mu.max() <= 1
     inner = solid.mu[2:-2, 2:-2, 2:-2]
-    assert solid.mu.sum(dtype=np.float64) == inner.sum(dtype=np.float64)  # air all round
+    assert np.count_nonzero(solid.mu) == np.count_nonzero(inner)  # air all round
 
 
 @pytest.mark.parametrize("kind", [Box, Ellipsoid])
