@@ -22,9 +22,12 @@ from XRayTo3DLib.dataset.wrist_landmarks import propose_wrist_landmarks
 from XRayTo3DLib.evaluation.reconstruction_overlay import reconstruction_overlay
 from XRayTo3DLib.evaluation.reconstruction_trials import surface_numbers
 from XRayTo3DLib.experiments.trials import measured_in
-from XRayTo3DLib.geometry.anatomical_frame import wrist_frame
+from XRayTo3DLib.geometry import RigidPose
+from XRayTo3DLib.geometry.anatomical_frame import AnatomicalFrame, wrist_frame
 from XRayTo3DLib.imaging.attenuation import attenuation_of
 from XRayTo3DLib.imaging.ct_reader import read_ct
+from XRayTo3DLib.imaging.types import Radiograph
+from XRayTo3DLib.methods.reconstruct import GridReconstructor
 from XRayTo3DLib.projection.engines import make_projector
 from XRayTo3DLib.registration.register import register
 from XRayTo3DLib.registration.result import Verdict
@@ -61,19 +64,7 @@ def main() -> None:
     frame = wrist_frame(propose_wrist_landmarks(labelled, "right"))
     radiograph = radiographs[PA_CAMERA]
     model = loaded_model(args.model, "tl-net")
-    view = model.data.canonical_views[0]
-    origin = found.apply(frame.rigid.translation)
-    depth = float((origin - radiograph.camera.source) @ radiograph.camera.view_direction)
-    held = found @ frame.rigid
-    up = radiograph.camera.project(held.apply([0.0, 0.0, 20.0])) - radiograph.camera.project(origin)
-    standing = view.frame_from_landmark(
-        radiograph.camera,
-        radiograph.camera.project(origin),
-        object_detector_mm=radiograph.camera.sdd - depth,
-        up=tuple(up),
-        mirrored=frame.mirrored,
-    )
-    print(f"the wrist is turned by {held.distance_to(standing, origin)[0]:.0f} degrees against the PA view")
+    standing = standing_frame(model, radiograph, found, frame)
     drr = make_projector(bone.mu, bone.voxel_to_lps)(radiograph.camera, found).cpu().numpy()
     inputs = {
         name: model.canonical_images([replace(radiograph, pixels=pixels)], standing, frame.mirrored)
@@ -97,6 +88,24 @@ def main() -> None:
         title = f"Wrist frame 0099, {text}; model trained on SYNTHETIC wrists"
         (args.output / f"overlay_{slug}.png").write_bytes(reconstruction_overlay(radiograph, result.meshes, title))
     np.savez_compressed(args.output / "inputs.npz", **{name.split(" ")[0]: image for name, image in inputs.items()})
+
+
+def standing_frame(
+    model: GridReconstructor, radiograph: Radiograph, found: RigidPose, frame: AnatomicalFrame
+) -> RigidPose:
+    """Where the reconstruction frame is taken to stand, from the landmark's pixel and its true depth."""
+    camera, held = radiograph.camera, found @ frame.rigid
+    origin = found.apply(frame.rigid.translation)
+    pixel = camera.project(origin)
+    standing = model.data.canonical_views[0].frame_from_landmark(
+        camera,
+        pixel,
+        object_detector_mm=camera.sdd - float((origin - camera.source) @ camera.view_direction),
+        up=tuple(camera.project(held.apply([0.0, 0.0, 20.0])) - pixel),
+        mirrored=frame.mirrored,
+    )
+    print(f"the wrist is turned by {held.distance_to(standing, origin)[0]:.0f} degrees against the PA view")
+    return standing
 
 
 def _say(name: str, truth: object, meshes: dict, model: object) -> None:

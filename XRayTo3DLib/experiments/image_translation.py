@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from XRayTo3DLib.evaluation.experiment_image_figure import TranslationPicture
 from XRayTo3DLib.evaluation.reconstruction_trials import TranslationOutcome, translation_outcome
 from XRayTo3DLib.experiments.reconstruction import GAN, REGISTRATION, translated
+from XRayTo3DLib.methods.data import in_folder
 from XRayTo3DLib.methods.image_translation.histograms import HistogramMatching
 from XRayTo3DLib.methods.image_translation.pairs import split_pairs
 from XRayTo3DLib.methods.image_translation.translator import Translator
@@ -36,7 +37,7 @@ def run_image_translation(
         InputError: A data set that cannot be used.
     """
     report("reading the radiographs")
-    pairs = split_pairs(replace(translator.configuration.data, folder=str(folder.absolute())), Path())
+    pairs = split_pairs(in_folder(translator.configuration.data, folder), Path())
     report("translating")
     images = {name: each for name, each in translated(pairs, translator).items() if name != REGISTRATION}
     images[ORACLE] = HistogramMatching(pairs.training).matched(pairs.test, oracle=True)

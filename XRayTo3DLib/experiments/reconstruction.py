@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from XRayTo3DLib.evaluation.reconstruction_trials import ReconstructionOutcome
 from XRayTo3DLib.experiments.trials import Judged, Trials, judge
 from XRayTo3DLib.methods.baselines.mean_shape import MeanShape
 from XRayTo3DLib.methods.baselines.ridge import ImageRidge
-from XRayTo3DLib.methods.data import DataConfiguration, Part, exposures_of, people_of
+from XRayTo3DLib.methods.data import DataConfiguration, Part, exposures_of, in_folder, people_of
 from XRayTo3DLib.methods.image_translation.configuration import PairsConfiguration
 from XRayTo3DLib.methods.image_translation.histograms import HistogramMatching
 from XRayTo3DLib.methods.image_translation.pairs import Pairs, SplitPairs, split_pairs
@@ -84,7 +84,7 @@ def run_reconstruction(
         judged[name] = judge(name, predictor, reconstructor, trials)
     shown, shown_trials = CT_DRR, trials
     if translator is not None:
-        pairs = split_pairs(_pairs_in(translator.configuration.data, folder), Path())
+        pairs = split_pairs(in_folder(translator.configuration.data, folder), Path())
         shown, shown_trials = GAN, pair_trials(pairs.test)
         for name, images in translated(pairs, translator).items():
             report(name)
@@ -157,12 +157,3 @@ def _require_same_split(data: DataConfiguration, pairs: PairsConfiguration) -> N
             f"the model was trained for fold {mine[1]} of {mine[0]}, the translation for {theirs[1]} of {theirs[0]}: "
             f"one would be tested on people who taught the other; train both on the same fold."
         )
-
-
-def in_folder(data: DataConfiguration, folder: Path) -> DataConfiguration:
-    """The same configuration with another data set."""
-    return replace(data, folder=str(folder.absolute()))
-
-
-def _pairs_in(pairs: PairsConfiguration, folder: Path) -> PairsConfiguration:
-    return replace(pairs, folder=str(folder.absolute()))

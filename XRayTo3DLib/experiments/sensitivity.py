@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from XRayTo3DLib.evaluation.experiment_statistics import Summary, summarise
-from XRayTo3DLib.experiments.reconstruction import CT_DRR, MEAN, RIDGE, baselines, in_folder
+from XRayTo3DLib.experiments.reconstruction import CT_DRR, MEAN, RIDGE, baselines
 from XRayTo3DLib.experiments.trials import Trials, judge
 from XRayTo3DLib.geometry import RigidPose
-from XRayTo3DLib.methods.data import exposures_of, people_of
+from XRayTo3DLib.methods.data import exposures_of, in_folder, people_of
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
 
 Points = list[tuple[float, Summary]]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from XRayTo3DLib.dataset.canonical_view import CanonicalView
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase, DatasetFolder
@@ -64,7 +64,7 @@ class DataConfiguration:
         validation_share: Part of the training people kept for validation.
         folds: Number of patient-wise folds; 0 for the data set's own test people.
         fold: Which of them is tested.
-        prerendered: Exposures per person made once before training; 0 for new ones in every step.
+        prerendered: Different exposures per person, shown again and again; 0 for new ones in every step.
         noise: Standard deviation of noise on the training images, in units of ``scale``.
     """
 
@@ -152,6 +152,12 @@ class Splitting(Protocol):
 
 
 Cases = tuple[DatasetCase, ...]
+Data = TypeVar("Data", bound=Splitting)
+
+
+def in_folder(data: Data, folder: Path) -> Data:
+    """The same configuration of data (it has a ``folder``) with another data set."""
+    return replace(data, folder=str(folder.absolute()))  # type: ignore[type-var]
 
 
 def split_cases(folder: str, near: Path, splitting: Splitting) -> tuple[DatasetFolder, tuple[Cases, Cases, Cases]]:

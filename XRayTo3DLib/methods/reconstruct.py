@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from XRayTo3DLib.dataset.canonical_view import frame_matrix
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.imaging.types import Radiograph
@@ -14,8 +15,6 @@ from XRayTo3DLib.methods.data import DataConfiguration
 from XRayTo3DLib.methods.types import Reconstruction, ShapeFields, ShapePredictor
 from XRayTo3DLib.methods.validation import meshes_of
 from XRayTo3DLib.shape.meshes import transformed
-
-MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])
 
 
 class GridReconstructor:
@@ -81,7 +80,7 @@ class GridReconstructor:
     ) -> Reconstruction:
         """As :meth:`reconstruct`, from canonical images (1, views, rows, columns) of the radiographs."""
         found, missing = self.meshes(self.predictor.predict(images)[0])
-        matrix = frame_to_world.matrix @ (MIRROR if mirrored else np.eye(4))
+        matrix = frame_matrix(frame_to_world, mirrored)
         notes = [
             f"{bone}: not found by the model; {'this is the mean shape' if bone in found else 'there is no such file'}."
             for bone in missing

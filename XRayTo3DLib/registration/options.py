@@ -18,7 +18,8 @@ class RegistrationOptions:
 
     Attributes:
         starts: Starts at the coarsest level: the given pose and the best of the screened ones.
-        screened: How many random rotations (and, in one view, depths) are screened to choose the starts from.
+        screened: How many random rotations (and, in one view, depths) are screened at most to choose the starts from;
+            a single body's search ends earlier where its first starts agree.
         spread_deg: Spread (standard deviation) of the screened rotations about each axis, degrees.
         reach_mm: How far from the initial pose a bone is looked for along each axis, mm.
         own_deg: With surroundings: spread of a bone's own rotation against the limb, degrees.

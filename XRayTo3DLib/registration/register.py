@@ -133,8 +133,8 @@ class Registration:
         Args:
             radiographs: The views, as at first.
             poses: One for each body.
-            options: How to refine, at every pixel size they name; as at first, without the size of the search, if
-                ``None``.
+            options: How to refine, at the pixel sizes they name (``enough_mm`` ends it sooner); as at first, without
+                the size of the search, if ``None``.
 
         Raises:
             InputError: Not one pose for each body.

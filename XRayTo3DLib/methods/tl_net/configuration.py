@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.methods.configuration import FORMAT, parsed
+from XRayTo3DLib.methods.configuration import FORMAT
 from XRayTo3DLib.methods.data import DataConfiguration
 
 LATENT_LOSSES = ("formula", "text")
@@ -112,13 +110,3 @@ class TlNetConfiguration:
             raise InputError(f"configuration: loss.latent_of must be one of {', '.join(LATENT_LOSSES)}.")
         if self.network.predictor not in PREDICTORS:
             raise InputError(f"configuration: network.predictor must be one of {', '.join(PREDICTORS)}.")
-
-
-def tl_net_configuration(content: dict[str, Any], folder: Path) -> TlNetConfiguration:
-    """A configuration file's content.
-
-    Raises:
-        InputError: What cannot be used, and where.
-    """
-    del folder
-    return parsed(TlNetConfiguration, content)

@@ -17,7 +17,7 @@ from XRayTo3DLib.methods.configuration import parsed, plain
 from XRayTo3DLib.methods.data import People, exposures_of, people_of
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
 from XRayTo3DLib.methods.registry import TrainedModel, TrainingRun
-from XRayTo3DLib.methods.tl_net.configuration import TlNetConfiguration, tl_net_configuration
+from XRayTo3DLib.methods.tl_net.configuration import TlNetConfiguration
 from XRayTo3DLib.methods.tl_net.networks import make_networks
 from XRayTo3DLib.methods.tl_net.predictor import TlNetPredictor
 from XRayTo3DLib.methods.tl_net.task import TlNetTask
@@ -34,7 +34,7 @@ def prepare_training(content: dict[str, Any], near: Path, device: str) -> Traini
     Raises:
         InputError: A configuration or data set that cannot be used.
     """
-    configuration = tl_net_configuration(content, near)
+    configuration = parsed(TlNetConfiguration, content)
     people = people_of(configuration.data, near)
     task = TlNetTask(configuration, people, device)
     return TrainingRun(plain(configuration), task, partial(_finished, configuration, people, task, device))
