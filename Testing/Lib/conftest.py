@@ -47,3 +47,11 @@ def _trained(wrists: Path, name: str, content: dict) -> Path:
     config = write_yaml(wrists.parent / f"{name}.yaml", content)
     assert main(["train", str(config), "-o", str(wrists.parent / name), "--device", "cpu", "--json"]) == 0
     return wrists.parent / name / "bundle"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _ctrl_c_interrupts() -> None:
+    """Also where the tests run in the background: there a shell has its jobs ignore the interrupt."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
