@@ -45,12 +45,24 @@ def test_schedules_are_those_of_pytorch(kind: str, make: object, steps: int) -> 
     np.testing.assert_allclose(ours, torch_rates(lambda optimiser: make(optimiser, steps), steps), rtol=1e-9)
 
 
+@pytest.mark.parametrize(("first", "factor"), [(10, 2), (3, 1), (1, 3)])
+def test_warm_restarts_are_those_of_pytorch(first: int, factor: int) -> None:
+    schedule = Schedule(0.3, "warm-restarts", first, factor)
+    expected = torch_rates(lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, first, factor), 100)
+    np.testing.assert_allclose([schedule.lr_at(step, 100) for step in range(100)], expected, rtol=1e-9)
+
+
+def test_the_papers_630_epochs_end_just_before_a_restart() -> None:
+    schedule = Schedule(2e-4, "warm-restarts", 10, 2)
+    assert schedule.lr_at(629, 630) < 1e-8 and schedule.lr_at(630, 631) == 2e-4
+
+
 def test_linear_decay_is_constant_for_half_and_then_falls_to_its_last_step() -> None:
     rates = [Schedule(1.0, "linear-decay").lr_at(step, 8) for step in range(8)]
     assert rates == [1.0, 1.0, 1.0, 1.0, 1.0, 0.75, 0.5, 0.25]
 
 
-@given(st.sampled_from(["constant", "one-cycle", "linear-decay", "cosine"]), st.integers(1, 60))
+@given(st.sampled_from(["constant", "one-cycle", "linear-decay", "cosine", "warm-restarts"]), st.integers(1, 60))
 def test_every_schedule_stays_between_zero_and_its_rate(kind: str, steps: int) -> None:
     rates = [Schedule(0.1, kind).lr_at(step, steps) for step in range(steps)]
     assert all(0 < rate <= 0.1 * (1 + 1e-12) for rate in rates)

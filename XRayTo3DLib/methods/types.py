@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.dataset.voxel_grid import VoxelGrid
-from XRayTo3DLib.geometry import RigidPose
+from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.imaging.types import Radiograph
 
@@ -32,6 +32,26 @@ class ShapeFields:
 
 
 @dataclass(frozen=True, eq=False)
+class DepthPrediction:
+    """Bones as one camera sees them: how deep each ray enters and leaves them. Bones do not hide each other.
+
+    Attributes:
+        front_mm: (bones, N, N) depth of the face towards the source, z along the detector's normal, mm from the
+            source; NaN outside the bone.
+        back_mm: The same of the far face; None from a single-face model.
+        mask: (bones, N, N), where each bone is.
+        camera: Whose pixels these are.
+        labels: Names of the bones, in the order of the maps.
+    """
+
+    front_mm: NDArray[np.float32]
+    back_mm: NDArray[np.float32] | None
+    mask: NDArray[np.bool_]
+    camera: XRayCamera
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Reconstruction:
     """Named bones from radiographs. RESEARCH USE ONLY.
 
@@ -43,6 +63,8 @@ class Reconstruction:
         missing: Bones the system lost; their mesh is the mean shape's, and counts as a failure.
         synthetic: Whether radiographs or training data were simulated.
         notes: Sentences a reader should see.
+        depth: Depth maps the meshes come from, of a system that makes them.
+        seen: By bone, what such a system saw of it, before a shape model completed it.
     """
 
     meshes: dict[str, vtkPolyData]
@@ -52,6 +74,8 @@ class Reconstruction:
     missing: tuple[str, ...] = ()
     synthetic: bool = False
     notes: tuple[str, ...] = ()
+    depth: DepthPrediction | None = None
+    seen: dict[str, vtkPolyData] = field(default_factory=dict)
 
 
 class ShapePredictor(Protocol):

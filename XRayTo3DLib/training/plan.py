@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-ScheduleKind = Literal["constant", "one-cycle", "linear-decay", "cosine"]
+ScheduleKind = Literal["constant", "one-cycle", "linear-decay", "cosine", "warm-restarts"]
 WARM_SHARE, FIRST_SHARE, LAST_SHARE = 0.3, 1 / 25, 1 / 25e4
 """One cycle as torch's OneCycleLR has it: share of steps that rise, first and last rate as shares of the highest."""
 
@@ -28,20 +28,27 @@ class Schedule:
         kind: "constant"; "one-cycle" (rises over 30 % of the steps, then falls, both as half a cosine: Smith and Topin
             2018, as ``torch.optim.lr_scheduler.OneCycleLR``); "linear-decay" (constant over the first half of the
             steps, then linearly towards zero, as pix2pix's 100 + 100 epochs); "cosine" (half a cosine from ``lr``
-            towards zero).
+            towards zero); "warm-restarts" (such half cosines one after the other: SGDR, Loshchilov and Hutter 2017, as
+            ``torch.optim.lr_scheduler.CosineAnnealingWarmRestarts``).
+        first: Warm restarts: steps of the first period.
+        factor: Warm restarts: how many times longer than the last each period is.
 
     Raises:
-        InputError: A rate that is not positive, or an unknown kind.
+        InputError: A rate that is not positive, an unknown kind, or a period or factor below 1.
     """
 
     lr: float
     kind: ScheduleKind = "constant"
+    first: int = 10
+    factor: int = 2
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.lr) and self.lr > 0):
             raise InputError(f"learning rate: {self.lr} is not a positive number.")
         if self.kind not in get_args(ScheduleKind):
             raise InputError(f"schedule: there is no {self.kind!r}; choose one of {', '.join(get_args(ScheduleKind))}.")
+        if self.first < 1 or self.factor < 1:
+            raise InputError(f"schedule: first ({self.first}) and factor ({self.factor}) of warm restarts begin at 1.")
 
     def lr_at(self, step: int, steps: int) -> float:
         """Learning rate of ``step`` (0 is the first) in a stage of ``steps`` steps."""
@@ -51,6 +58,8 @@ class Schedule:
             return _half_cosine(self.lr, 0.0, step / steps)
         if self.kind == "linear-decay":
             return self.lr * min(1.0, 2.0 * (steps - step) / steps)
+        if self.kind == "warm-restarts":
+            return self._warm_restarts(step)
         return self._one_cycle(step, steps)
 
     def _one_cycle(self, step: int, steps: int) -> float:
@@ -59,6 +68,12 @@ class Schedule:
             return _half_cosine(self.lr * FIRST_SHARE, self.lr, step / top)
         top = max(top, 0.0)
         return _half_cosine(self.lr, self.lr * LAST_SHARE, (step - top) / (last - top)) if last > top else self.lr
+
+    def _warm_restarts(self, step: int) -> float:
+        period = self.first
+        while step >= period:
+            step, period = step - period, period * self.factor
+        return _half_cosine(self.lr, 0.0, step / period)
 
 
 def _half_cosine(start: float, end: float, share: float) -> float:
