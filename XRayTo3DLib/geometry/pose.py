@@ -94,13 +94,13 @@ class RigidPose:
         omega, velocity = twist[:3], twist[3:]
         result = np.eye(4)
         result[:3, :3] = Rotation.from_rotvec(omega).as_matrix()
-        result[:3, 3] = _left_jacobian(omega) @ velocity
+        result[:3, 3] = left_jacobian(omega) @ velocity
         return cls(result)
 
     def log(self) -> FloatArray:
         """SE(3) logarithm, (6,): rotation in radians, then translation part in mm; inverse of :meth:`exp`."""
         omega = Rotation.from_matrix(self.rotation).as_rotvec()
-        velocity = np.linalg.solve(_left_jacobian(omega), self.translation)
+        velocity = np.linalg.solve(left_jacobian(omega), self.translation)
         return np.concatenate([omega, velocity])
 
     def __matmul__(self, other: RigidPose) -> RigidPose:
@@ -178,7 +178,7 @@ def _refuse_cut_off(path: Path) -> None:
         raise InputError(f"pose: {path.name} is cut off: its last transform is incomplete. Copy or export it again.")
 
 
-def _left_jacobian(omega: FloatArray) -> FloatArray:
+def left_jacobian(omega: FloatArray) -> FloatArray:
     """Left Jacobian of SO(3) (Barfoot, State Estimation for Robotics, eq. 7.77)."""
     angle = float(np.linalg.norm(omega))
     cross = np.array([[0, -omega[2], omega[1]], [omega[2], 0, -omega[0]], [-omega[1], omega[0], 0]])

@@ -97,7 +97,7 @@ def outside_signs(surface: vtkPolyData, closest: ClosestPoints) -> np.ndarray:
     """
     vertices, triangles = points_of(surface), triangles_of(surface)
     chosen = triangles[closest.triangles]
-    weights = _barycentric(vertices[chosen], closest.points)
+    weights = barycentric(vertices[chosen], closest.points)
     touched = weights > _CORNER
     face_normals = _unit_normals(vertices, triangles)
     normal = face_normals[closest.triangles]
@@ -120,7 +120,7 @@ def _unit_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     return np.divide(normals, length, out=np.zeros_like(normals), where=length > 0)
 
 
-def _barycentric(corners: np.ndarray, points: np.ndarray) -> np.ndarray:
+def barycentric(corners: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Weights ``(n, 3)`` of ``points`` in triangles ``corners (n, 3, 3)``; a flat one gives its nearest corner."""
     u, v, w = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0], points - corners[:, 0]
     uu, uv, vv = (np.einsum("nd,nd->n", *pair) for pair in ((u, u), (u, v), (v, v)))

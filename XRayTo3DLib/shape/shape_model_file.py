@@ -1,0 +1,133 @@
+"""Shape models on disk: one ``.npz`` of plain arrays (no pickled objects) with a JSON header inside.
+
+Arrays, format ``xrayto3d.shape-model/1``:
+
+``mean`` (n, 3) mm, ``displacements`` (k, n, 3) mm: what each mode adds for +1 SD (modes times deviations),
+``triangles`` (m, 3), ``header`` bytes of UTF-8 JSON: format, label, people, synthetic, sources, frame, unit.
+
+A mode's deviation is the length of its displacement, so low precision (float16 in model bundles) costs a rounding of
+the displacements in mm (1 part in 2000) and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.files import atomic_path
+from XRayTo3DLib.shape.statistical_shape_model import ShapeModel
+
+SHAPE_MODEL_FORMAT = "xrayto3d.shape-model/1"
+NAMES = ("mean", "displacements", "triangles", "header")
+
+
+def arrays_of(model: ShapeModel, precision: Any = np.float32) -> dict[str, NDArray[Any]]:
+    """A model as plain arrays by name (see the module's head).
+
+    Args:
+        model: The model.
+        precision: Number type of the displacements: float64 keeps all digits, float32 1e-7 of them, float16 (bundles)
+            1 part in 2000. The mean is float32 unless float64 is asked for.
+    """
+    precision = np.dtype(precision)
+    header = {
+        "format": SHAPE_MODEL_FORMAT,
+        "label": model.label,
+        "people": model.people,
+        "synthetic": model.synthetic,
+        "sources": list(model.sources),
+        "frame": "the model's own",
+        "unit": "mm",
+    }
+    return {
+        "mean": model.mean.astype(np.float64 if precision == np.float64 else np.float32),
+        "displacements": (model.modes * model.deviations[:, None, None]).astype(precision),
+        "triangles": model.triangles.astype(np.int32),
+        "header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8).copy(),
+    }
+
+
+def model_from_arrays(arrays: Mapping[str, Any], name: str = "shape model") -> ShapeModel:
+    """The model of :func:`arrays_of`; ``name`` is what messages call it.
+
+    Raises:
+        InputError: Missing arrays, another format or version, or arrays that do not fit together.
+    """
+    missing = [each for each in NAMES if each not in arrays]
+    if missing:
+        raise InputError(f"{name} is no shape model: it lacks {', '.join(missing)}. Make one with xrayto3d ssm build.")
+    header = _header(np.asarray(arrays["header"]), name)
+    displacements = np.asarray(arrays["displacements"], dtype=np.float64)
+    if displacements.ndim != 3:
+        raise InputError(f"{name}: displacements must have shape (k, n, 3), not {displacements.shape}.")
+    deviations = np.sqrt(np.sum(displacements**2, axis=(1, 2)))
+    try:
+        return ShapeModel(
+            np.asarray(arrays["mean"], dtype=np.float64),
+            displacements / np.where(deviations > 0, deviations, 1.0)[:, None, None],
+            deviations,
+            arrays["triangles"],
+            label=str(header.get("label", "")),
+            people=int(header.get("people", 0)),
+            synthetic=bool(header.get("synthetic", False)),
+            sources=tuple(str(each) for each in header.get("sources", ())),
+        )
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+
+
+def save_shape_model(model: ShapeModel, path: Path | str, precision: Any = np.float32) -> Path:
+    """Write a model as ``.npz``, atomically.
+
+    Raises:
+        InputError: Another suffix than .npz.
+    """
+    path = Path(path)
+    _require_suffix(path)
+    with atomic_path(path) as temporary:
+        np.savez_compressed(temporary, **arrays_of(model, precision))
+    return path
+
+
+def load_shape_model(path: Path | str) -> ShapeModel:
+    """Read a model written by :func:`save_shape_model`; pickled content is refused, never run.
+
+    Raises:
+        InputError: Missing, damaged, pickled, or no shape model.
+    """
+    path = Path(path)
+    _require_suffix(path)
+    if not path.is_file():
+        raise InputError(f"shape model: there is no file {path}. Check the path.")
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            arrays = {name: content[name] for name in NAMES if name in content}
+    except (zipfile.BadZipFile, ValueError, EOFError, OSError) as error:
+        raise InputError(
+            f"shape model: {path.name} is damaged or holds pickled objects ({error}). Make it again with "
+            f"xrayto3d ssm build."
+        ) from error
+    return model_from_arrays(arrays, path.name)
+
+
+def _require_suffix(path: Path) -> None:
+    if path.suffix.lower() != ".npz":
+        raise InputError(f'shape model: "{path.name}" must end in .npz.')
+
+
+def _header(content: NDArray[Any], name: str) -> dict[str, Any]:
+    try:
+        header = json.loads(content.astype(np.uint8).tobytes().decode())
+    except (json.JSONDecodeError, UnicodeDecodeError, ValueError) as error:
+        raise InputError(f"{name}: its header is damaged ({error}).") from error
+    found = header.get("format") if isinstance(header, dict) else None
+    if found != SHAPE_MODEL_FORMAT:
+        raise InputError(f'{name} has format {found!r}, expected "{SHAPE_MODEL_FORMAT}".')
+    return header
