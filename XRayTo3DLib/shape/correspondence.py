@@ -1,0 +1,208 @@
+"""The same anatomical points on many surfaces: a template's vertices found on each of them. LPS mm.
+
+A surface is laid on the template rigidly, bent onto it by geodesic Bayesian coherent point drift on evenly spread
+points, and the template's vertices, carried along, are pulled onto the surface.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from vtkmodules.vtkCommonDataModel import vtkPolyData
+
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.shape.closest_points import oriented
+from XRayTo3DLib.shape.coherent_point_drift import DriftOptions, coherent_point_drift
+from XRayTo3DLib.shape.coherent_point_drift_kernel import geodesic_kernel, spread_out
+from XRayTo3DLib.shape.even_surface import even_surface
+from XRayTo3DLib.shape.meshes import make_surface, points_of, sample_surface, triangles_of
+from XRayTo3DLib.shape.procrustes import Similarity, aligned_shapes
+from XRayTo3DLib.shape.rigid_start import rigid_start
+from XRayTo3DLib.shape.surface_pull import pull_onto
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+_START_POINTS = 600
+
+
+@dataclass(frozen=True)
+class CorrespondenceOptions:
+    """How points are found again.
+
+    Attributes:
+        drift: The bending; its width is in sizes of the template (root mean square spread per axis).
+        geodesic: Share of the kernel over distances along the surface, 0 to 1.
+        align: Lay the surfaces on one another first; False trusts how they lie.
+        source_points: Template points that are matched, at most.
+        target_points: Points spread over the other surface.
+        passes: Of :func:`correspond_population`: from the second on the mean is the template.
+        vertices: Of the template :func:`correspond_population` makes.
+        seed: Of the points spread.
+    """
+
+    drift: DriftOptions = field(default_factory=lambda: DriftOptions(start=0.15))
+    geodesic: float = 0.5
+    align: bool = True
+    source_points: int = 2500
+    target_points: int = 4000
+    passes: int = 2
+    vertices: int = 2500
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Correspondence:
+    """The template's vertices on another surface.
+
+    Attributes:
+        points: ``(n, 3)`` mm, in the template's order, on the surface where ``seen``.
+        distance_mm: ``(n,)`` how far off the surface each was before it was put there.
+        seen: ``(n,)`` False: past the surface's open edge; its place is carried on from its neighbours.
+        start: The rigid motion from template to surface before bending.
+        residual_mm: Noise level the drift ended with.
+    """
+
+    points: FloatArray
+    distance_mm: FloatArray
+    seen: NDArray[np.bool_]
+    start: Similarity
+    residual_mm: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Template:
+    """What is computed once for all surfaces."""
+
+    points: FloatArray
+    triangles: IntArray
+    kernel: FloatArray
+    rows: IntArray
+    spread: FloatArray
+
+
+def corresponding_points(
+    template: vtkPolyData, surface: vtkPolyData, options: CorrespondenceOptions | None = None
+) -> Correspondence:
+    """Find every vertex of ``template`` on ``surface``.
+
+    Args:
+        template: Triangles; 2000 to 12 000 vertices, as :func:`even_surface` makes them.
+        surface: Any triangles of the same bone and side, closed or open, anywhere.
+        options: How.
+
+    Raises:
+        InputError: A surface without triangles.
+    """
+    options = options or CorrespondenceOptions()
+    return _found(_prepared(template, options), _turned_out(surface, "surface"), options)
+
+
+def correspond_population(
+    surfaces: Sequence[vtkPolyData],
+    template: vtkPolyData | None = None,
+    options: CorrespondenceOptions | None = None,
+    workers: int = 2,
+    report: Callable[[str, float], None] | None = None,
+) -> tuple[FloatArray, IntArray]:
+    """Bring surfaces of one bone of many people into correspondence.
+
+    Args:
+        surfaces: One per person, same side; mirror the others before.
+        template: None: the surface of the most usual size, with evenly spread vertices. After the first pass the
+            mean of what was found takes its place.
+        options: How.
+        workers: Processes; 1 stays in this one.
+        report: Called with (what was done, share done).
+
+    Returns:
+        Points ``(N, n, 3)`` mm, each person's where that surface lies, and triangles ``(m, 3)``. Of open surfaces
+        only the vertices that every one of them holds are kept.
+
+    Raises:
+        InputError: No surfaces, or nothing in common.
+    """
+    options = options or CorrespondenceOptions()
+    if not surfaces:
+        raise InputError("Give at least one surface to bring into correspondence.")
+    outward = [_turned_out(surface, f"surface {number}") for number, surface in enumerate(surfaces, 1)]
+    if template is None:
+        template = even_surface(outward[_most_usual(outward)], options.vertices, seed=options.seed)
+    arrays = [(points_of(surface), triangles_of(surface)) for surface in outward]
+    tell = report or (lambda what, share: None)
+    for number in range(options.passes):
+        prepared = _prepared(template, options)
+        find = partial(_found_arrays, prepared, options)
+        found = []
+        for count, one in enumerate(_mapped(find, arrays, workers), 1):
+            found.append(one)
+            tell(f"pass {number + 1}, surface {count}", (number + count / len(arrays)) / options.passes)
+        shapes, seen = np.stack([one.points for one in found]), np.stack([one.seen for one in found])
+        shapes, triangles = _common(shapes, seen.all(axis=0), prepared.triangles)
+        template = make_surface(aligned_shapes(shapes).mean, triangles)
+    return shapes, triangles
+
+
+def _mapped(find: Callable, arrays: list, workers: int):
+    if workers == 1 or len(arrays) == 1:
+        yield from map(find, arrays)
+        return
+    with ProcessPoolExecutor(min(workers, len(arrays))) as pool:
+        yield from pool.map(find, arrays)
+
+
+def _found_arrays(
+    prepared: _Template, options: CorrespondenceOptions, arrays: tuple[FloatArray, IntArray]
+) -> Correspondence:
+    return _found(prepared, make_surface(*arrays), options)
+
+
+def _prepared(template: vtkPolyData, options: CorrespondenceOptions) -> _Template:
+    template = _turned_out(template, "template")
+    points, triangles = points_of(template), triangles_of(template)
+    size = float(np.sqrt(points.var(axis=0).mean()))
+    kernel = geodesic_kernel(points, triangles, options.drift.width * size, options.geodesic, options.drift.rank)
+    rows = spread_out(points, options.source_points)
+    return _Template(points, triangles, kernel, rows, sample_surface(template, _START_POINTS, options.seed)[0])
+
+
+def _found(template: _Template, surface: vtkPolyData, options: CorrespondenceOptions) -> Correspondence:
+    start = Similarity(1.0, np.eye(3), np.zeros(3))
+    if options.align:
+        start = rigid_start(template.spread, sample_surface(surface, _START_POINTS, options.seed)[0])
+    back = np.linalg.inv(start.matrix)
+    target = sample_surface(surface, options.target_points, options.seed)[0] @ back[:3, :3].T + back[:3, 3]
+    drift = coherent_point_drift(template.points[template.rows], target, options.drift, template.kernel[template.rows])
+    bent = template.points + template.kernel @ drift.coefficients
+    moved = start.apply(Similarity(drift.scale, drift.rotation, drift.translation).apply(bent))
+    pulled = pull_onto(surface, moved, template.triangles)
+    return Correspondence(pulled.points, pulled.distance_mm, pulled.seen, start, drift.residual_mm)
+
+
+def _turned_out(surface: vtkPolyData, name: str) -> vtkPolyData:
+    if surface.GetNumberOfPolys() == 0:
+        raise InputError(f"The {name} has no triangles.")
+    return oriented(surface)
+
+
+def _most_usual(surfaces: list[vtkPolyData]) -> int:
+    """The surface whose spreads along its principal axes are nearest to everybody's mean."""
+    spreads = [np.linalg.eigvalsh(np.cov(sample_surface(surface, 2000)[0].T)) for surface in surfaces]
+    sizes = 0.5 * np.log(np.array(spreads))
+    return int(np.argmin(((sizes - sizes.mean(axis=0)) ** 2).sum(axis=1)))
+
+
+def _common(shapes: FloatArray, kept: NDArray[np.bool_], triangles: IntArray) -> tuple[FloatArray, IntArray]:
+    """Vertices that every surface holds, with the triangles whose corners all remain."""
+    triangles = triangles[kept[triangles].all(axis=1)]
+    used = np.unique(triangles)
+    if len(used) < 12:
+        raise InputError("The surfaces have no part in common: are all of the same bone and the same side?")
+    number = np.full(len(kept), -1, dtype=np.int64)
+    number[used] = np.arange(len(used))
+    return shapes[:, used], number[triangles]
