@@ -8,7 +8,7 @@ that the cap of a cut shaft is neither an error nor a target (papers.md section 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,8 +23,9 @@ from XRayTo3DLib.shape.meshes import points_of, sample_surface
 DEFAULT_SAMPLES = 20_000
 """Points spread over each surface: numbers stay within about 0.01 mm of those of more points."""
 
-Field = tuple[Sequence[float], Sequence[float]]
-"""Two opposite corners of a box, lowest and highest (x, y, z), mm, in the frame of the surfaces."""
+Field = tuple[Sequence[float], Sequence[float]] | Callable[[np.ndarray], np.ndarray]
+"""Two opposite corners of a box, lowest and highest (x, y, z), mm, in the frame of the surfaces; or what says of points
+(n, 3) which are inside, bool (n,)."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def outcomes_of(
         patient: The case's name if ``None``.
         empty: Bones for which the method gave nothing, and ``reconstruction`` holds a stand-in (the mean shape).
         seconds: For the outcomes.
-        field: Box to measure in; everywhere if ``None``.
+        field: Where to measure; everywhere if ``None``.
         samples: Points spread over each surface.
         seed: Of those points.
 
@@ -132,11 +133,11 @@ def surface_numbers(
     Raises:
         InputError: The truth has no surface in the field, or the field is not a box.
     """
-    corners = _corners(field)
-    true_points = _measuring_points(truth, corners, samples, seed)
+    field = _checked(field)
+    true_points = _measuring_points(truth, field, samples, seed)
     if true_points is None:
         raise InputError("the truth has no surface in the field of view; check its frame and units.")
-    points = None if result is None else _measuring_points(result, corners, samples, seed)
+    points = None if result is None else _measuring_points(result, field, samples, seed)
     if result is None or points is None:
         return None
     missed, missed_vertices = _distances(true_points, result)
@@ -146,27 +147,31 @@ def surface_numbers(
     return float((missed.mean() + added.mean()) / 2), float(pooled.mean()), float(hd95)
 
 
-def _corners(field: Field | None) -> np.ndarray | None:
-    if field is None:
-        return None
+def _checked(field: Field | None) -> Field | None:
+    if field is None or callable(field):
+        return field
     corners = np.asarray(field, dtype=np.float64)
     if corners.shape != (2, 3) or not (corners[0] < corners[1]).all():
         raise InputError(f"the field of view must be two corners (x, y, z), lowest and highest, not {field}.")
-    return corners
+    return field
 
 
-def _inside(points: np.ndarray, corners: np.ndarray | None) -> np.ndarray:
-    return points if corners is None else points[((points >= corners[0]) & (points <= corners[1])).all(axis=1)]
+def _inside(points: np.ndarray, field: Field | None) -> np.ndarray:
+    if field is None:
+        return points
+    if callable(field):
+        return points[field(points)]
+    return points[((points >= field[0]) & (points <= field[1])).all(axis=1)]
 
 
 def _measuring_points(
-    surface: vtkPolyData, corners: np.ndarray | None, samples: int, seed: int
+    surface: vtkPolyData, field: Field | None, samples: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Points spread over the area, and vertices, both inside the field; ``None`` when there are none."""
     if surface.GetNumberOfPolys() == 0:
         return None
-    spread = _inside(sample_surface(surface, samples, seed)[0], corners)
-    vertices = _inside(points_of(surface), corners)
+    spread = _inside(sample_surface(surface, samples, seed)[0], field)
+    vertices = _inside(points_of(surface), field)
     return (spread, vertices) if len(spread) and len(vertices) else None
 
 
