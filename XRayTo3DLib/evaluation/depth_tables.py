@@ -37,9 +37,9 @@ HEALTHY = "healthy"
 WHY_ALIGNED = (
     "Why aligned: one radiograph hardly tells how far bones lie from the detector, and the centre-aligned loss (CASI) "
     "ignores one shift of all depth on purpose, so that the network spends itself on shape. Such a network's depth is "
-    "right only up to that shift; at use it is put where the training people lay on average. Aligned numbers come after "
-    "the one shift per radiograph, along the detector's normal, that makes mean depth that of the truth, as in the "
-    "paper: they judge shape. Absolute numbers are what a user gets."
+    "right only up to that shift; at use it is put where the training people lay on average. Aligned numbers come "
+    "after the one shift per radiograph, along the detector's normal, that makes mean depth that of the truth, as in "
+    "the paper: they judge shape. Absolute numbers are what a user gets."
 )
 _THEIRS = (
     "The lines of Gu et al. (3DDX, MICCAI 2024) are theirs, on radiographs of their own patients: other people, other "
@@ -178,7 +178,7 @@ def _groups(outcomes: Sequence[DepthOutcome]) -> dict[str, list[DepthOutcome]]:
 
 def _summary(outcomes: Sequence[DepthOutcome], kind: str, measure: str) -> Summary:
     """Over patients of one method."""
-    return summarise([value for of in per_patient(outcomes, kind, measure).values() for value in of.values()])  # type: ignore[arg-type]
+    return summarise([value for of in per_patient(outcomes, kind, measure).values() for value in of.values()])
 
 
 def _volume(outcomes: Sequence[DepthOutcome], kind: str) -> tuple[float, int]:
@@ -226,10 +226,10 @@ def _measures_note(outcomes: Sequence[DepthOutcome]) -> str:
     counts, seeds = {o.points for o in outcomes if o.points}, {o.seed for o in outcomes}
     count = f"{min(counts, default=0)} to {max(counts)}" if len(counts) > 1 else str(min(counts, default=0))
     return (
-        "Surfaces are compared where the picture shows them. ASSD: area-weighted point-to-surface distance, mean of both "
-        "directions. HD95: the larger of the two directed 95th percentiles. EMD: mean distance of the best pairing, "
-        f"CD-l2: mean squared distances of both directions added, {count} points of each surface (seed "
-        f"{', '.join(map(str, sorted(seeds)))}); both fall with more points and are not zero for equal surfaces. Depth: "
-        "along the detector's normal, over pixels that show the bone in both. Volume r: Pearson's correlation of the "
-        "volume between front and back with the true one, over radiographs and sides."
+        "Surfaces are compared where the picture shows them. ASSD: area-weighted point-to-surface distance, mean of "
+        "both directions. HD95: the larger of the two directed 95th percentiles. EMD: mean distance of the best "
+        f"pairing, CD-l2: mean squared distances of both directions added, {count} points of each surface (seed "
+        f"{', '.join(map(str, sorted(seeds)))}); both fall with more points and are not zero for equal surfaces. "
+        "Depth: along the detector's normal, over pixels that show the bone in both. Volume r: Pearson's correlation "
+        "of the volume between front and back with the true one, over radiographs and sides."
     )
