@@ -51,18 +51,20 @@ def scale_invariant_loss(
     _require_maps(found, wanted, mask)
     known = ", ".join(AGGREGATES)
     require(aggregate in AGGREGATES, f"depth loss: there is no aggregate {aggregate!r}; choose one of {known}.")
-    found, wanted = _inside(found, mask), _inside(wanted, mask)
-    ratios = (found.clamp(min=0) + epsilon).log() - (wanted + epsilon).log()
+    # 1 mm outside the mask: no logarithm of NaN, whose gradient would be NaN too; and g is zero there.
+    found, wanted = found.masked_fill(~mask, 1).clamp(min=0), wanted.masked_fill(~mask, 1)
+    ratios = (found + epsilon).log() - (wanted + epsilon).log()
     parts, ratios = (part.flatten(1 if aggregate == "dependent" else 2) for part in (mask, ratios))
-    means = _masked_mean(ratios, parts)
-    centred = torch.where(parts, ratios - means[..., None], 0)
+    counts = parts.sum(-1)
+    means = ratios.sum(-1) / counts.clamp(min=1)
+    centred = (ratios - means[..., None]) * parts
     # mean g^2 - share (mean g)^2 is this, without the difference of two nearly equal numbers.
-    squares = _masked_mean(centred.square(), parts) + (1 - share) * means.square()
+    squares = centred.square().sum(-1) / counts.clamp(min=1) + (1 - share) * means.square()
     apart = squares > 0
     roots = alpha * torch.where(apart, torch.where(apart, squares, 1).sqrt(), 0)
-    if aggregate == "dependent":
-        return _masked_mean(roots, parts.any(-1))
-    return _masked_mean(_masked_mean(roots, parts.any(-1)), mask.flatten(1).any(-1))
+    if aggregate == "independent":
+        roots, counts = _mean_where(roots, counts > 0), counts.sum(-1)
+    return _mean_where(roots, counts > 0)
 
 
 def centre_aligned_loss(
@@ -92,18 +94,14 @@ def centre_aligned(found: Tensor, wanted: Tensor, mask: Tensor) -> Tensor:
         InputError: Shapes differ, or ``mask`` is not bool.
     """
     _require_maps(found, wanted, mask)
-    apart = torch.where(mask, wanted - found, 0).flatten(1)
-    return found + _masked_mean(apart, mask.flatten(1))[:, None, None, None]
+    apart = (wanted - found).masked_fill(~mask, 0)
+    shifts = apart.sum((1, 2, 3)) / mask.sum((1, 2, 3)).clamp(min=1)
+    return found + shifts[:, None, None, None]
 
 
-def _masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean along the last axis of what ``mask`` keeps; 0 where it keeps nothing."""
-    return torch.where(mask, values, 0).sum(-1) / mask.sum(-1).clamp(min=1)
-
-
-def _inside(maps: Tensor, mask: Tensor) -> Tensor:
-    """1 mm outside the mask: no logarithm of NaN, whose gradient would be NaN too."""
-    return torch.where(mask, maps, 1)
+def _mean_where(values: Tensor, kept: Tensor) -> Tensor:
+    """Mean along the last axis of what is ``kept``; 0 where nothing is."""
+    return (values * kept).sum(-1) / kept.sum(-1).clamp(min=1)
 
 
 def _require_maps(found: Tensor, wanted: Tensor, mask: Tensor) -> None:
