@@ -17,9 +17,8 @@ from XRayTo3DLib.evaluation.software_render import (
     downsample,
     rasterise,
     shade,
-    vertex_normals,
 )
-from XRayTo3DLib.shape.meshes import make_surface, points_of, triangles_of
+from XRayTo3DLib.shape.meshes import make_surface, points_of, triangles_of, vertex_normals
 
 
 def seen(surface, view, pixel=0.5, shape=(120, 120)):

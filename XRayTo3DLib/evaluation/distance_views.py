@@ -18,9 +18,8 @@ from XRayTo3DLib.evaluation.software_render import (
     downsample,
     rasterise,
     shade,
-    vertex_normals,
 )
-from XRayTo3DLib.shape.meshes import point_array, points_of, triangles_of
+from XRayTo3DLib.shape.meshes import point_array, points_of, triangles_of, vertex_normals
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap

@@ -16,9 +16,9 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.distance_colours import colour_map
 from XRayTo3DLib.evaluation.experiment_style import DPI, INK, QUIET, blank_figure, png_of
 from XRayTo3DLib.evaluation.reconstruction_trials import ReconstructionOutcome
-from XRayTo3DLib.evaluation.software_render import View, downsample, rasterise, shade, vertex_normals
+from XRayTo3DLib.evaluation.software_render import View, downsample, rasterise, shade
 from XRayTo3DLib.shape.closest_points import closest_points
-from XRayTo3DLib.shape.meshes import points_of, triangles_of
+from XRayTo3DLib.shape.meshes import points_of, triangles_of, vertex_normals
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -147,18 +147,6 @@ def _inside(corners: np.ndarray, column: np.ndarray, row: np.ndarray) -> tuple[n
     return (area != 0) & (share >= -1e-9).all(axis=1), share
 
 
-def vertex_normals(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """Area-weighted unit normals ``(n, 3)``."""
-    a, b, c = (points[triangles[:, k]] for k in range(3))
-    face = np.cross(b - a, c - a)
-    sums = np.stack(
-        [np.bincount(triangles.ravel(), weights=np.repeat(face[:, k], 3), minlength=len(points)) for k in range(3)],
-        axis=1,
-    )
-    length = np.linalg.norm(sums, axis=1, keepdims=True)
-    return np.divide(sums, length, out=np.zeros_like(sums), where=length > 0)
-
-
 def shade(normals: np.ndarray, view: View, ambient: float = 0.42) -> np.ndarray:
     """Lambert brightness 0..1 of ``normals (p, 3)`` under a lamp over the viewer's shoulder.
 

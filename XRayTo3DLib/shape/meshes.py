@@ -157,6 +157,15 @@ def vertex_areas(surface: vtkPolyData) -> np.ndarray:
     return np.bincount(triangles.ravel(), weights=thirds, minlength=len(points))
 
 
+def vertex_normals(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """Unit normals ``(n, 3)`` of the vertices, area-weighted over their triangles; zero where there is none."""
+    a, b, c = (points[triangles[:, k]] for k in range(3))
+    faces, corners = np.repeat(np.cross(b - a, c - a), 3, axis=0), triangles.ravel()
+    sums = np.stack([np.bincount(corners, weights=faces[:, k], minlength=len(points)) for k in range(3)], axis=1)
+    length = np.linalg.norm(sums, axis=1, keepdims=True)
+    return np.divide(sums, length, out=np.zeros_like(sums), where=length > 0)
+
+
 def surface_area(surface: vtkPolyData) -> float:
     """Area in mm^2."""
     return float(triangle_areas(points_of(surface), triangles_of(surface)).sum())

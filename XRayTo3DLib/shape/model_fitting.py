@@ -2,8 +2,8 @@
 
 Equation (5) of 3DDX (Gu et al. 2024, MICCAI): the coefficients that minimise ``dist(clip(model), target) + prior / k *
 sum theta^2``. Nearest points are found anew in every round; between them L-BFGS-B minimises
-(:mod:`model_fitting_energy`). Early rounds are soft: a far-reaching robust kernel, point-to-point distances and a strong
-prior, so that the pose settles before the shape does; late rounds measure along the surface's normal.
+(:mod:`model_fitting_energy`). Early rounds are soft: a far-reaching robust kernel, point-to-point distances and a
+strong prior, so that the pose settles before the shape does; late rounds measure along the surface's normal.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry.pose import RigidPose
-from XRayTo3DLib.shape.meshes import make_surface, set_point_array
+from XRayTo3DLib.shape.meshes import make_surface, set_point_array, vertex_normals
 from XRayTo3DLib.shape.model_fitting_energy import Energy, Placed, PlacedModel
 from XRayTo3DLib.shape.model_fitting_pulls import (
     Landmarks,
@@ -28,7 +28,6 @@ from XRayTo3DLib.shape.model_fitting_pulls import (
     make_target,
     to_model,
     to_target,
-    vertex_normals,
 )
 from XRayTo3DLib.shape.statistical_shape_model import ShapeModel
 

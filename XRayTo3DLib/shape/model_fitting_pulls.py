@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.shape.closest_points import barycentric, closest_points
-from XRayTo3DLib.shape.meshes import make_surface
+from XRayTo3DLib.shape.meshes import make_surface, vertex_normals
 
 FloatArray = NDArray[np.float64]
 
@@ -118,16 +118,6 @@ def at_vertices(vertices: Any) -> tuple[NDArray[np.int64], FloatArray]:
     """``corners`` and ``shares`` of model points that are vertices."""
     vertices = np.asarray(vertices, dtype=np.int64)
     return np.repeat(vertices[:, None], 3, axis=1), np.tile([1.0, 0.0, 0.0], (len(vertices), 1))
-
-
-def vertex_normals(points: FloatArray, triangles: NDArray[np.int64]) -> FloatArray:
-    """Unit normals (n, 3) of vertices, area-weighted over their triangles; zero where a vertex has none."""
-    a, b, c = (points[triangles[:, k]] for k in range(3))
-    faces = np.repeat(np.cross(b - a, c - a), 3, axis=0)
-    flat = triangles.ravel()
-    sums = np.stack([np.bincount(flat, weights=faces[:, k], minlength=len(points)) for k in range(3)], axis=1)
-    length = np.linalg.norm(sums, axis=1, keepdims=True)
-    return np.divide(sums, length, out=np.zeros_like(sums), where=length > 0)
 
 
 @dataclass(frozen=True, eq=False)
