@@ -8,10 +8,12 @@ from pathlib import Path
 from XRayTo3DLib.dataset.landmarks_file import write_landmarks
 from XRayTo3DLib.dataset.phantoms import (
     HIP_LABELS,
+    HIPS_LABELS,
     KNEE_LABELS,
     LABELS,
     ForearmShape,
     HipShape,
+    HipsShape,
     KneeShape,
     PersonShape,
     PhantomCase,
@@ -24,7 +26,12 @@ from XRayTo3DLib.imaging.types import Radiograph
 from XRayTo3DLib.shape.surfaces import write_surface
 
 PHANTOM_FORMAT = "xrayto3d.phantom/1"
-SHAPES: dict[str, type[PersonShape]] = {"distal forearm": ForearmShape, "knee": KneeShape, "hip": HipShape}
+SHAPES: dict[str, type[PersonShape | HipsShape]] = {
+    "distal forearm": ForearmShape,
+    "knee": KneeShape,
+    "hip": HipShape,
+    "hips": HipsShape,
+}
 """Kind of the parameters by the ``anatomy`` that ``phantom.json`` names."""
 
 
@@ -62,7 +69,7 @@ def write_case(
     return files
 
 
-def read_phantom(path: Path | str) -> tuple[PersonShape, int]:
+def read_phantom(path: Path | str) -> tuple[PersonShape | HipsShape, int]:
     """Parameters and texture seed of a ``phantom.json``.
 
     Raises:
@@ -80,7 +87,7 @@ def read_phantom(path: Path | str) -> tuple[PersonShape, int]:
 def _remove_earlier(folder: Path) -> None:
     """Remove what an earlier :func:`write_case` left and the next may not write again; other files stay."""
     (folder / "phantom.json").unlink(missing_ok=True)
-    meshes = [folder / "meshes" / f"{bone}.vtp" for bone in LABELS | KNEE_LABELS | HIP_LABELS]
+    meshes = [folder / "meshes" / f"{bone}.vtp" for bone in LABELS | KNEE_LABELS | HIP_LABELS | HIPS_LABELS]
     for path in (*meshes, *folder.glob("views/*/radiograph.nrrd"), *folder.glob("views/*/camera.json")):
         path.unlink(missing_ok=True)
     for place in (*folder.glob("views/*"), folder / "views"):

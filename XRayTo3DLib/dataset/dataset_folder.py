@@ -34,12 +34,14 @@ class CaseEntry:
         patient: Which person; cases of one person stay on one side of every split.
         split: "train" or "test".
         side: "right", "left" or "" if not known.
+        group: What results are told apart by ("healthy", "osteoarthritis"), or "".
     """
 
     id: str
     patient: str
     split: str = "train"
     side: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class DatasetCase:
         labels: Bones in the order of their channels, by name of the label map's segments.
         frame: Frame of reconstruction, one of :data:`FRAMES`.
         synthetic: Whether no real anatomy is behind it.
+        group: What results are told apart by ("healthy", "osteoarthritis"), or "".
     """
 
     id: str
@@ -65,6 +68,7 @@ class DatasetCase:
     labels: tuple[str, ...]
     frame: str
     synthetic: bool
+    group: str = ""
 
     @property
     def landmarks_path(self) -> Path:
@@ -212,7 +216,15 @@ class DatasetFolder:
     def _case(self, entry: CaseEntry) -> DatasetCase:
         place = self.folder / "cases" / entry.id
         return DatasetCase(
-            entry.id, place, entry.patient, entry.split, entry.side, self.labels, self.frame, self.synthetic
+            entry.id,
+            place,
+            entry.patient,
+            entry.split,
+            entry.side,
+            self.labels,
+            self.frame,
+            self.synthetic,
+            entry.group,
         )
 
     def _check(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -85,21 +85,33 @@ def write_population(
     Raises:
         InputError: A number out of range.
     """
-    _check(people, test, seed, turn_sd_deg, workers, shard)
+    check_counts(people, test, seed, workers, shard)
+    if not 0.0 <= turn_sd_deg <= 20.0:
+        raise InputError(f"population: the turn's SD must lie between 0 and 20 degrees, not {turn_sd_deg:g}.")
     options = PopulationOptions(seed, spacing, soft_tissue, turn_sd_deg, length_mm, mesh_spacing)
     counts = (("train", people), ("test", test))
     entries = [_entry(seed, split, number) for split, count in counts for number in range(count)]
     mine = entries[shard[0] - 1 :: shard[1]]
     make = partial(_write_person, Path(folder) / "cases", options)
+    make_each(mine, make, workers, report)
+    return write_dataset_json(folder, entries, _description(options))
+
+
+def make_each(
+    entries: Sequence[CaseEntry],
+    make: Callable[[CaseEntry], str],
+    workers: int,
+    report: Callable[[str, float], None] | None,
+) -> None:
+    """Call ``make`` for every entry, in ``workers`` processes or in this one, and report (case id, share done)."""
     tell = report or (lambda name, share: None)
     if workers == 1:
-        for number, entry in enumerate(mine, 1):
-            tell(make(entry), number / len(mine))
-    else:
-        with ProcessPoolExecutor(workers) as pool:
-            for number, name in enumerate(pool.map(make, mine, chunksize=4), 1):
-                tell(name, number / len(mine))
-    return write_dataset_json(folder, entries, _description(options))
+        for number, entry in enumerate(entries, 1):
+            tell(make(entry), number / len(entries))
+        return
+    with ProcessPoolExecutor(workers) as pool:
+        for number, name in enumerate(pool.map(make, entries, chunksize=4), 1):
+            tell(name, number / len(entries))
 
 
 def draw_person(seed: int, split: str, number: int, turn_sd_deg: float) -> tuple[ForearmShape, float, int]:
@@ -120,7 +132,7 @@ def _write_person(cases: Path, options: PopulationOptions, entry: CaseEntry) -> 
     """Write one case unless it is there, whole and made with the same options; returns its id."""
     folder = cases / entry.id
     made = {"format": MARKER_FORMAT, "synthetic": True, **asdict(options)}
-    if _is_whole(folder, made):
+    if is_whole(folder, made):
         return entry.id
     (folder / MARKER).unlink(missing_ok=True)
     shape, turn, texture = draw_person(options.seed, entry.split, int(entry.id[-4:]) - 1, options.turn_sd_deg)
@@ -140,7 +152,8 @@ def _write_person(cases: Path, options: PopulationOptions, entry: CaseEntry) -> 
     return entry.id
 
 
-def _is_whole(folder: Path, made: dict[str, object]) -> bool:
+def is_whole(folder: Path, made: Mapping[str, object]) -> bool:
+    """Whether a case was written to its end from the same options."""
     return (folder / MARKER).exists() and read_json(folder / MARKER, "person", MARKER_FORMAT) == made
 
 
@@ -157,11 +170,14 @@ def _description(options: PopulationOptions) -> dict[str, object]:
     }
 
 
-def _check(people: int, test: int, seed: int, turn_sd_deg: float, workers: int, shard: tuple[int, int]) -> None:
+def check_counts(people: int, test: int, seed: int, workers: int, shard: tuple[int, int]) -> None:
+    """Refuse numbers no population can have.
+
+    Raises:
+        InputError: Too few or too many people, a negative seed, or shards and workers that cannot be.
+    """
     if not 1 <= people <= 9999 or not 0 <= test <= 9999 or seed < 0:
         raise InputError("population: 1 to 9999 people, 0 to 9999 test people and a seed of 0 or more are possible.")
-    if not 0.0 <= turn_sd_deg <= 20.0:
-        raise InputError(f"population: the turn's SD must lie between 0 and 20 degrees, not {turn_sd_deg:g}.")
     if workers < 1 or not 1 <= shard[0] <= shard[1]:
         raise InputError(
             f"population: shard {shard[0]}/{shard[1]} or {workers} workers cannot be; shards count from 1."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,13 +175,26 @@ def write_pair(case: DatasetCase, view: str, pair: ViewPair) -> None:
     write_radiograph(radiograph, place / "radiograph.nrrd")
     bones = IntensityNote("line-integral", None, True, "DRR of the segmented bones alone.")
     write_radiograph(replace(radiograph, pixels=pair.drr, intensity=bones), place / "drr.nrrd")
-    pair.pose.save(place / "pose.tfm")
-    similarity = _gradient_correlation(pair)
+    centre = pair.case.frame.points_to_lps(WRIST_CENTRE_MM)
+    write_true_pose(place, pair.pose, centre, radiograph.name, gradient_correlation(radiograph, pair.drr))
+
+
+def write_true_pose(place: Path, pose: RigidPose, centre: Any, name: str, similarity: float) -> None:
+    """Write ``pose.tfm`` and a ``registration.json`` accepted by "simulation" into a view's folder.
+
+    Args:
+        place: ``views/<view>``.
+        pose: CT to world, LPS mm: the pose the radiograph was simulated in.
+        centre: (3,) the bones' centre in the CT, LPS mm.
+        name: Of the radiograph.
+        similarity: Gradient correlation in this pose.
+    """
+    pose.save(place / "pose.tfm")
     result = RegistrationResult(
-        pose=pair.pose,
-        initial=pair.pose,
-        centre=pair.case.frame.points_to_lps(WRIST_CENTRE_MM),
-        view_names=(radiograph.name,),
+        pose=pose,
+        initial=pose,
+        centre=centre,
+        view_names=(name,),
         similarity=(similarity,),
         initial_similarity=(similarity,),
         verdict=Verdict.CONVERGED,
@@ -245,11 +260,12 @@ def _side_of(view: CanonicalView, camera: XRayCamera, frame_to_world: RigidPose)
     return "right" if float(column @ camera.column_direction) > 0 else "left"
 
 
-def _gradient_correlation(pair: ViewPair) -> float:
+def gradient_correlation(radiograph: Radiograph, drr: NDArray[np.floating]) -> float:
+    """Gradient correlation (-1 to 1) of a radiograph with a DRR (rows, columns), where the DRR shows anything."""
     import torch
 
     from XRayTo3DLib.registration.similarity import GradientCorrelation
 
-    target = torch.from_numpy(pair.radiograph.pixels)
-    weight = torch.from_numpy(pair.drr > 0).float()
-    return float(GradientCorrelation(target, weight)(torch.from_numpy(pair.drr)[None])[0])
+    target, picture = torch.from_numpy(radiograph.pixels), torch.from_numpy(drr.astype(np.float32))
+    weight = (picture > 0).float()
+    return float(GradientCorrelation(target, weight)(picture[None])[0])

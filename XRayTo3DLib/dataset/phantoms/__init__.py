@@ -1,7 +1,9 @@
 """SYNTHETIC anatomy: parametric forearms, knees and hips for tests, demonstrations and teaching. Not real anatomy."""
 
-from XRayTo3DLib.dataset.phantoms.exposures import hip_camera, knee_camera, wrist_camera
+from XRayTo3DLib.dataset.phantoms.exposures import hip_camera, knee_camera, pelvis_camera, wrist_camera
 from XRayTo3DLib.dataset.phantoms.forearm import PhantomCase, make_forearm
+from XRayTo3DLib.dataset.phantoms.hips import HIPS_LABELS, make_hips
+from XRayTo3DLib.dataset.phantoms.hips_shape import HipsShape
 from XRayTo3DLib.dataset.phantoms.leg_morphometry import measure_hip, measure_knee
 from XRayTo3DLib.dataset.phantoms.leg_shapes import HIP_POPULATION, KNEE_POPULATION, HipShape, KneeShape
 from XRayTo3DLib.dataset.phantoms.limb import HIP_LABELS, KNEE_LABELS, make_hip, make_knee
@@ -10,6 +12,7 @@ from XRayTo3DLib.dataset.phantoms.render import LABELS
 from XRayTo3DLib.dataset.phantoms.shape import POPULATION, ForearmShape, PersonShape
 
 __all__ = [
+    "HIPS_LABELS",
     "HIP_LABELS",
     "HIP_POPULATION",
     "KNEE_LABELS",
@@ -18,6 +21,7 @@ __all__ = [
     "POPULATION",
     "ForearmShape",
     "HipShape",
+    "HipsShape",
     "KneeShape",
     "PersonShape",
     "PhantomCase",
@@ -25,9 +29,11 @@ __all__ = [
     "knee_camera",
     "make_forearm",
     "make_hip",
+    "make_hips",
     "make_knee",
     "measure_forearm",
     "measure_hip",
     "measure_knee",
+    "pelvis_camera",
     "wrist_camera",
 ]

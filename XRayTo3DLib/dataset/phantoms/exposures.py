@@ -31,6 +31,10 @@ class _Exposure:
 
 _KNEE = _Exposure("knee", 1150.0, 110.0, 290.0, (-3.0, 2.0, 0.0))
 _HIP = _Exposure("hip", 1000.0, 160.0, 290.0, (0.0, 10.0, 0.0))
+PELVIS_SDD_MM, PELVIS_FIELD_MM, PELVIS_DETECTOR_MM = 1000.0, 400.0, 130.0
+"""Exposure of the whole pelvis: distances from the source and from the heads to the detector, and its width, mm."""
+PELVIS_CENTRE_Z_MM = -8.0
+"""Height of the central ray over the femoral heads, mm."""
 
 
 def wrist_camera(
@@ -92,6 +96,35 @@ def hip_camera(
         InputError: Another view or side.
     """
     return _leg_camera(_HIP, view, side, spacing_mm, angles_deg)
+
+
+def pelvis_camera(
+    view: str = "AP", *, spacing_mm: float = 1.2, angles_deg: tuple[float, float] = (0.0, 0.0)
+) -> XRayCamera:
+    """Camera of a pelvis radiograph in the frame of :func:`make_hips` (LPS mm): SDD 1000 mm, detector 400 x 400 mm.
+
+    The midpoint of the femoral heads lies 130 mm before the detector, as of a person lying on the table.
+
+    Args:
+        view: "AP".
+        spacing_mm: Pixel pitch on the detector, mm (333 pixels at 1.2 mm).
+        angles_deg: Extra C-arm angles (primary, secondary), see :func:`standard_camera`.
+
+    Raises:
+        InputError: Another view.
+    """
+    if view.upper() != "AP":
+        raise InputError(f"pelvis exposure {view!r} is not known; use AP.")
+    count = round(PELVIS_FIELD_MM / spacing_mm)
+    return standard_camera(
+        PELVIS_SDD_MM,
+        (PELVIS_FIELD_MM / count, PELVIS_FIELD_MM / count),
+        (count, count),
+        source_isocentre=PELVIS_SDD_MM - PELVIS_DETECTOR_MM,
+        view="AP",
+        isocentre=(0.0, 0.0, PELVIS_CENTRE_Z_MM),
+        angles_deg=angles_deg,
+    )
 
 
 def _leg_camera(

@@ -11,6 +11,7 @@ from vtkmodules.vtkCommonDataModel import vtkPolyData
 from XRayTo3DLib.dataset.phantoms import tissue
 from XRayTo3DLib.dataset.phantoms.anatomy import make_anatomy
 from XRayTo3DLib.dataset.phantoms.carpals import DISTAL_END
+from XRayTo3DLib.dataset.phantoms.hips_shape import HipsShape
 from XRayTo3DLib.dataset.phantoms.landmarks import find_landmarks
 from XRayTo3DLib.dataset.phantoms.meshing import mesh_parts
 from XRayTo3DLib.dataset.phantoms.render import LABELS, Scene, render_ct
@@ -29,7 +30,7 @@ LARGEST_TURN = 60.0
 
 @dataclass(frozen=True, eq=False)
 class PhantomCase:
-    """A synthetic forearm, knee or hip, in LPS mm.
+    """A synthetic forearm, knee, hip or both hips, in LPS mm.
 
     A forearm's origin is the centre of the radius' joint surface, +z distal, -y volar: the hand is raised with the
     palm forward, radial is +x in a right forearm and -x in a left one. Knee and hip: see :func:`make_knee`,
@@ -46,7 +47,7 @@ class PhantomCase:
         synthetic: Always true.
     """
 
-    shape: PersonShape
+    shape: PersonShape | HipsShape
     ct: CtVolume
     landmarks: dict[str, FloatArray]
     meshes: dict[str, vtkPolyData]

@@ -54,7 +54,7 @@ def _upright_femur(shape: HipShape) -> Field:
     axis = shape.femoral_offset * np.array([-np.cos(turn), np.sin(turn), 0.0])
     down = np.array([-np.sin(lean) * np.cos(turn), np.sin(lean) * np.sin(turn), -np.cos(lean)])
     base = down * shape.femoral_offset / np.sin(lean)
-    head = ellipsoid((0.0, 0.0, 0.0), (radius, radius, radius))
+    head = _head(shape, down)
     pit = np.array([0.93, 0.22, 0.02])
     fovea = ellipsoid(pit / np.linalg.norm(pit) * (radius + 4.0), (7.0, 7.0, 7.0))
     neck = _neck(shape, down, base)
@@ -65,6 +65,27 @@ def _upright_femur(shape: HipShape) -> Field:
         body = smooth_min(body, neck(x, y, z), 9.0 * size)
         ball = smooth_max(head(x, y, z), -fovea(x, y, z), 2.0)
         return smooth_min(body, ball, 3.0 * size)
+
+    return field
+
+
+def _head(shape: HipShape, down: FloatArray) -> Field:
+    """A ball; worn flat on top, with a rim of osteophytes where the neck begins, in osteoarthritis."""
+    radius, worn = shape.head_diameter / 2, shape.head_flattening
+    ball = ellipsoid((0.0, 0.0, 0.0), (radius, radius, radius))
+    if worn == 0:
+        return ball
+    axes = np.linalg.svd(down[None])[2]
+    rim = ellipsoid(0.55 * radius * down, (0.26 * radius, radius + 0.4 * worn, radius + 0.4 * worn), axes, 2.6)
+    top = np.array([-0.42, -0.08, 0.9])
+    top = top / np.linalg.norm(top)
+    # The worn head moves up until its flat part meets the cup.
+    shift = (0.7 * worn * top).tolist()
+
+    def field(x: Any, y: Any, z: Any) -> NDArray[Any]:
+        x, y, z = x - shift[0], y - shift[1], z - shift[2]
+        flat = top[0] * x + top[1] * y + top[2] * z - (radius - worn)
+        return smooth_min(smooth_max(ball(x, y, z), flat, 8.0), rim(x, y, z), 4.0)
 
     return field
 

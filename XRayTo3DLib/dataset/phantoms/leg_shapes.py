@@ -52,6 +52,7 @@ HIP_POPULATION: dict[str, Parameter] = {
     "metaphyseal_cortex": Parameter(1.3, 0.2, 0.6, 2.5, "mm", False, "approximate"),
     "fat": Parameter(18.0, 5.0, 4.0, 40.0, "mm", False, "approximate"),
     "trabecular_hu": Parameter(220.0, 40.0, 60.0, 400.0, "HU", False, "approximate"),
+    "head_flattening": Parameter(0.0, 0.0, 0.0, 6.0, "mm", False, "osteoarthritis only, approximate"),
 }
 """Spread of the hip's parameters. "approximate" marks a value chosen to look right or rounded from several sources."""
 
@@ -151,6 +152,7 @@ class HipShape(PersonShape):
         metaphyseal_cortex: ~1.3 mm.
         fat: Subcutaneous fat, ~18 mm.
         trabecular_hu: Mean of the trabecular bone, ~220 HU.
+        head_flattening: How much of the head's top is worn off, 0 mm in the healthy; osteophytes grow with it.
 
     Raises:
         InputError: An unknown side or sex, or a value outside its range.
@@ -177,6 +179,7 @@ class HipShape(PersonShape):
     metaphyseal_cortex: float = 1.3
     fat: float = 18.0
     trabecular_hu: float = 220.0
+    head_flattening: float = 0.0
 
     @property
     def size(self) -> float:

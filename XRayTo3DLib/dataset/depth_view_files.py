@@ -1,0 +1,202 @@
+"""Depth views on disk: one safetensors file per case under ``<dataset>/prepared/``, made again when stale."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from XRayTo3DLib.dataset.dataset_folder import DatasetCase
+from XRayTo3DLib.dataset.depth_views import VIEW_FILES, DepthView, case_surfaces, read_depth_view, views_of
+from XRayTo3DLib.dataset.standard_geometry import StandardGeometry
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.files import atomic_path, require_file
+from XRayTo3DLib.geometry import XRayCamera
+
+DEPTH_FORMAT = "xrayto3d.depth-views/1"
+STEP_MM = 0.02
+"""Depths are kept as whole steps above the map's base: rounding costs at most half a step."""
+MAPS = ("front_mm", "back_mm", "thickness_mm")
+
+
+class DepthViews(Sequence[DepthView]):
+    """Depth views read when asked for; the latest stay in memory.
+
+    Args:
+        places: (file, view) of each.
+        keep: How many stay in memory (four bones at 128 pixels take about 0.9 MB).
+    """
+
+    def __init__(self, places: Sequence[tuple[Path, str]], keep: int = 64) -> None:
+        self._places, self._keep = tuple(places), max(1, keep)
+        self._held: OrderedDict[int, DepthView] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, index: int) -> DepthView: ...
+    @overload
+    def __getitem__(self, index: slice) -> DepthViews: ...
+    def __getitem__(self, index: int | slice) -> DepthView | DepthViews:
+        if isinstance(index, slice):
+            return DepthViews(self._places[index], self._keep)
+        number = range(len(self))[index]
+        if number not in self._held:
+            self._held[number] = _read(*self._places[number])
+            while len(self._held) > self._keep:
+                self._held.popitem(last=False)
+        self._held.move_to_end(number)
+        return self._held[number]
+
+
+def depth_views(
+    cases: Sequence[DatasetCase],
+    geometry: StandardGeometry,
+    workers: int = 2,
+    report: Callable[[str, float], None] | None = None,
+) -> DepthViews:
+    """The depth views of all accepted registrations of cases, made where they are missing or stale.
+
+    Args:
+        cases: From :meth:`DatasetFolder.cases`.
+        geometry: The standard geometry.
+        workers: Processes; 1 works in this one.
+        report: Called with (case id, share done).
+
+    Returns:
+        One view after the other, case by case.
+
+    Raises:
+        InputError: A case without accepted registration, or that cannot be used.
+    """
+    tell = report or (lambda name, share: None)
+    work = partial(depth_file, geometry=geometry)
+    places: list[tuple[Path, str]] = []
+    if workers <= 1:
+        files = map(work, cases)
+        _collect(files, cases, places, tell)
+    else:
+        with ProcessPoolExecutor(workers) as pool:
+            _collect(pool.map(work, cases), cases, places, tell)
+    return DepthViews(places)
+
+
+def _collect(files: Any, cases: Sequence[DatasetCase], places: list[tuple[Path, str]], tell: Any) -> None:
+    for number, (case, path) in enumerate(zip(cases, files, strict=True), 1):
+        places += [(path, view) for view in views_of(case)]
+        tell(case.id, number / len(cases))
+
+
+def depth_file(case: DatasetCase, geometry: StandardGeometry) -> Path:
+    """The file of one case's depth views, made if it is missing or if case, geometry or version changed.
+
+    Raises:
+        InputError: As for :func:`depth_views`.
+    """
+    path = case.folder.parent.parent / "prepared" / f"{case.id}_depth_{geometry.size}.safetensors"
+    names = views_of(case)
+    key = _key(case, names, geometry)
+    if not path.exists() or _stored_key(path) != key:
+        surfaces = case_surfaces(case)
+        _write([read_depth_view(case, name, geometry, surfaces) for name in names], path, key)
+    return path
+
+
+def _write(views: Sequence[DepthView], path: Path, key: str) -> None:
+    arrays: dict[str, NDArray[Any]] = {}
+    about: dict[str, Any] = {"format": DEPTH_FORMAT, "unit": "mm", "frame": "LPS", "step_mm": STEP_MM, "views": {}}
+    for view in views:
+        told = {name: getattr(view, name) for name in ("case", "patient", "group", "labels", "synthetic", "notes")}
+        told |= {"camera": view.camera.to_dict(), "base_mm": {}}
+        arrays[f"{view.view}.image"] = np.ascontiguousarray(view.image)
+        for name in MAPS:
+            arrays[f"{view.view}.{name}"], told["base_mm"][name] = _stepped(getattr(view, name))
+        about["views"][view.view] = told
+    with atomic_path(path) as temporary:
+        save_file(arrays, temporary, metadata={"about": json.dumps(about), "key": key})
+
+
+def _stepped(values: NDArray[np.floating]) -> tuple[NDArray[np.uint16], float]:
+    """Whole steps above a base, 0 for NaN, and the base in mm.
+
+    Raises:
+        InputError: Depths further apart than the steps can count (1.3 m).
+    """
+    inside = np.isfinite(values)
+    base = float(np.floor(values[inside].min())) if inside.any() else 0.0
+    steps = np.zeros(values.shape, dtype=np.uint16)
+    counted = np.rint((values[inside].astype(np.float64) - base) / STEP_MM) + 1
+    if counted.size and counted.max() > np.iinfo(np.uint16).max:
+        raise InputError("depths of one view lie more than 1.3 m apart; check its registration and its surfaces.")
+    steps[inside] = counted.astype(np.uint16)
+    return steps, base
+
+
+def _restored(steps: NDArray[np.uint16], base: float) -> NDArray[np.float32]:
+    values = base + STEP_MM * (steps.astype(np.float64) - 1)
+    return np.where(steps > 0, values, np.nan).astype(np.float32)
+
+
+def _read(path: Path, view: str) -> DepthView:
+    """One view of a file.
+
+    Raises:
+        InputError: Missing, damaged, another format, or no such view.
+    """
+    path = require_file(path, "depth views")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            about = json.loads((file.metadata() or {}).get("about", "{}"))
+            if about.get("format") != DEPTH_FORMAT:
+                raise InputError(f"depth views: {path.name} has another format; delete it and prepare the case again.")
+            told = about["views"][view]
+            image = file.get_tensor(f"{view}.image")
+            maps = [_restored(file.get_tensor(f"{view}.{name}"), told["base_mm"][name]) for name in MAPS]
+        return DepthView(
+            told["case"],
+            told["patient"],
+            told["group"],
+            view,
+            tuple(told["labels"]),
+            image,
+            XRayCamera.from_dict(told["camera"]),
+            *maps,
+            told["synthetic"],
+            tuple(told["notes"]),
+        )
+    except (SafetensorError, json.JSONDecodeError, KeyError) as error:
+        raise InputError(f"depth views: {path.name} is damaged ({error}); delete it and prepare again.") from error
+
+
+def _key(case: DatasetCase, names: Sequence[str], geometry: StandardGeometry) -> str:
+    """Hash of everything the views depend on."""
+    about = {"format": DEPTH_FORMAT, "geometry": geometry.to_dict(), "labels": case.labels, "views": list(names)}
+    about |= {"id": case.id, "patient": case.patient, "group": case.group}
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    meshes = list(case.mesh_paths().values())
+    files = meshes if len(meshes) == len(case.labels) else case.files()
+    files += [case.folder / "views" / name / file for name in names for file in VIEW_FILES]
+    for path in files:
+        digest.update(path.name.encode())
+        digest.update(hashlib.sha256(require_file(path, f"case {case.id}").read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _stored_key(path: Path) -> str:
+    """Key of a prepared file, or "" where it cannot be read: then it is made again."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return (file.metadata() or {}).get("key", "")
+    except SafetensorError:
+        return ""
