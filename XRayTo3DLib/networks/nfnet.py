@@ -7,6 +7,7 @@ the timm package, so that its published weights load strictly (:func:`load_timm_
 from __future__ import annotations
 
 import copy
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.networks.layers import channels_together, require
-from XRayTo3DLib.networks.nfnet_layers import Gelu, ScaledConv2d, SqueezeExcite
+from XRayTo3DLib.networks.layers import require
+from XRayTo3DLib.networks.nfnet_layers import Gelu, ScaledConv2d, SqueezeExcite, divisible
 
 BRANCH_GAIN = 0.2
 """alpha: how much of each block's branch is added to its shortcut."""
@@ -54,7 +55,7 @@ class NfBlock(nn.Module):
 
     def __init__(self, before: int, after: int, stride: int, group: int, deviation: float) -> None:
         super().__init__()
-        groups = max(after // 2 // group, 1)
+        groups = max(divisible(after / 2) // group, 1)
         middle = groups * group
         self.scale = 1 / deviation
         self.downsample = Shortcut(before, after, stride) if stride > 1 or before != after else None
@@ -123,7 +124,7 @@ class NfNet(nn.Module):
         require_sides(images)
         fits = images.ndim == 4 and images.shape[1] in (1, self.inputs)
         require(fits, f"NFNet: made for pictures (B, {self.inputs}, H, W), but given {tuple(images.shape)}.")
-        features = self.stem(channels_together(images.expand(-1, self.inputs, -1, -1)))
+        features = self.stem(images.expand(-1, self.inputs, -1, -1))
         maps = []
         for stage in self.stages:
             features = stage(features)
@@ -214,7 +215,7 @@ def _tensors(path: Path) -> dict[str, Tensor]:
         if path.suffix == SAFETENSORS:
             return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, SafetensorError, RuntimeError, ValueError) as error:
+    except (OSError, SafetensorError, pickle.UnpicklingError, EOFError, RuntimeError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as weights: {_shortened(error)}") from error
 
 

@@ -81,7 +81,7 @@ class SqueezeExcite(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        between = _divisible(channels / 2)
+        between = divisible(channels / 2)
         self.fc1, self.fc2 = nn.Conv2d(channels, between, 1), nn.Conv2d(between, channels, 1)
         for layer in (self.fc1, self.fc2):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="linear")
@@ -93,11 +93,11 @@ class SqueezeExcite(nn.Module):
         return features * self.fc2(self.fc1(means).relu()).sigmoid()
 
 
+def divisible(channels: float) -> int:
+    """The nearest multiple of 8, halves up; 8 at least."""
+    return max(8, int(channels + 4) // 8 * 8)
+
+
 def _missing(size: int, kernel: int, stride: int) -> int:
     """Pixels a side must be padded by for ceil(size / stride) outputs."""
     return max((-(-size // stride) - 1) * stride + kernel - size, 0)
-
-
-def _divisible(channels: float) -> int:
-    """The nearest multiple of 8, halves up."""
-    return max(8, int(channels + 4) // 8 * 8)
