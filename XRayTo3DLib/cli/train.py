@@ -20,6 +20,7 @@ BUNDLE = "bundle"
 INTENDED_USE = "Research on reconstruction of bones from radiographs. Not clinically validated, not a medical device."
 EPILOG = """examples:
   xrayto3d train Resources/configs/wrist_pa_small.yaml -o run
+  xrayto3d train Resources/configs/hips_ap_small.yaml --set loss.kind=si --set seed=1 -o run
   xrayto3d train my.yaml -o run --device cuda --precision bf16-mixed
   torchrun --nproc-per-node 4 -m XRayTo3DLib.cli.main train my.yaml -o run
 
@@ -43,6 +44,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     where.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="folder of the training")
     where.add_argument("--job", type=Path, metavar="FOLDER", help="the same, as a job that others watch")
     add("--data", type=Path, metavar="FOLDER", help="data set, instead of the configuration's")
+    add(
+        "--set",
+        dest="changes",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change one value of the configuration, such as loss.kind=si; as often as needed",
+    )
     add("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="where to compute (default auto)")
     add("--precision", default="32-true", choices=("32-true", "bf16-mixed", "16-mixed"), help="of the computation")
     add("--threads", type=int, metavar="N", help="CPU threads (default: as many as torch takes)")
@@ -71,10 +80,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _prepared(args: argparse.Namespace, watcher: _Watcher) -> tuple[TrainingRun, dict[str, Any]]:
-    from XRayTo3DLib.methods.configuration import read_configuration
+    from XRayTo3DLib.methods.configuration import changed, read_configuration
     from XRayTo3DLib.methods.registry import method_named
 
-    content = read_configuration(args.config)
+    content = changed(read_configuration(args.config), args.changes)
     if args.data is not None:
         content = {**content, "data": {**content.get("data", {}), "folder": str(args.data.absolute())}}
     watcher.say("preparing the data set")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from dataclasses import MISSING, asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -34,6 +36,36 @@ def read_configuration(path: Path | str) -> dict[str, Any]:
         raise InputError(f"{path.name} is not a training configuration: its first line must be 'format: {FORMAT}'.")
     if not isinstance(content.get("method"), str):
         raise InputError(f"configuration {path.name} names no method; add a line such as 'method: tl-net'.")
+    return content
+
+
+def changed(content: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
+    """A configuration's content with some values changed.
+
+    Args:
+        content: Of :func:`read_configuration`; stays as it is.
+        changes: "loss.kind=si": place and value (YAML), one each. Whether such a place is known is seen when the
+            content is read into its dataclass.
+
+    Raises:
+        InputError: No "=", a value that is not YAML, or a place inside something that has no places.
+    """
+    import yaml
+
+    content = copy.deepcopy(content)
+    for change in changes:
+        place, equals, text = change.partition("=")
+        *parents, name = place.strip().split(".")
+        part = content
+        for parent in parents:
+            part = part.setdefault(parent, {}) if isinstance(part, dict) else None
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise InputError(f"--set {change}: {text!r} is no value; write it as in the configuration.") from error
+        if not equals or not name or not isinstance(part, dict):
+            raise InputError(f"--set {change}: give a place in the configuration and a value, such as loss.kind=si.")
+        part[name] = value
     return content
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from XRayTo3DLib.dataset.standard_geometry import StandardGeometry
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.methods.configuration import FORMAT
 
@@ -21,30 +22,13 @@ MULTIPLE = 32
 
 
 @dataclass(frozen=True)
-class GeometryConfiguration:
-    """The standard geometry every radiograph is brought to.
-
-    Attributes:
-        size: Rows and columns, a multiple of 32.
-        field_mm: Side of the square detector, mm.
-        sdd_mm: Source to detector, mm.
-        view: "AP".
-    """
-
-    size: int = 128
-    field_mm: float = 400.0
-    sdd_mm: float = 1000.0
-    view: str = "AP"
-
-
-@dataclass(frozen=True)
 class DepthDataConfiguration:
     """What to learn from.
 
     Attributes:
         folder: A data set folder whose cases have views with an accepted registration, relative to the configuration.
         labels: Bones, in the order of the networks' channels.
-        geometry: Of the pictures.
+        geometry: Every radiograph is brought there; its size must be a multiple of 32.
         scale: Line integrals are divided by this, the same number for every picture.
         validation_share: Part of the training people kept for validation.
         folds: Number of patient-wise folds (paper: 4); 0 for the data set's own test people.
@@ -54,7 +38,7 @@ class DepthDataConfiguration:
 
     folder: str
     labels: tuple[str, ...] = HIP_LABELS
-    geometry: GeometryConfiguration = field(default_factory=GeometryConfiguration)
+    geometry: StandardGeometry = field(default_factory=StandardGeometry)
     scale: float = 4.0
     validation_share: float = 0.1
     folds: int = 0
@@ -68,18 +52,20 @@ class DepthNetworkConfiguration:
 
     Attributes:
         encoder: Of the depth network: "f0" is NFNet-F0, "tiny" its small sister for CPUs.
-        channels: Of the decoder (paper: 256).
+        channels: Of the decoder; 0 for 256 with "f0" (paper) and 64 with "tiny".
+        norm: Of the decoder: "instance" (paper), "group" or "batch".
         segmentation: "full" is as large as nnU-Net's, "tiny" for CPUs.
         weights: A file of timm's ``dm_nfnet_f0`` weights (safetensors) to begin with, relative to the configuration.
-        segmentation_from: A bundle of this method to take the finished segmentation network from, relative to the
-            configuration; leave that stage out then (0 steps).
+        segmentation_weights: ``segmentation.safetensors`` of a finished bundle, relative to the configuration: several
+            depth networks can share one segmentation network, and leave that stage out (0 steps).
     """
 
     encoder: str = "f0"
-    channels: int = 256
+    channels: int = 0
+    norm: str = "instance"
     segmentation: str = "full"
     weights: str = ""
-    segmentation_from: str = ""
+    segmentation_weights: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,6 +124,11 @@ class DepthStageConfiguration:
     factor: int = 2
     validate_every: int = 0
 
+    @property
+    def trained(self) -> bool:
+        """Whether there is anything to do."""
+        return self.steps > 0 or self.epochs > 0
+
 
 @dataclass(frozen=True)
 class DepthStagesConfiguration:
@@ -193,6 +184,11 @@ class DualFaceConfiguration:
         size = self.data.geometry.size
         if size < MULTIPLE or size % MULTIPLE:
             raise InputError(f"configuration: data.geometry.size must be a multiple of {MULTIPLE}, not {size}.")
+        if not (self.stages.segmentation.trained or self.network.segmentation_weights):
+            raise InputError(
+                "configuration: nothing finds the bones in a picture; give stages.segmentation steps, or a finished "
+                "network as network.segmentation_weights."
+            )
         if not 0 <= self.augmentation.magnitude <= 1:
             raise InputError("configuration: augmentation.magnitude lies between 0 and 1.")
         if self.data.scale <= 0:

@@ -1,0 +1,69 @@
+"""The networks of dual-face depth, from its configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.files import require_file
+from XRayTo3DLib.methods.dual_face_depth.configuration import DualFaceConfiguration
+from XRayTo3DLib.networks.depth_decoder import depth_network
+from XRayTo3DLib.networks.masked_autoencoder import MaskedAutoencoder
+from XRayTo3DLib.networks.nfnet import load_timm_weights
+from XRayTo3DLib.networks.segmentation import segmentation_network
+
+DEPTH, SEGMENTATION, PRETRAINING = "depth", "segmentation", "pretraining"
+"""Names of the stages, and of the networks they train."""
+
+
+def make_networks(configuration: DualFaceConfiguration) -> nn.ModuleDict:
+    """ "depth": (B, 1, N, N) to raw numbers (B, faces * bones, N, N); "segmentation": to logits (B, bones, N, N)."""
+    network, bones = configuration.network, len(configuration.data.labels)
+    return nn.ModuleDict(
+        {
+            DEPTH: depth_network(configuration.outputs, network.encoder, network.channels, network.norm),
+            SEGMENTATION: segmentation_network(bones, network.segmentation),
+        }
+    )
+
+
+def make_trained_networks(configuration: DualFaceConfiguration, near: Path) -> nn.ModuleDict:
+    """The networks of a training, from its seed and the weights the configuration wants to begin with.
+
+    The masked autoencoder, where there is pretraining, shares its encoder with the depth network.
+
+    Args:
+        configuration: Sizes, weights, stages.
+        near: Folder that paths start from.
+
+    Raises:
+        InputError: A file of weights that is missing or does not fit.
+    """
+    torch.manual_seed(configuration.seed)
+    networks, network = make_networks(configuration), configuration.network
+    if network.weights:
+        if network.encoder != "f0":
+            raise InputError("configuration: network.weights are of network.encoder f0; the tiny one has none.")
+        load_timm_weights(networks[DEPTH].encoder, require_file(near / network.weights, "weights of the encoder"))
+    if network.segmentation_weights:
+        path = require_file(near / network.segmentation_weights, "weights of the segmentation network")
+        _load(networks[SEGMENTATION], path)
+    if configuration.stages.pretraining.trained:
+        networks[PRETRAINING] = MaskedAutoencoder(networks[DEPTH].encoder)
+    return networks
+
+
+def _load(network: nn.Module, path: Path) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        network.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()})
+    except (SafetensorError, RuntimeError) as error:
+        raise InputError(
+            f"configuration: network.segmentation_weights, {path.name}, is not of this segmentation network; give the "
+            f"segmentation.safetensors of a bundle with the same bones and network.segmentation."
+        ) from error

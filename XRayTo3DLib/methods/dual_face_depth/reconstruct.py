@@ -1,0 +1,115 @@
+"""From a radiograph to bones with a trained dual-face depth model: standard geometry, depth, surfaces, completion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from vtkmodules.vtkCommonDataModel import vtkPolyData
+
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.geometry import XRayCamera
+from XRayTo3DLib.imaging.types import Radiograph
+from XRayTo3DLib.methods.dual_face_depth.completion import Direction, completed
+from XRayTo3DLib.methods.dual_face_depth.configuration import DualFaceConfiguration
+from XRayTo3DLib.methods.dual_face_depth.predictor import DualFacePredictor
+from XRayTo3DLib.methods.types import DepthPrediction, Reconstruction
+from XRayTo3DLib.shape.depth_surface import depth_surface
+from XRayTo3DLib.shape.statistical_shape_model import ShapeModel
+
+LEAST_PIXELS = 20
+"""A bone of which fewer pixels were found counts as lost."""
+
+
+class DualFaceReconstructor:
+    """Bones from one radiograph; it needs neither a frame nor a side.
+
+    Args:
+        predictor: The networks.
+        models: Shape models by label, in the camera's frame; empty for none.
+    """
+
+    def __init__(self, predictor: DualFacePredictor, models: Mapping[str, ShapeModel] | None = None) -> None:
+        self.predictor, self.models = predictor, dict(models or {})
+        self.synthetic = False
+        """Whether its training data were made up."""
+
+    @property
+    def configuration(self) -> DualFaceConfiguration:
+        """What it was trained with."""
+        return self.predictor.configuration
+
+    def predict_depth(self, image: NDArray[np.float32], camera: XRayCamera) -> DepthPrediction:
+        """Masks and depth of a picture (N, N) of line integrals in the standard geometry.
+
+        Raises:
+            InputError: A picture of another size.
+        """
+        return self.predictor.predict_depth(image, camera)
+
+    def seen(self, prediction: DepthPrediction) -> dict[str, vtkPolyData]:
+        """By label the surface that was seen, LPS mm in the camera's world, without bones that were lost.
+
+        Closed but where the picture's border cuts the bone; of a single-face model the front alone.
+        """
+        return {
+            label: depth_surface(prediction.camera, prediction.front_mm[number], _face(prediction.back_mm, number))
+            for number, label in enumerate(prediction.labels)
+            if np.count_nonzero(prediction.mask[number]) >= LEAST_PIXELS
+        }
+
+    def complete(self, prediction: DepthPrediction, direction: Direction | None = None) -> dict[str, vtkPolyData]:
+        """By label the whole bone: the shape model fitted to what was seen, LPS mm.
+
+        Args:
+            prediction: Of one picture.
+            direction: "both" or "to_model" (what was seen to the model); None: "both", of a single-face model
+                "to_model".
+
+        Raises:
+            InputError: The bundle has no shape models.
+        """
+        if not self.models:
+            raise InputError("this model has no shape models to complete bones with; train with completion.people.")
+        direction = direction or ("both" if self.configuration.faces == "dual" else "to_model")
+        seen, camera = self.seen(prediction), prediction.camera
+        return {label: completed(self.models[label], part, camera, direction) for label, part in seen.items()}
+
+    def reconstruct_view(self, radiograph: Radiograph) -> Reconstruction:
+        """Bones in a radiograph, LPS mm in its camera's world; completed where there are shape models.
+
+        Raises:
+            InputError: A radiograph of another geometry than the model's.
+        """
+        image, camera, notes = self.configuration.data.geometry.resampled(radiograph)
+        prediction = self.predict_depth(image, camera)
+        seen = self.seen(prediction)
+        whole = self.complete(prediction) if self.models else {}
+        missing = tuple(label for label in prediction.labels if label not in seen)
+        return Reconstruction(
+            meshes={**seen, **whole},
+            frame_to_world=np.eye(4),
+            method=self.configuration.method,
+            views=(radiograph.name,),
+            missing=missing,
+            synthetic=self.synthetic or radiograph.synthetic,
+            notes=(*notes, *self._notes(missing)),
+            depth=prediction,
+            seen=seen,
+        )
+
+    def _notes(self, missing: tuple[str, ...]) -> list[str]:
+        notes = [f"{label}: not found in the radiograph; there is no such file." for label in missing]
+        if not self.predictor.places:
+            notes.append(
+                f"how far the bones are from the detector is not estimated: their mean depth was put at "
+                f"{self.predictor.statistics.mean_mm:.0f} mm from the source, as the training people's."
+            )
+        if not self.models:
+            notes.append("bones end where the picture does: this model has no shape models to complete them.")
+        return notes
+
+
+def _face(faces: NDArray[np.float32] | None, number: int) -> NDArray[np.float32] | None:
+    return None if faces is None else faces[number]
