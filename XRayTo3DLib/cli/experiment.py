@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from XRayTo3DLib.cli import experiment_depth
 from XRayTo3DLib.cli.console import Progress, say
 from XRayTo3DLib.cli.folders import require_folder_name
 from XRayTo3DLib.cli.models_used import loaded_model
@@ -20,8 +21,10 @@ EPILOG = """examples:
   xrayto3d experiment reconstruction --model run/bundle --translation gan/bundle --data wrists -o report
   xrayto3d experiment image-translation --translation gan/bundle --data wrists -o report
   xrayto3d experiment sensitivity --model run/bundle --data wrists -o report
+  xrayto3d experiment depth-losses --model dual=a/bundle --model single=b/bundle --data hips -o report
+  xrayto3d experiment completion --model a/bundle --data hips -o report
 
-The data set's test people are asked; mean shape and ridge regression stand beside every model. The folder gets
+The data set's test people are asked; mean shape and ridge regression stand beside models on a grid. The folder gets
 report.html, a CSV of every table and a PNG of every figure. The papers' own figures are shown as theirs.
 --json prints one JSON object and nothing else.
 """
@@ -29,6 +32,7 @@ KINDS = {
     "image-translation": "how near translated radiographs come to the DRRs of their bones (experiment 1)",
     "reconstruction": "surface errors by input image, with statistics (experiment 2)",
     "sensitivity": "surface errors of people who are turned",
+    **experiment_depth.KINDS,
 }
 
 
@@ -47,14 +51,17 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         add = kind.add_argument
         add("--data", type=Path, required=True, metavar="FOLDER", help="data set folder (dataset.json)")
         add("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder for the report")
+        add("--seed", type=int, default=0, metavar="N", help="of exposures and points (0)")
+        add("--json", action="store_true", help="print one JSON object and nothing else")
+        kind.set_defaults(run=run)
+        if name in experiment_depth.KINDS:
+            experiment_depth.add_options(name, kind)
+            continue
         if name != "image-translation":
             add("--model", required=True, metavar="BUNDLE", help="model bundle: a folder, or a name from models list")
         if name != "sensitivity":
             needed = name == "image-translation"
             add("--translation", required=needed, metavar="BUNDLE", help="image-translation bundle")
-        add("--seed", type=int, default=0, metavar="N", help="of the exposures (0)")
-        add("--json", action="store_true", help="print one JSON object and nothing else")
-        kind.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -62,8 +69,16 @@ def run(args: argparse.Namespace) -> int:
     require_folder_name(args.output)
     if args.seed < 0:
         raise InputError("--seed must be 0 or more.")
+    if args.experiment in experiment_depth.KINDS:
+        experiment_depth.check_options(args)
     progress = Progress("experiment", quiet=args.json)
-    work = {"reconstruction": _reconstruction, "image-translation": _translation, "sensitivity": _sensitivity}
+    work = {
+        "reconstruction": _reconstruction,
+        "image-translation": _translation,
+        "sensitivity": _sensitivity,
+        "depth-losses": experiment_depth.run_depth_losses,
+        "completion": experiment_depth.run_completion,
+    }
     texts, figures, page = work[args.experiment](args, progress)
     progress.done()
     if args.json:

@@ -12,7 +12,7 @@ measured to is never cut, so that the picture's border is neither an error nor a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -27,6 +27,7 @@ from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.projection.depth_maps import mesh_depth, z_from_distance
 from XRayTo3DLib.shape.depth_surface import thickness_volume
 from XRayTo3DLib.shape.meshes import points_of, sample_surface, triangles_of
+from XRayTo3DLib.shape.model_fitting_clip import Clip, frustum_clip
 from XRayTo3DLib.shape.point_cloud_distance import chamfer_l2, earth_movers_distance
 
 ALIGNED, ABSOLUTE = "aligned", "absolute"
@@ -34,6 +35,8 @@ SAMPLES = 4000
 """Points spread over each surface: ASSD within about 0.02 mm of that of more points, a fifth of the time."""
 POINTS = 1024
 """Of each surface for EMD and CD-l2; 0.1 s, four times that for twice as many."""
+FROM_EDGE_PX = 0.5
+"""Surfaces from depth maps end at the outermost pixels' centres: there nothing is measured from further out."""
 FEWEST = 3
 """Pairs that a correlation is made of."""
 
@@ -58,7 +61,7 @@ class DepthOutcome:
         depth_rmse_mm: Root mean square of the same.
         volume_mm3: Between front and back.
         true_volume_mm3: The same of the truth.
-        whole_assd_mm: ASSD over the whole bone, also beyond the picture.
+        whole_assd_mm: ASSD over the whole bone, also beyond the picture; measured for completed bones.
         points: Of EMD and CD-l2; fewer than asked for if few fell into the picture.
         seed: Of these points.
         empty: The method gave no such bone.
@@ -124,17 +127,6 @@ def correlation(found: Sequence[float], wanted: Sequence[float]) -> tuple[float,
     return float(pearsonr(one, two).statistic), len(one)
 
 
-def in_picture(camera: XRayCamera) -> Callable[[FloatArray], np.ndarray]:
-    """What says of points (n, 3), LPS mm, which the camera shows: those between its outermost pixels' centres."""
-    last = np.array(camera.size) - 1.0
-
-    def inside(points: FloatArray) -> np.ndarray:
-        pixels = camera.project(points)
-        return ((pixels >= 0) & (pixels <= last)).all(axis=-1)  # NaN, behind the source, is not.
-
-    return inside
-
-
 def faces_of(camera: XRayCamera, surface: vtkPolyData) -> Faces:
     """Front and back of a surface as the camera sees it; an open one from its first to its last crossing."""
     maps = mesh_depth(camera, points_of(surface), triangles_of(surface), strict=False)
@@ -151,6 +143,7 @@ def bone_numbers(
     points: int = POINTS,
     seed: int = 0,
     samples: int = SAMPLES,
+    whole: bool = False,
 ) -> dict[str, float]:
     """Every number of a :class:`DepthOutcome` about one bone, by the name of its attribute.
 
@@ -163,11 +156,12 @@ def bone_numbers(
         points: For EMD and CD-l2.
         seed: Of all points.
         samples: For the other distances.
+        whole: Also the distance over the whole bone.
 
     Raises:
         InputError: The picture does not show the truth.
     """
-    field = in_picture(camera)
+    field = frustum_clip(camera, FROM_EDGE_PX)
     numbers = {"seed": seed, "true_volume_mm3": thickness_volume(camera, *true_faces)}
     near = surface_numbers(truth, result, field, samples, seed)
     if result is None or near is None:
@@ -175,7 +169,7 @@ def bone_numbers(
     faces = faces_of(camera, result) if faces is None else faces
     clouds = [_cloud(each, field, points, seed) for each in (result, truth)]
     emd, chamfer = earth_movers_distance(*clouds, points, seed), chamfer_l2(*clouds, points, seed)
-    whole = surface_numbers(truth, result, None, samples, seed)
+    everywhere = surface_numbers(truth, result, None, samples, seed) if whole else None
     known = slice(0, 1 if faces.back is None else 2)
     mae, rmse = depth_errors(np.stack(faces[known]), np.stack(true_faces[known]))
     return {
@@ -188,11 +182,11 @@ def bone_numbers(
         "depth_mae_mm": mae,
         "depth_rmse_mm": rmse,
         "volume_mm3": math.nan if faces.back is None else thickness_volume(camera, *faces),
-        "whole_assd_mm": math.nan if whole is None else whole[0],
+        "whole_assd_mm": math.nan if everywhere is None else everywhere[0],
     }
 
 
-def _cloud(surface: vtkPolyData, field: Callable[[FloatArray], np.ndarray], points: int, seed: int) -> FloatArray:
+def _cloud(surface: vtkPolyData, field: Clip, points: int, seed: int) -> FloatArray:
     """Points spread over the part of a surface that is in the field, at least ``points`` where a quarter is."""
     spread = sample_surface(surface, 4 * points, seed)[0]
     return spread[field(spread)]

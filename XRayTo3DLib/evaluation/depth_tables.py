@@ -41,6 +41,7 @@ WHY_ALIGNED = (
     "after the one shift per radiograph, along the detector's normal, that makes mean depth that of the truth, as in "
     "the paper: they judge shape. Absolute numbers are what a user gets."
 )
+_ABSOLUTE = "Absolute: as a user gets it; the aligned table says why both are given."
 _THEIRS = (
     "The lines of Gu et al. (3DDX, MICCAI 2024) are theirs, on radiographs of their own patients: other people, other "
     "images. They are not a comparison."
@@ -86,6 +87,11 @@ def kind_of(bone: str) -> str:
     return bone.removesuffix("_right").removesuffix("_left")
 
 
+def sentence_case(text: str) -> str:
+    """With a capital first letter, the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
 def by_kind(outcomes: Iterable[DepthOutcome], alignment: str) -> list[DepthOutcome]:
     """Outcomes of one alignment, right and left bones under one name."""
     return [replace(o, bone=kind_of(o.bone)) for o in outcomes if o.alignment == alignment]
@@ -115,7 +121,7 @@ def losses_table(
         blanks = (DASH,) * len(LOSS_MEASURES)
         rows += [("Gu et al.", *what, _joined(kinds, of), *blanks) for what, of in PAPER_ASSD_MM]
     header = ("Model", "Pixels", "Faces", "Loss", "Aggregation", "Pretrained", *_titles(LOSS_MEASURES))
-    notes = (_cells_note(kinds), _measures_note(chosen), WHY_ALIGNED, *((_THEIRS,) if rows[len(models) :] else ()))
+    notes = (_cells_note(kinds), _measures_note(chosen), *_alignment_notes(alignment, len(rows) > len(models)))
     data_header = ("model", "pixels", "faces", "loss", "aggregation", "pretrained", "alignment")
     return Table(
         f"Depth losses, {alignment}", header, tuple(rows), tuple(range(6, len(header))), notes,
@@ -139,7 +145,7 @@ def completion_table(outcomes: Sequence[DepthOutcome], alignment: str, *, paper:
     rows, data, theirs = [], [], False
     for group, members in _groups(chosen).items():
         people = len({o.patient for o in members})
-        rows.append((f"{group[:1].upper() + group[1:]} ({people} {'person' if people == 1 else 'people'})",))
+        rows.append((f"{sentence_case(group)} ({people} {'person' if people == 1 else 'people'})",))
         for method in methods:
             own = [o for o in members if o.method == method]
             rows.append((method, *_cells(own, kinds, COMPLETION_MEASURES)))
@@ -148,7 +154,7 @@ def completion_table(outcomes: Sequence[DepthOutcome], alignment: str, *, paper:
             blanks, theirs = (DASH,) * len(COMPLETION_MEASURES), True
             rows += [(f"Gu et al., {name}", _joined(kinds, of), *blanks) for name, of in PAPER_COMPLETION_MM.items()]
     header = ("Surface", *_titles(COMPLETION_MEASURES))
-    notes = (_cells_note(kinds), _measures_note(chosen), _COMPLETED, WHY_ALIGNED, *((_THEIRS,) if theirs else ()))
+    notes = (_cells_note(kinds), _measures_note(chosen), _COMPLETED, *_alignment_notes(alignment, theirs))
     return Table(
         f"Completion, {alignment}", header, tuple(rows), tuple(range(1, len(header))), notes,
         ("group", "surface", "alignment", *_data_header(COMPLETION_MEASURES)), tuple(data),
@@ -215,6 +221,15 @@ def _numbers(outcomes: Sequence[DepthOutcome], kind: str, measures: Sequence[str
 def _data_header(measures: Sequence[str]) -> tuple[str, ...]:
     columns = [f"{measure}_{number}" for measure in measures for number in ("mean", "sd")]
     return "bone", "patients", "outcomes", "empty", *columns, "volume_r", "volume_pairs"
+
+
+def _alignment_notes(alignment: str, theirs: bool) -> tuple[str, ...]:
+    why = (
+        WHY_ALIGNED
+        if alignment == ALIGNED
+        else "Absolute: as a user gets it; the aligned table says why both are given."
+    )
+    return (why, _THEIRS) if theirs else (why,)
 
 
 def _cells_note(kinds: Sequence[str]) -> str:
