@@ -193,6 +193,7 @@ def test_what_cannot_be_reconstructed(
     at = ("--origin", origin_of(read_pair(case, "PA")))
     for words, message in (
         ((*model, *view, *side, *out), "give --origin"),
+        ((*model, *view, *out, *at), "give --side"),
         ((*model, *view, *side, *out, *at, "--pose", tmp_path / "pose.tfm"), "or --pose"),
         ((*model, *view, *side, *out, "--origin", "12;13"), "'12;13' is not COLUMN,ROW"),
         ((*model, *view, *side, *out, "--origin", "12"), "'12' is not COLUMN,ROW"),
@@ -201,7 +202,7 @@ def test_what_cannot_be_reconstructed(
         (("--model", two_view_bundle, *view, *side, *out, *at), "the model needs 2 radiograph(s), PA and LAT"),
         ((*model, *view, *side, *out, "--origin", "60,1500"), "check the"),
         ((*model, *view, *side, *out, *at, "--object-detector", "5000"), "detector"),
-        (("--model", translation_bundle, *view, *side, *out, *at), "tl-net is needed"),
+        (("--model", translation_bundle, *view, *side, *out, *at), "tl-net or dual-face-depth is needed"),
         ((*model, "--translation", tl_net_bundle, *view, *side, *out, *at), "image-translation is needed"),
         (("--model", "no-such-model", *view, *side, *out, *at), "no model bundle no-such-model"),
         (("--model", damaged, *view, *side, *out, *at), "decoder.safetensors"),

@@ -13,11 +13,16 @@ from learning_cases import FORMAT, TL_NET, changed, write_yaml
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.methods.configuration import parsed, plain, read_configuration
+from XRayTo3DLib.methods.dual_face_depth.configuration import DualFaceConfiguration
 from XRayTo3DLib.methods.image_translation.configuration import ImageTranslationConfiguration
 from XRayTo3DLib.methods.registry import METHODS, method_named
 from XRayTo3DLib.methods.tl_net.configuration import TlNetConfiguration
 
-KINDS = {"tl-net": TlNetConfiguration, "image-translation": ImageTranslationConfiguration}
+KINDS = {
+    "tl-net": TlNetConfiguration,
+    "image-translation": ImageTranslationConfiguration,
+    "dual-face-depth": DualFaceConfiguration,
+}
 
 
 @dataclass(frozen=True)
@@ -169,8 +174,18 @@ def test_the_defaults_are_the_papers() -> None:
     assert (gan.lr, gan.l1, gan.steps) == (2e-4, 100.0, 200 * 3300)
 
 
+def test_the_defaults_of_depth_are_the_papers() -> None:
+    """Gu et al. 2024: NFNet-F0, centre-aligned loss, AdamW at 2e-4, 630 epochs that are 10 + 20 + ... + 320."""
+    found = parsed(DualFaceConfiguration, {"data": {"folder": "x"}})
+    assert (found.network.encoder, found.faces, found.outputs, found.loss.kind) == ("f0", "dual", 8, "casi")
+    depth = found.stages.depth
+    assert (depth.lr, depth.schedule, depth.first, depth.factor) == (2e-4, "warm-restarts", 10, 2)
+    assert depth.epochs == 630 == sum(10 * 2**period for period in range(6))
+    assert not found.stages.pretraining.trained
+
+
 def test_an_unknown_method() -> None:
-    with pytest.raises(InputError, match="'magic' is not known; choose image-translation, tl-net"):
+    with pytest.raises(InputError, match="'magic' is not known; choose dual-face-depth, image-translation, tl-net"):
         method_named("magic")
 
 

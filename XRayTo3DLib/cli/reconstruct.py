@@ -30,7 +30,10 @@ EPILOG = """examples:
   xrayto3d reconstruct --model run/bundle --view pa.png:pa.json --view lat.png:lat.json \\
                        --origin 264,190 --origin 250,192 --side left -o out
   xrayto3d reconstruct --model run/bundle --translation gan/bundle --view wrist.dcm --origin 800,640 --side left -o out
+  xrayto3d reconstruct --model hips/bundle --view pelvis.dcm -o out
 
+The model's method decides what it needs. dual-face-depth: one radiograph in its standard geometry, nothing else; it
+also writes <bone>_seen.vtp, what the radiograph showed of a bone. tl-net: --side, and --origin or --pose.
 --origin is where a radiograph shows the middle of the radius' joint surface: column and row, counted from 0.
 With one view the bones' distance from the detector is assumed (--object-detector). The model sees bones alone: give
 --translation with an image-translation bundle for actual radiographs, or radiographs that show bones alone.
@@ -53,7 +56,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add("--view", dest="views", action="append", required=True, metavar="XRAY[:CAMERA]", help="in the model's order")
     add("--origin", action="append", metavar="COLUMN,ROW", help="middle of the joint surface, once per radiograph")
     add("--pose", type=Path, metavar="POSE.tfm", help="instead of --origin: the wrist's frame (world to frame, ITK)")
-    add("--side", required=True, choices=("right", "left"), help="which wrist")
+    add("--side", choices=("right", "left"), help="which wrist (tl-net)")
     add(
         "--object-detector",
         type=float,
@@ -71,20 +74,22 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Reconstruct and write; returns the exit code."""
     require_folder_name(args.output)
-    if (args.origin is None) == (args.pose is None):
-        raise InputError("give --origin COLUMN,ROW once per radiograph, or --pose POSE.tfm.")
     began = time.monotonic()
     progress = Progress("reconstruct", quiet=args.json)
     progress.update("reading the model")
     from XRayTo3DLib.cli.models_used import loaded_model
     from XRayTo3DLib.cli.register import read_views
 
-    model: GridReconstructor = loaded_model(args.model, "tl-net")
+    model = loaded_model(args.model, "tl-net", "dual-face-depth")
+    _check_placement(model.needs_frame, args)
     translator = None if args.translation is None else loaded_model(args.translation, "image-translation")
     radiographs = read_views(args.views, args)
-    frame = _frame(model, radiographs, args)
     progress.update("reconstructing")
-    found = _reconstructed(model, translator, radiographs, frame, args.side == "left")
+    if model.needs_frame:
+        frame = _frame(model, radiographs, args)
+        found = _reconstructed(model, translator, radiographs, frame, args.side == "left")
+    else:
+        found = model.reconstruct_view(radiographs[0])
     content = {**_content(found, args), "seconds": round(time.monotonic() - began, 2)}
     files = _write(found, radiographs, content, args.output)
     progress.done()
@@ -93,6 +98,21 @@ def run(args: argparse.Namespace) -> int:
     else:
         _tell(found, content, files, args.output)
     return 0
+
+
+def _check_placement(needs_frame: bool, args: argparse.Namespace) -> None:
+    """Refuse to guess where a person stands, and to be told what the model does not ask."""
+    if needs_frame:
+        if (args.origin is None) == (args.pose is None):
+            raise InputError("give --origin COLUMN,ROW once per radiograph, or --pose POSE.tfm.")
+        if args.side is None:
+            raise InputError("give --side right or --side left: which wrist it is.")
+        return
+    given = [f"--{name}" for name in ("origin", "pose", "side", "translation") if getattr(args, name) is not None]
+    if given:
+        raise InputError(f"this model finds the bones by itself; leave {' and '.join(given)} out.")
+    if len(args.views) != 1:
+        raise InputError(f"this model reconstructs from one radiograph, not from {len(args.views)}.")
 
 
 def _frame(model: GridReconstructor, radiographs: list[Radiograph], args: argparse.Namespace) -> RigidPose:
@@ -169,6 +189,9 @@ def _write(found: Reconstruction, radiographs: list[Radiograph], content: dict[s
     names = []
     for bone, mesh in found.meshes.items():
         names.append(f"{safe_file_name(bone)}.vtp")
+        write_surface(mesh, folder / names[-1])
+    for bone, mesh in found.seen.items():
+        names.append(f"{safe_file_name(bone)}_seen.vtp")
         write_surface(mesh, folder / names[-1])
     for radiograph in radiographs:
         names.append(f"overlay_{safe_file_name(radiograph.name)}.png")

@@ -27,6 +27,9 @@ class GridReconstructor:
         mean_distances: (bones, D, H, W) mean signed distances, mm: stands in for a bone that the system loses.
     """
 
+    needs_frame = True
+    """Whether it must be told where the person stands."""
+
     def __init__(
         self,
         method: str,

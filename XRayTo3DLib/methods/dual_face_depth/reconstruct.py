@@ -30,6 +30,9 @@ class DualFaceReconstructor:
         models: Shape models by label, in the camera's frame; empty for none.
     """
 
+    needs_frame = False
+    """Whether it must be told where the person stands."""
+
     def __init__(self, predictor: DualFacePredictor, models: Mapping[str, ShapeModel] | None = None) -> None:
         self.predictor, self.models = predictor, dict(models or {})
         self.synthetic = False
