@@ -23,7 +23,7 @@ from XRayTo3DLib.methods.dual_face_depth.method import prepare_training
 from XRayTo3DLib.methods.dual_face_depth.networks import DEPTH, PRETRAINING, SEGMENTATION
 from XRayTo3DLib.methods.dual_face_depth.predictor import DualFacePredictor
 from XRayTo3DLib.methods.dual_face_depth.reconstruct import DualFaceReconstructor
-from XRayTo3DLib.methods.dual_face_depth.statistics import DepthStatistics, statistics_of
+from XRayTo3DLib.methods.dual_face_depth.statistics import ViewStatistics, statistics_of
 from XRayTo3DLib.shape.depth_surface import depth_surface
 from XRayTo3DLib.shape.meshes import boundary_edges, points_of, triangles_of
 from XRayTo3DLib.shape.statistical_shape_model import ShapeModel
@@ -127,9 +127,13 @@ def test_statistics_are_those_of_all_pixels(people: Path) -> None:
     np.testing.assert_allclose(found.base_mm, base, atol=1e-3)
     assert found.span_mm == pytest.approx(np.sqrt(np.nanmean((every - base[:, None, None]) ** 2)), abs=1e-3)
     assert found.mean_mm == pytest.approx(np.nanmean(every), abs=1e-3)
+    images = torch.stack([views.item(index)[0] for index in range(len(views))]).numpy()
+    assert found.grey == pytest.approx((images.mean(), images.std()), abs=1e-4)
+    seen = found.seen(torch.from_numpy(images))
+    assert float(seen.mean()) == pytest.approx(0, abs=1e-3) and float(seen.std()) == pytest.approx(1, abs=1e-3)
     assert statistics_of(views, 2).mean_mm == pytest.approx(np.nanmean(every[:, :2]), abs=1e-3)
     kept = found.to_arrays()
-    again = DepthStatistics.from_arrays(kept.__getitem__)
+    again = ViewStatistics.from_arrays(kept.__getitem__)
     assert again.mean_mm == pytest.approx(found.mean_mm) and np.array_equal(again.base_mm, found.base_mm)
 
 
@@ -179,7 +183,7 @@ class Fixed(nn.Module):
         return self.answer
 
 
-STATISTICS = DepthStatistics(np.array([870, 872, 890, 892], dtype=np.float32), 20.0, 881.0)
+STATISTICS = ViewStatistics((0.5, 0.25), np.array([870, 872, 890, 892], dtype=np.float32), 20.0, 881.0)
 
 
 def sphere_maps() -> np.ndarray:

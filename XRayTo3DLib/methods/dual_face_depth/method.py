@@ -18,7 +18,7 @@ from XRayTo3DLib.methods.dual_face_depth.measures import depth_errors, dice
 from XRayTo3DLib.methods.dual_face_depth.networks import DEPTH, SEGMENTATION, make_networks, make_trained_networks
 from XRayTo3DLib.methods.dual_face_depth.predictor import DualFacePredictor
 from XRayTo3DLib.methods.dual_face_depth.reconstruct import DualFaceReconstructor
-from XRayTo3DLib.methods.dual_face_depth.statistics import DepthStatistics, statistics_of
+from XRayTo3DLib.methods.dual_face_depth.statistics import ViewStatistics, statistics_of
 from XRayTo3DLib.methods.dual_face_depth.task import DualFaceTask
 from XRayTo3DLib.methods.registry import TrainedModel, TrainingRun
 from XRayTo3DLib.networks.nfnet import folded
@@ -61,13 +61,13 @@ def load_model(
     for name, network in networks.items():
         network.load_state_dict({key: value.float() for key, value in weights(name).items()})
     networks[DEPTH] = folded(networks[DEPTH])
-    statistics = DepthStatistics.from_arrays(arrays)
+    statistics = ViewStatistics.from_arrays(arrays)
     models = models_from(arrays, settings.data.labels) if settings.completion.people else {}
     return DualFaceReconstructor(DualFacePredictor(settings, networks, statistics), models)
 
 
 def _finished(
-    configuration: DualFaceConfiguration, views: Any, task: DualFaceTask, statistics: DepthStatistics
+    configuration: DualFaceConfiguration, views: Any, task: DualFaceTask, statistics: ViewStatistics
 ) -> TrainedModel:
     predictor = DualFacePredictor(configuration, task.networks, statistics)
     geometry = configuration.data.geometry

@@ -12,7 +12,7 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.methods.dual_face_depth.configuration import DualFaceConfiguration
 from XRayTo3DLib.methods.dual_face_depth.networks import DEPTH, SEGMENTATION
-from XRayTo3DLib.methods.dual_face_depth.statistics import DepthStatistics
+from XRayTo3DLib.methods.dual_face_depth.statistics import ViewStatistics
 from XRayTo3DLib.methods.types import DepthPrediction
 
 SPECK = 0.1
@@ -29,7 +29,7 @@ class DualFacePredictor:
     """
 
     def __init__(
-        self, configuration: DualFaceConfiguration, networks: nn.ModuleDict, statistics: DepthStatistics
+        self, configuration: DualFaceConfiguration, networks: nn.ModuleDict, statistics: ViewStatistics
     ) -> None:
         self.configuration, self._networks, self.statistics = configuration, networks.eval(), statistics
 
@@ -53,10 +53,10 @@ class DualFacePredictor:
         if image.shape != (size, size) or camera.size != (size, size):
             raise InputError(f"this model sees pictures of {size} x {size} pixels, not {image.shape}.")
         device = next(self._networks[DEPTH].parameters()).device
-        scaled = torch.as_tensor(np.asarray(image, dtype=np.float32) / data.scale, device=device)[None, None]
+        seen = self.statistics.seen(torch.from_numpy(np.float32(image / data.scale)))[None, None].to(device)
         with torch.inference_mode():
-            found = (self._networks[SEGMENTATION](scaled)[0] > 0).cpu().numpy()
-            depth = self.statistics.depth_of(self._networks[DEPTH](scaled).float())[0].cpu().numpy()
+            found = (self._networks[SEGMENTATION](seen)[0] > 0).cpu().numpy()
+            depth = self.statistics.depth_of(self._networks[DEPTH](seen).float())[0].cpu().numpy()
         mask = np.stack([_without_specks(each) for each in found])
         front, back = self._faces(depth, mask)
         return DepthPrediction(front, back, mask, camera, data.labels)

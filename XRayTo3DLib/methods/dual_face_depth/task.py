@@ -18,7 +18,7 @@ from XRayTo3DLib.methods.dual_face_depth.augmentation import augmented
 from XRayTo3DLib.methods.dual_face_depth.configuration import DepthStageConfiguration, DualFaceConfiguration
 from XRayTo3DLib.methods.dual_face_depth.measures import depth_errors, dice
 from XRayTo3DLib.methods.dual_face_depth.networks import DEPTH, PRETRAINING, SEGMENTATION
-from XRayTo3DLib.methods.dual_face_depth.statistics import DepthStatistics, Views
+from XRayTo3DLib.methods.dual_face_depth.statistics import Views, ViewStatistics
 from XRayTo3DLib.networks.depth_losses import centre_aligned_loss, scale_invariant_loss
 from XRayTo3DLib.networks.masked_autoencoder import masked_loss, random_patches
 from XRayTo3DLib.networks.segmentation_losses import segmentation_loss
@@ -33,7 +33,13 @@ LEAST_MM = 1.0
 
 @dataclass(frozen=True, eq=False)
 class DepthBatch:
-    """Training views on the device: pictures (B, 1, N, N), depth (B, channels, N, N) mm and which pixels it is of."""
+    """Training views on the device.
+
+    Attributes:
+        images: (B, 1, N, N) pictures as networks see them.
+        depth: (B, channels, N, N) z, mm; 0 outside bones.
+        mask: The same shape: which pixels it is of.
+    """
 
     images: Tensor
     depth: Tensor
@@ -58,7 +64,7 @@ class DualFaceTask:
         networks: nn.ModuleDict,
         training: Views,
         validation: Views,
-        statistics: DepthStatistics,
+        statistics: ViewStatistics,
         unlabelled: Sequence[Tensor] = (),
     ) -> None:
         self.configuration, self.networks = configuration, networks
@@ -71,18 +77,15 @@ class DualFaceTask:
     def batch(self, stage: str, items: Sequence[int], step: int, device: Any) -> DepthBatch:
         """Training views, each changed at random; every view comes once before any comes again."""
         del step
-        views = [self._changed(stage, item) for item in items]
-        images, depth = (torch.stack(each) for each in zip(*views, strict=True))
-        return DepthBatch(images[:, None].to(device), torch.nan_to_num(depth).to(device), depth.isfinite().to(device))
+        return self._batch([self._changed(stage, item) for item in items], device)
 
     def loss(self, stage: str, optimiser: str, batch: DepthBatch) -> dict[str, Tensor]:
         """Losses of one update."""
         del optimiser
         network = self.networks[stage]
         if stage == PRETRAINING:
-            images = batch.images - batch.images.mean((1, 2, 3), keepdim=True)
-            images = images / images.std((1, 2, 3), keepdim=True).clamp(min=1e-3)
-            hidden = random_patches(len(images), tuple(images.shape[-2:])).to(images.device)
+            images = batch.images
+            hidden = random_patches(len(images), (images.shape[-2], images.shape[-1])).to(images.device)
             return {"loss": masked_loss(network(images, hidden), images, hidden)}
         if stage == SEGMENTATION:
             return {"loss": segmentation_loss(network(batch.images), batch.mask.float())}
@@ -128,10 +131,13 @@ class DualFaceTask:
         return {PRETRAINING: 0, SEGMENTATION: bones, DEPTH: self.configuration.outputs}[stage]
 
     def _validation_batch(self, stage: str, indices: Sequence[int], device: Any) -> DepthBatch:
-        images, depths = zip(*(self._validation.item(index) for index in indices), strict=True)
-        depth = torch.stack(depths)[:, : self._channels(stage)]
-        images = torch.stack(images)[:, None].to(device)
-        return DepthBatch(images, torch.nan_to_num(depth).to(device), depth.isfinite().to(device))
+        views = [self._validation.item(index) for index in indices]
+        return self._batch([(image, depth[: self._channels(stage)]) for image, depth in views], device)
+
+    def _batch(self, views: Sequence[tuple[Tensor, Tensor]], device: Any) -> DepthBatch:
+        images, depths = (torch.stack(each) for each in zip(*views, strict=True))
+        seen = self._statistics.seen(images)[:, None].to(device)
+        return DepthBatch(seen, torch.nan_to_num(depths).to(device), depths.isfinite().to(device))
 
     def _plan(self, name: str, stage: DepthStageConfiguration) -> StagePlan:
         per_epoch = -(-len(self._training) // stage.batch)
