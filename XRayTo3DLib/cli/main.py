@@ -25,6 +25,7 @@ COMMANDS = (
     "train",
     "reconstruct",
     "experiment",
+    "ssm",
     "models",
 )
 

@@ -65,7 +65,7 @@ class FitOptions:
     iterations: int = 30
     steps: int = 15
     points: int = 1500
-    sideways: float = 0.02
+    sideways: float = 0.1
     modes: int | None = None
 
     def __post_init__(self) -> None:

@@ -20,7 +20,7 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.shape.meshes import vertex_normals
 from XRayTo3DLib.shape.model_fitting import FitOptions, FittedShape, Softness, run_rounds
-from XRayTo3DLib.shape.model_fitting_pulls import Landmarks, Pulls, at_vertices, joined, pulls_of
+from XRayTo3DLib.shape.model_fitting_pulls import Landmarks, Pulls, joined, pulls_of
 from XRayTo3DLib.shape.statistical_shape_model import ShapeModel
 
 FloatArray = NDArray[np.float64]
