@@ -89,7 +89,10 @@ def make_hips(
     high = np.array([HALF_WIDTH * size + extra, BACK * size, REACH[1]])
     background = partial(_soft_tissue, shape) if soft_tissue else tissue.air
     meshes = mesh_parts(parts, 1.0, mesh_spacing)
-    scene = Scene(parts, HIPS_LABELS, steps, low, high, 1.0, background)
+    # Waves shorter than two voxels would show as stripes.
+    finest = max(1.2, 2.2 * float(steps.max()))
+    texture = ((finest, max(4.0, 2.0 * finest)), (max(4.0, finest), 16.0))
+    scene = Scene(parts, HIPS_LABELS, steps, low, high, 1.0, background, texture)
     hu, labels, voxel_to_lps = render_ct(scene, seed)
     notes = (
         f"SYNTHETIC hips phantom ({shape.group}): computed from parameters, no patient and no real anatomy.",

@@ -29,6 +29,7 @@ class Scene:
         high: (3,) upper corner, mm.
         mirror: +1 for a right limb, -1 for a left one.
         background: HU of everything but bone, as f(random generator, x, y, z, voxel width).
+        texture: Shortest and longest wavelength of the bones' texture, across and along them, mm.
     """
 
     parts: Sequence[Part]
@@ -38,6 +39,7 @@ class Scene:
     high: FloatArray
     mirror: float
     background: Callable[..., NDArray[np.float32]]
+    texture: tuple[tuple[float, float], tuple[float, float]] = ((1.2, 4.0), (4.0, 16.0))
 
     @property
     def width(self) -> float:
@@ -58,7 +60,7 @@ def render_ct(scene: Scene, seed: int) -> tuple[NDArray[np.float32], NDArray[np.
     hu = scene.background(rng, *_open_grid(axes, scene.mirror), scene.width)
     labels = np.zeros(hu.shape, dtype=np.uint8)
     for part in scene.parts:
-        _paint(scene, part, tissue.Texture(rng, (1.2, 4.0), (4.0, 16.0), 36), axes, hu, labels)
+        _paint(scene, part, tissue.Texture(rng, *scene.texture, 36), axes, hu, labels)
     matrix = np.diag([*scene.steps, 1.0])
     matrix[:3, 3] = [axis[0] for axis in axes]
     return np.round(hu), labels, matrix

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
 
 from XRayTo3DLib.dataset.phantoms import tissue
 from XRayTo3DLib.dataset.phantoms.anatomy import Part
@@ -19,19 +20,26 @@ from XRayTo3DLib.geometry.frames import FloatArray
 
 ILIUM_GAP = 2.2
 """Sacroiliac joint space, mm."""
-# Level by level: y, z of the middle and its radius, x, y, z of the side's end and its radius (mm).
-SACRUM = (
-    (46.0, 82.0, 14.0, 50.0, 50.0, 78.0, 13.0),
-    (61.0, 63.0, 11.0, 44.0, 62.0, 60.0, 12.0),
-    (72.0, 45.0, 9.0, 31.0, 72.0, 43.0, 8.5),
-    (78.0, 28.0, 7.5, 22.0, 78.0, 27.0, 6.5),
-    (79.0, 13.0, 6.5, 14.0, 78.0, 13.0, 5.0),
-)
-COCCYX = ((79.0, 8.0, 6.0), (75.0, -4.0, 5.0), (66.0, -13.0, 3.0))
-FORAMINA = ((17.5, 5.0), (15.5, 4.6), (13.5, 4.0), (11.5, 3.4))
-"""x and radius of the holes below each of the upper four levels, mm."""
+# z, y of the middle, half width, half thickness of the plate (mm)
+PLATE = np.array([
+    (-16.0, 62.0, 2.5, 2.5),
+    (-6.0, 70.5, 5.0, 3.8),
+    (3.0, 75.5, 7.5, 4.6),
+    (12.0, 79.0, 11.5, 5.4),
+    (22.0, 81.0, 19.0, 6.2),
+    (32.0, 81.5, 26.5, 6.9),
+    (42.0, 80.5, 33.5, 7.6),
+    (52.0, 77.0, 41.5, 8.8),
+    (62.0, 70.5, 51.0, 11.0),
+    (72.0, 63.0, 57.0, 13.2),
+    (82.0, 55.0, 59.0, 15.0),
+    (92.0, 48.5, 57.0, 15.5),
+    (104.0, 43.0, 46.0, 15.5),
+])  # fmt: skip
+FORAMINA = ((71.0, 20.0, 5.4), (52.5, 17.0, 4.8), (37.0, 14.0, 4.0), (23.0, 11.0, 3.2))
+"""z, x and radius of the holes between the upper five levels, mm."""
 # Vertebral bodies: y, z of the middle, half width, half depth, half height (mm), lean of the upper plate (deg).
-PROMONTORY = (42.0, 84.0, 25.0, 16.5, 15.0, 38.0)
+PROMONTORY = (42.0, 84.0, 25.5, 16.5, 15.0, 38.0)
 LUMBAR = ((14.0, 116.0, 26.0, 17.5, 14.0, 18.0), (5.0, 150.0, 25.0, 17.0, 14.5, 2.0))
 
 
@@ -44,7 +52,7 @@ def make_sacrum_parts(scale: float, ilia: Sequence[Field], trabecular_hu: float)
         trabecular_hu: Mean of the trabecular bone, HU.
     """
     hounsfield = partial(tissue.short_bone_hu, 1.1, trabecular=0.8 * trabecular_hu)
-    low, high = scale * np.array([-64.0, 18.0, -18.0]), scale * np.array([64.0, 100.0, 106.0])
+    low, high = scale * np.array([-64.0, 14.0, -20.0]), scale * np.array([64.0, 104.0, 108.0])
     parts = [Part("sacrum", _cut_back(_scaled(_sacrum(), scale), ilia), low, high, hounsfield)]
     for body in LUMBAR:
         low, high = scale * np.array([-50.0, -22.0, body[1] - 32.0]), scale * np.array([50.0, 82.0, body[1] + 24.0])
@@ -67,47 +75,58 @@ def _cut_back(field: Field, ilia: Sequence[Field]) -> Field:
 
 
 def _sacrum() -> Field:
-    """Bars from side to side that melt into a plate, a body for the promontory, a crest behind, holes."""
-    middles = np.array([(0.0, y, z, radius) for y, z, radius, *_ in SACRUM])
-    sides = np.array([level[3:] for level in SACRUM])
-    links = [cone(middle[:3], side[:3], middle[3], side[3]) for middle, side in zip(middles, sides, strict=True)]
-    chain = np.concatenate([middles[-1:], [(0.0, *node) for node in COCCYX]])
-    tail = [cone(a[:3], b[:3], a[3], b[3]) for a, b in zip(chain, chain[1:], strict=False)]
-    crest = cone((0.0, 72.0, 80.0), (0.0, 92.0, 36.0), 5.5, 3.5)
+    """A bent plate with an outline, a body for the promontory, a crest of knobs behind, and the foramina."""
+    curve = PchipInterpolator(PLATE[:, 0], PLATE[:, 1:])
+    slope = curve.derivative()
     body = _body(PROMONTORY)
-    holes = [_hole(above, below, *hole) for above, below, hole in zip(middles, middles[1:], FORAMINA, strict=False)]
+    lean = np.deg2rad(PROMONTORY[5])
+    knobs = [ellipsoid((0.0, _behind(curve, z), z), (4.5, 6.5, 7.5)) for z in (76.0, 58.0, 41.0, 27.0)]
+    holes = [_hole(curve, slope, *hole) for hole in FORAMINA]
 
     def field(x: Any, y: Any, z: Any) -> NDArray[Any]:
         x = np.abs(x)
-        plate = reduce(lambda a, b: smooth_min(a, b, 11.0), [link(x, y, z) for link in links])
-        rest = reduce(lambda a, b: smooth_min(a, b, 4.0), [part(x, y, z) for part in (*tail, crest, body)])
-        result = smooth_min(plate, rest, 7.0)
-        for hole in holes:
-            result = smooth_max(result, -hole(x, y, z), 2.5)
-        return result
+        level = np.clip(z, PLATE[0, 0], PLATE[-1, 0])
+        middle, width, thick = np.moveaxis(curve(level), -1, 0)
+        bend, narrow, _ = np.moveaxis(slope(level), -1, 0)
+        # The wings turn forward at their sides, and their upper edge falls off from the promontory.
+        sheet = (np.abs(y - middle + 0.0022 * x * x) - thick + 0.05 * x) / np.sqrt(1 + bend * bend)
+        outline = (x - width) / np.sqrt(1 + np.minimum(narrow * narrow, 4.0))
+        top = np.cos(lean) * (z - PROMONTORY[1]) - np.sin(lean) * (y - PROMONTORY[0]) + 0.10 * x - 11.5
+        plate = smooth_max(smooth_max(sheet, outline, 7.0), smooth_max(top, PLATE[0, 0] - z, 1.0), 7.0)
+        result = smooth_min(plate, body(x, y, z), 7.0)
+        result = reduce(lambda a, b: smooth_min(a, b, 5.0), [knob(x, y, z) for knob in knobs], result)
+        return reduce(lambda a, b: smooth_max(a, -b, 3.0), [hole(x, y, z) for hole in holes], result)
 
     return field
 
 
-def _hole(above: FloatArray, below: FloatArray, x: float, radius: float) -> Field:
-    """From front to back between two levels, at right angles to the plate; wider in front."""
-    step = (below - above)[1:3]
-    across = np.array([0.0, step[1], -step[0]]) / np.linalg.norm(step)
-    across *= np.sign(across[1])
-    middle = np.array([x, *(0.5 * (above + below))[1:3]])
-    return cone(middle - 16.0 * across, middle + 18.0 * across, 1.25 * radius, 0.8 * radius)
+def _behind(curve: PchipInterpolator, z: float) -> float:
+    """y of the plate's back at a height, mm."""
+    return float(curve(z)[0] + curve(z)[2])
+
+
+def _hole(curve: PchipInterpolator, slope: PchipInterpolator, z: float, x: float, radius: float) -> Field:
+    """From front to back at right angles to the plate; wider in front."""
+    bend = float(slope(z)[0])
+    across = np.array([0.0, 1.0, -bend]) / np.hypot(1.0, bend)
+    middle = np.array([x, float(curve(z)[0]), z])
+    return cone(middle - 20.0 * across, middle + 20.0 * across, 1.35 * radius, 0.75 * radius)
 
 
 def _body(body: tuple[float, ...]) -> Field:
-    """A vertebral body: a box with soft edges and a waist, leaning forward."""
+    """A vertebral body: oval from above, flat above and below, with a waist, leaning forward."""
     y, z, width, depth, height, lean = body
     turn = np.deg2rad(lean)
-    axes = np.array([[1.0, 0.0, 0.0], [0.0, np.cos(turn), np.sin(turn)], [0.0, -np.sin(turn), np.cos(turn)]])
-    box = ellipsoid((0.0, y, z), (width, depth, height), axes, 3.6)
+    cosine, sine = float(np.cos(turn)), float(np.sin(turn))
 
     def field(x: Any, y_: Any, z_: Any) -> NDArray[Any]:
-        up = axes[2, 1] * (y_ - y) + axes[2, 2] * (z_ - z)
-        return box(x, y_, z_) + 1.8 * np.exp(-((up / (0.55 * height)) ** 2))
+        back = cosine * (y_ - y) + sine * (z_ - z)
+        up = cosine * (z_ - z) - sine * (y_ - y)
+        u, v = np.abs(x) / width, np.abs(back) / depth
+        norm = (u**2.5 + v**2.5 + 1e-6) ** (1 / 2.5)
+        steep = np.sqrt((u / width) ** 2 + (v / depth) ** 2) / np.maximum(norm, 1e-3) + 1e-4
+        side = (norm - 1.0) / steep + 2.4 * np.exp(-((up / (0.6 * height)) ** 2))
+        return smooth_max(side, np.abs(up) - height, 4.0)
 
     return field
 
