@@ -12,12 +12,25 @@ import yaml
 from test_docs import FENCE, PAGES, REPOSITORY
 
 from XRayTo3DLib.methods.configuration import parsed
+from XRayTo3DLib.methods.dual_face_depth.configuration import DualFaceConfiguration
 from XRayTo3DLib.methods.image_translation.configuration import ImageTranslationConfiguration
 from XRayTo3DLib.methods.tl_net.configuration import TlNetConfiguration
 
-KINDS = {"tl-net": TlNetConfiguration, "image-translation": ImageTranslationConfiguration}
-SECTIONS = {"tl-net": ("Both methods", "TL-net"), "image-translation": ("Both methods", "Image translation")}
-STAGES = ("autoencoder", "predictor", "joint")
+KINDS = {
+    "tl-net": TlNetConfiguration,
+    "image-translation": ImageTranslationConfiguration,
+    "dual-face-depth": DualFaceConfiguration,
+}
+SECTIONS = {
+    "tl-net": ("train.md", "Both methods", "TL-net"),
+    "image-translation": ("train.md", "Both methods", "Image translation"),
+    "dual-face-depth": ("dual-face-depth.md", "Dual-face depth"),
+}
+STAGES = {
+    "tl-net": ("autoencoder", "predictor", "joint"),
+    "image-translation": (),
+    "dual-face-depth": ("pretraining", "segmentation", "depth"),
+}
 CONFIGURATIONS = sorted((REPOSITORY / "Resources" / "configs").glob("*.yaml"))
 REQUIRED = "required"
 
@@ -43,24 +56,25 @@ def defaults(kind: Any, before: str = "", instance: Any = None) -> dict[str, Any
 
 def documented(method: str) -> dict[str, list[Any]]:
     """Keys of the page's tables for a method; the default's values, several where stages or methods differ."""
-    text = (REPOSITORY / "docs" / "train.md").read_text(encoding="utf-8")
+    page, *sections = SECTIONS[method]
+    text = (REPOSITORY / "docs" / page).read_text(encoding="utf-8")
     found: dict[str, list[Any]] = {}
-    for section in SECTIONS[method]:
+    for section in sections:
         body = re.search(rf"^### {section}\n(.*?)(?=^#|\Z)", text, re.MULTILINE | re.DOTALL)
         assert body, section
         for row in re.findall(r"^\| `(.+?)` \| (.+?) \|", body.group(1), re.MULTILINE):
             cells = re.findall(r"`(.+?)`", row[1]) or [row[1]]
             values = [yaml.safe_load(cell) if cell != REQUIRED else REQUIRED for cell in cells]
-            found |= expanded(row[0], values)
+            found |= expanded(row[0], values, STAGES[method])
     return found
 
 
-def expanded(key: str, values: list[Any]) -> dict[str, list[Any]]:
+def expanded(key: str, values: list[Any], stages: tuple[str, ...]) -> dict[str, list[Any]]:
     """``stages.<stage>.x`` for every stage."""
     if "<stage>" not in key:
         return {key: values}
-    each = values if len(values) == len(STAGES) else values * len(STAGES)
-    return {key.replace("<stage>", stage): [value] for stage, value in zip(STAGES, each, strict=True)}
+    each = values if len(values) == len(stages) else values * len(stages)
+    return {key.replace("<stage>", stage): [value] for stage, value in zip(stages, each, strict=True)}
 
 
 @pytest.mark.parametrize("method", KINDS)
