@@ -100,7 +100,7 @@ def test_a_ramp_stays_the_same_ramp(size: int, sdd: float, u: float, v: float) -
     at = old.project(new.pixel_to_world(np.stack([columns, rows], axis=-1)))
     edge = 1.0 + 250.0 / size
     within = ((at > edge) & (at < np.array(old.size) - 1 - edge)).all(axis=-1)
-    assert within.sum() > 0.5 * size**2 and np.abs(image - ramp(new))[within].max() < 1e-5
+    assert within.sum() > 0.5 * size**2 and np.abs(image - ramp(new))[within].max() < 2e-3  # A fifth of a pixel.
 
 
 def test_a_picture_is_that_of_the_standard_camera() -> None:

@@ -24,7 +24,7 @@ from XRayTo3DLib.imaging.types import CtVolume
 from XRayTo3DLib.shape.meshes import points_of
 
 HIPS_LABELS = {"femur_right": 1, "pelvis_right": 2, "femur_left": 3, "pelvis_left": 4, "sacrum": 5}
-REACH = (-250.0, 195.0)
+REACH = (-265.0, 240.0)
 """Where femora and body end, mm below and above the heads: outside an AP pelvis radiograph."""
 HALF_WIDTH, FRONT, BACK = 196.0, -118.0, 116.0
 """The volume of a mean adult round the midpoint of the heads, mm."""
@@ -37,7 +37,8 @@ TRUNK = np.array([
     (10.0, 178.0, 108.0, 0.0, 12.0),
     (70.0, 172.0, 109.0, 0.0, 8.0),
     (120.0, 160.0, 104.0, 0.0, 2.0),
-    (195.0, 148.0, 99.0, 0.0, -4.0),
+    (180.0, 148.0, 99.0, 0.0, -4.0),
+    (240.0, 150.0, 102.0, 0.0, -6.0),
 ])  # fmt: skip
 THIGH = np.array([
     (-250.0, 70.0, 76.0, -104.0, 6.0),
@@ -67,7 +68,8 @@ def make_hips(
     """Make both hips of one SYNTHETIC person: the labels of :data:`HIPS_LABELS`.
 
     Frame LPS mm as of a standing patient: origin midway between the (unworn) femoral heads, +x to the patient's left,
-    +y to the back, +z up. The femora are cut 250 mm below the heads; sacrum, coccyx, L5 and L4 share one label.
+    +y to the back, +z up. The femora are cut 265 mm below the heads; sacrum, coccyx and L5 to L2 share one
+    label.
 
     Args:
         shape: The person; the mean adult if ``None``.
@@ -167,8 +169,8 @@ def _soft_tissue(shape: HipsShape, rng: np.random.Generator, x: Any, y: Any, z: 
 
 def _gas(rng: np.random.Generator, size: float) -> list[tuple[FloatArray, FloatArray]]:
     """Bubbles of bowel gas, some of them in the rectum: centre and half axes, mm."""
-    count = int(rng.integers(3, 9))
-    middles = rng.uniform((-55.0, -45.0, 70.0), (55.0, 5.0, 175.0), (count, 3))
+    count = int(rng.integers(3, 11))
+    middles = rng.uniform((-60.0, -45.0, 70.0), (60.0, 5.0, 215.0), (count, 3))
     middles[: count // 3] = rng.uniform((-12.0, 35.0, 25.0), (12.0, 50.0, 45.0), (count // 3, 3))
     radii = rng.uniform((7.0, 6.0, 6.0), (20.0, 11.0, 15.0), (count, 3))
     return [(size * middle, size * radius) for middle, radius in zip(middles, radii, strict=True)]

@@ -1,4 +1,4 @@
-"""Sacrum, coccyx and the last two lumbar vertebrae as implicit surfaces, plain but recognisable on an AP radiograph.
+"""Sacrum, coccyx and lumbar vertebrae L5 to L2 as implicit surfaces, plain but recognisable on an AP radiograph.
 
 Frame LPS mm of a mean adult's pelvis: origin midway between the femoral heads, +y to the back, +z up.
 """
@@ -40,11 +40,16 @@ FORAMINA = ((71.0, 20.0, 5.4), (52.5, 17.0, 4.8), (37.0, 14.0, 4.0), (23.0, 11.0
 """z, x and radius of the holes between the upper five levels, mm."""
 # Vertebral bodies: y, z of the middle, half width, half depth, half height (mm), lean of the upper plate (deg).
 PROMONTORY = (42.0, 84.0, 25.5, 16.5, 15.0, 38.0)
-LUMBAR = ((14.0, 116.0, 26.0, 17.5, 14.0, 18.0), (5.0, 150.0, 25.0, 17.0, 14.5, 2.0))
+LUMBAR = (
+    (14.0, 116.0, 26.0, 17.5, 14.0, 18.0),
+    (5.0, 150.0, 25.0, 17.0, 14.5, 2.0),
+    (5.0, 185.0, 24.0, 16.5, 14.5, -6.0),
+    (10.0, 220.0, 23.0, 16.0, 14.5, -10.0),
+)
 
 
 def make_sacrum_parts(scale: float, ilia: Sequence[Field], trabecular_hu: float) -> list[Part]:
-    """Sacrum with coccyx, L5 and L4, all labelled "sacrum".
+    """Sacrum with coccyx and L5 to L2, all labelled "sacrum".
 
     Args:
         scale: Size of the pelvis relative to a mean adult's.
