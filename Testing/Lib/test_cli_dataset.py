@@ -144,3 +144,22 @@ def test_pairs_that_cannot_be_made(limb: Path, tmp_path: Path, capsys: Out) -> N
     with pytest.raises(SystemExit):
         run("pairs", limb, "--view", "skyline")
     assert "skyline" in capsys.readouterr().err
+
+
+def test_synthetic_hips_and_their_depth_views(tmp_path: Path, capsys: Out) -> None:
+    small = ("--spacing", 5, "--exposures", 1, "--pixel-mm", 4, "--diseased-share", 1, "--workers", 1)
+    assert run("synthetic", "-o", tmp_path, "--anatomy", "hips", "--people", 1, "--test", 0, *small) == 0
+    assert "SYNTHETIC hips" in capsys.readouterr().out
+    assert run("show", tmp_path) == 0
+    assert "osteoarthritis 1" in capsys.readouterr().out
+    assert run("prepare", tmp_path, "--depth", 32, "--workers", 1) == 0
+    assert "1 depth views of 32 pixels" in capsys.readouterr().out
+    assert (tmp_path / "prepared" / "hips-0001_depth_32.safetensors").exists()
+    for words, message in (
+        (("synthetic", "-o", tmp_path, "--anatomy", "hips", "--length", 70), "are for --anatomy wrist"),
+        (("synthetic", "-o", tmp_path, "--exposures", 2), "are for --anatomy hips"),
+        (("prepare", tmp_path, "--sdd", 900), "add --depth PIXELS"),
+        (("prepare", tmp_path, "--depth", 32, "--sdd", 800), "more than 10 % apart"),
+    ):
+        assert run(*words) == 2
+        assert message in capsys.readouterr().err

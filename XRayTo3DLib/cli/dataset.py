@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from XRayTo3DLib.cli.console import Progress, say
 from XRayTo3DLib.cli.folders import require_folder_name
@@ -20,11 +22,19 @@ EPILOG = """examples:
   xrayto3d dataset prepare mine --workers 2
   xrayto3d dataset synthetic -o limbs --people 60 --test 20 --soft-tissue
   xrayto3d dataset pairs limbs --view PA
+  xrayto3d dataset synthetic -o hips --anatomy hips --people 160 --test 40
+  xrayto3d dataset prepare hips --depth 128
 
 A data set is a folder: dataset.json, and cases/<id>/ with ct.nrrd, labels.seg.nrrd, landmarks.mrk.json and, where there
 are any, meshes/<bone>.vtp. Slicer opens all of them; drag a landmark that is not right and save it to the same file.
 --json prints one JSON object and nothing else.
 """
+PEOPLE = {"wrist": 240, "hips": 160}
+"""How many people are made if nothing is said."""
+SYNTHETIC_OPTIONS = {
+    "wrist": ("--length", "--turn-sd", "--soft-tissue"),
+    "hips": ("--exposures", "--pixel-mm", "--diseased-share"),
+}
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -57,17 +67,21 @@ def _action(
 
 
 def _add_synthetic(actions: argparse._SubParsersAction) -> None:
-    parser = _action(actions, "synthetic", "make a data set of SYNTHETIC wrists", _synthetic)
+    parser = _action(actions, "synthetic", "make a data set of SYNTHETIC wrists or hips", _synthetic)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="the data set")
-    parser.add_argument("--people", type=int, default=240, metavar="N", help="to train on (default 240)")
+    parser.add_argument("--anatomy", choices=("wrist", "hips"), default="wrist", help="what to make (default wrist)")
+    parser.add_argument("--people", type=int, metavar="N", help="to train on (default 240 wrists, 160 hips)")
     parser.add_argument("--test", type=int, default=40, metavar="N", help="further people to test on (default 40)")
-    parser.add_argument("--seed", type=int, default=0, help="of people, texture and turn (default 0)")
-    parser.add_argument("--spacing", type=float, default=1.0, metavar="MM", help="voxel size (default 1 mm)")
-    parser.add_argument("--length", type=float, default=80.0, metavar="MM", help="of the bones below the joint (80 mm)")
-    parser.add_argument("--turn-sd", type=float, default=4.0, metavar="DEG", help="SD of pro- and supination (4 deg)")
-    parser.add_argument(
-        "--soft-tissue", action="store_true", help="whole limbs with the hand's bones, not bones in air"
-    )
+    parser.add_argument("--seed", type=int, default=0, help="of people, texture and how they are held (default 0)")
+    parser.add_argument("--spacing", type=float, metavar="MM", help="voxel size (default 1 mm, hips 2 mm)")
+    wrist = parser.add_argument_group("wrists")
+    wrist.add_argument("--length", type=float, metavar="MM", help="of the bones below the joint (80 mm)")
+    wrist.add_argument("--turn-sd", type=float, metavar="DEG", help="SD of pro- and supination (4 deg)")
+    wrist.add_argument("--soft-tissue", action="store_true", help="whole limbs with the hand's bones, not bones in air")
+    hips = parser.add_argument_group("hips")
+    hips.add_argument("--exposures", type=int, metavar="N", help="AP radiographs per person (4)")
+    hips.add_argument("--pixel-mm", type=float, metavar="MM", help="pixel pitch on the detector (1.2 mm)")
+    hips.add_argument("--diseased-share", type=float, metavar="SHARE", help="people with osteoarthritis (0.25)")
     _add_work_options(parser)
 
 
@@ -107,8 +121,15 @@ def _add_landmarks(actions: argparse._SubParsersAction) -> None:
 
 
 def _add_prepare(actions: argparse._SubParsersAction) -> None:
-    parser = _action(actions, "prepare", "bring all cases into the anatomical frame, ready to learn from", _prepare)
+    parser = _action(actions, "prepare", "bring all cases into the form that networks learn from", _prepare)
     parser.add_argument("folder", type=Path, help="the data set")
+    parser.add_argument(
+        "--depth", type=int, metavar="PIXELS", help="depth maps of the registered views at this size, not volumes"
+    )
+    depth = parser.add_argument_group("with --depth: the standard exposure")
+    depth.add_argument("--field", type=float, metavar="MM", help="width of the detector (400 mm)")
+    depth.add_argument("--sdd", type=float, metavar="MM", help="source to detector distance (1000 mm)")
+    depth.add_argument("--view", metavar="VIEW", help="which view (AP)")
     _add_work_options(parser)
 
 
@@ -130,29 +151,43 @@ def _add_work_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _synthetic(args: argparse.Namespace) -> int:
+    require_folder_name(args.output)
+    options = _population_options(args)
+    progress = Progress("dataset", quiet=args.json)
+    path = _writer(args.anatomy)(args.output, seed=args.seed, test=args.test, report=progress.update, **options)
+    progress.done()
+    people, what = options["people"], "wrists" if args.anatomy == "wrist" else "hips"
+    if args.json:
+        say(json.dumps({"synthetic": True, "dataset": str(path), "people": people, "test": args.test}))
+    else:
+        say(f"SYNTHETIC {what}, not real anatomy: {people} to train on, {args.test} to test on, in {args.output}")
+    return 0
+
+
+def _writer(anatomy: str) -> Callable[..., Path]:
+    if anatomy == "hips":
+        from XRayTo3DLib.dataset.hip_population import write_hip_population
+
+        return write_hip_population
     from XRayTo3DLib.dataset.population import write_population
 
-    require_folder_name(args.output)
-    progress = Progress("dataset", quiet=args.json)
-    path = write_population(
-        args.output,
-        args.people,
-        args.seed,
-        test=args.test,
-        spacing=args.spacing,
-        soft_tissue=args.soft_tissue,
-        turn_sd_deg=args.turn_sd,
-        length_mm=args.length,
-        workers=args.workers,
-        shard=_shard(args.shard),
-        report=progress.update,
-    )
-    progress.done()
-    if args.json:
-        say(json.dumps({"synthetic": True, "dataset": str(path), "people": args.people, "test": args.test}))
-    else:
-        say(f"SYNTHETIC wrists, not real anatomy: {args.people} to train on, {args.test} to test on, in {args.output}")
-    return 0
+    return write_population
+
+
+def _population_options(args: argparse.Namespace) -> dict[str, Any]:
+    """What the anatomy's writer is called with; options of the other anatomy are refused."""
+    given = {
+        "wrist": {"length_mm": args.length, "turn_sd_deg": args.turn_sd, "soft_tissue": args.soft_tissue or None},
+        "hips": {"exposures": args.exposures, "pixel_mm": args.pixel_mm, "diseased_share": args.diseased_share},
+    }
+    for anatomy, options in given.items():
+        if anatomy != args.anatomy and any(value is not None for value in options.values()):
+            raise InputError(f"{' and '.join(SYNTHETIC_OPTIONS[anatomy])} are for --anatomy {anatomy}; leave them out.")
+    options = {name: value for name, value in given[args.anatomy].items() if value is not None}
+    if args.spacing is not None:
+        options["spacing"] = args.spacing
+    people = PEOPLE[args.anatomy] if args.people is None else args.people
+    return {"people": people, "workers": args.workers, "shard": _shard(args.shard), **options}
 
 
 def _new(args: argparse.Namespace) -> int:
@@ -199,16 +234,35 @@ def _landmarks(args: argparse.Namespace) -> int:
 
 
 def _prepare(args: argparse.Namespace) -> int:
-    from XRayTo3DLib.dataset.prepared_files import prepare_all
-
+    if args.depth is None and any(value is not None for value in (args.field, args.sdd, args.view)):
+        raise InputError("--field, --sdd and --view are for depth maps; add --depth PIXELS, such as --depth 128.")
     progress = Progress("prepare", quiet=args.json)
-    cases = prepare_all(args.folder, args.workers, shard=_shard(args.shard), report=progress.update)
+    cases = _prepare_cases(args, progress) if args.depth is None else _prepare_depth(args, progress)
     progress.done()
     if args.json:
         say(json.dumps({"prepared": len(cases), "folder": str(args.folder / "prepared")}))
     else:
-        say(f"{len(cases)} cases are prepared in {args.folder / 'prepared'}")
+        what = "cases are" if args.depth is None else f"depth views of {args.depth} pixels are"
+        say(f"{len(cases)} {what} prepared in {args.folder / 'prepared'}")
     return 0
+
+
+def _prepare_cases(args: argparse.Namespace, progress: Progress) -> Sequence[Any]:
+    from XRayTo3DLib.dataset.prepared_files import prepare_all
+
+    return prepare_all(args.folder, args.workers, shard=_shard(args.shard), report=progress.update)
+
+
+def _prepare_depth(args: argparse.Namespace, progress: Progress) -> Sequence[Any]:
+    from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
+    from XRayTo3DLib.dataset.depth_view_files import depth_views
+    from XRayTo3DLib.dataset.standard_geometry import StandardGeometry
+
+    given = {"size": args.depth, "field_mm": args.field, "sdd_mm": args.sdd, "view": args.view}
+    geometry = StandardGeometry(**{name: value for name, value in given.items() if value is not None})
+    first, count = _shard(args.shard)
+    cases = DatasetFolder.open(args.folder).cases()[first - 1 :: count]
+    return depth_views(cases, geometry, args.workers, progress.update)
 
 
 def _pairs(args: argparse.Namespace) -> int:
@@ -235,13 +289,17 @@ def _show(args: argparse.Namespace) -> int:
     dataset = DatasetFolder.open(args.folder)
     cases = dataset.cases()
     counts = {split: sum(case.split == split for case in cases) for split in ("train", "test")}
+    groups = Counter(case.group for case in cases if case.group)
     unmarked = [case.id for case in cases if dataset.landmarks and not case.landmarks_path.exists()]
     if args.json:
         about = {"anatomy": dataset.anatomy, "labels": dataset.labels, "synthetic": dataset.synthetic, **counts}
-        say(json.dumps({**about, "provenance": dataset.provenance, "without_landmarks": unmarked}))
+        more = {"provenance": dataset.provenance, "without_landmarks": unmarked, "groups": groups}
+        say(json.dumps(about | more))
         return 0
     say(f"{'SYNTHETIC ' if dataset.synthetic else ''}{dataset.anatomy}: {', '.join(dataset.labels)}")
     say(f"  {counts['train']} cases to train on, {counts['test']} to test on, {len({c.patient for c in cases})} people")
+    if groups:
+        say("  " + ", ".join(f"{group} {count}" for group, count in sorted(groups.items())))
     say(f"  {dataset.provenance}  Licence: {dataset.licence}")
     if unmarked:
         say(f"  {len(unmarked)} cases have no landmarks yet, first {unmarked[0]}: xrayto3d dataset landmarks CASE")
