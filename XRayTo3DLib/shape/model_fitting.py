@@ -227,19 +227,19 @@ def _result(
         model.model.triangles,
         float(distances.mean()),
         taken,
-        _uncertainty(model, placed, energy, len(pulls.weights)),
+        _uncertainty(model, placed, energy, len(distances)),
     )
 
 
-def _uncertainty(model: PlacedModel, placed: Placed, energy: Energy, pairs: int) -> FloatArray:
+def _uncertainty(model: PlacedModel, placed: Placed, energy: Energy, measured: int) -> FloatArray:
     """Laplace's approximation: posterior covariance of shape and pose, seen at every vertex, mm.
 
-    The energy's data term times ``pairs / (2 variance)`` is the negative log likelihood of ``pairs`` independent
+    The energy's data term times ``measured / (2 variance)`` is the negative log likelihood of as many independent
     distances; ``variance`` is taken from the fit itself. The prior is the model's own: theta ~ N(0, 1).
     """
     unknowns = energy.first()
     variance = max(energy.value(unknowns)[0], 1e-8)
-    precision = energy.hessian(unknowns) * pairs / (2 * variance)
+    precision = energy.hessian(unknowns) * measured / (2 * variance)
     precision[range(energy.modes), range(energy.modes)] += 1.0
     root = np.linalg.inv(np.linalg.cholesky(precision))
     local = placed.scale * (model.model.shape(placed.theta) - model.centre)

@@ -152,8 +152,7 @@ def make_target(points: Any, normals: Any, count: int) -> Target:
         normals = np.asarray(normals, dtype=np.float64)
         if normals.shape != points.shape:
             raise InputError(f"fit: normals of shape {normals.shape} for {len(points)} points.")
-        length = np.linalg.norm(normals, axis=1, keepdims=True)
-        normals = np.divide(normals, length, out=np.zeros_like(normals), where=length > 0)
+        normals = _unit(normals)
     chosen = np.sort(np.random.default_rng(0).permutation(len(points))[:count])
     return Target(points, normals, chosen, cKDTree(points))
 
@@ -171,8 +170,7 @@ def to_model(
     shares = np.clip(barycentric(world[corners], closest.points), 0.0, 1.0)
     shares /= shares.sum(axis=1, keepdims=True)
     normals = np.einsum("pk,pkd->pd", shares, vertex_normals(world, triangles)[corners])
-    length = np.linalg.norm(normals, axis=1, keepdims=True)
-    normals = np.divide(normals, length, out=np.zeros_like(normals), where=length > 0)
+    normals = _unit(normals)
     facing = _facing(normals, target, target.chosen)
     pulls = pulls_of(
         corners[facing],
@@ -196,18 +194,30 @@ def to_target(
     weight: float,
     reach: float,
 ) -> Pulls:
-    """Each of the model's ``vertices`` is pulled to the nearest target point, along the model's own normal there."""
+    """Each of the model's ``vertices`` is pulled to the nearest target point, along the model's own normal.
+
+    The normal is the mean of those at the vertex and where the target point meets the model: a target point beside
+    the vertex lies below its tangent plane, and the mean is free of that pull inward (Rusinkiewicz 2019, "A symmetric
+    objective function for ICP").
+    """
     _, nearest = target.tree.query(world[vertices])
     facing = _facing(normals[vertices], target, nearest)
     vertices, nearest = vertices[facing], nearest[facing]
+    _, met = cKDTree(world).query(target.points[nearest])
     return pulls_of(
         *at_vertices(vertices),
         target.points[nearest],
-        normals[vertices],
+        _unit(normals[vertices] + normals[met]),
         sideways=sideways,
         weight=weight,
         reach=reach,
     )
+
+
+def _unit(vectors: FloatArray) -> FloatArray:
+    """Each of ``vectors`` (p, 3) at length one; zero stays zero."""
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
 
 
 def _facing(normals: FloatArray, target: Target, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
