@@ -16,11 +16,11 @@ from XRayTo3DLib.evaluation.depth_tables import (
 )
 from XRayTo3DLib.evaluation.experiment_figures import box_figure
 from XRayTo3DLib.evaluation.experiment_report import Part, Picture, failures
-from XRayTo3DLib.evaluation.experiment_statistics import compare_methods
+from XRayTo3DLib.evaluation.experiment_statistics import compare_methods, summarise
 from XRayTo3DLib.evaluation.experiment_tables import Table, per_patient, statistics_table
 
-RANGE_MM = 5.0
-"""Of the colours of surface distances."""
+RANGES_MM = (3.0, 5.0, 10.0, 20.0)
+"""Of the colours of surface distances: the first that is twice the largest mean error shown."""
 
 
 def losses_parts(
@@ -53,7 +53,8 @@ def completion_parts(
 ) -> list[Part]:
     """Everything about completion by shape models; arguments and errors as :func:`losses_parts`."""
     tables = [completion_table(outcomes, alignment) for alignment in (ALIGNED, ABSOLUTE)]
-    return _parts("Completion", tables, outcomes, _pictures("completion", pictures, SEEN, shown, synthetic), synthetic)
+    names = sentence_case(SEEN), sentence_case(shown)
+    return _parts("Completion", tables, outcomes, _pictures("completion", pictures, *names, synthetic), synthetic)
 
 
 def _parts(
@@ -87,9 +88,10 @@ def _pictures(slug: str, rows: Sequence[DepthPicture], depth: str, shown: str, s
     """What the depth of method ``depth`` was, and the surfaces that ``shown`` made of it."""
     if not rows:
         return []
-    maps = depth_figure(rows, title=f"{sentence_case(depth)}: depth of front and back", synthetic=synthetic)
-    title = f"{sentence_case(shown)}: surfaces"
-    surfaces = surfaces_figure(rows, title=title, range_mm=RANGE_MM, synthetic=synthetic)
+    maps = depth_figure(rows, title=f"{depth}: depth of front and back", synthetic=synthetic)
+    largest = max(summarise([o.assd_mm for o in row.outcomes]).mean for row in rows)
+    range_mm = next((each for each in RANGES_MM if each >= 2 * largest), RANGES_MM[-1])
+    surfaces = surfaces_figure(rows, title=f"{shown}: surfaces", range_mm=range_mm, synthetic=synthetic)
     return [
         Picture(f"{slug}-depth", maps, "Radiograph, predicted depth and its error: best, median and worst ASSD."),
         Picture(f"{slug}-surfaces", surfaces, "The same radiographs: surfaces coloured by distance to the truth."),
