@@ -19,7 +19,7 @@ from XRayTo3DLib.methods.dual_face_depth.completion import completed, model_arra
 from XRayTo3DLib.methods.dual_face_depth.configuration import DualFaceConfiguration
 from XRayTo3DLib.methods.dual_face_depth.data import TrainingViews, split_views, unlabelled_pictures
 from XRayTo3DLib.methods.dual_face_depth.measures import depth_errors, dice
-from XRayTo3DLib.methods.dual_face_depth.method import prepare_training
+from XRayTo3DLib.methods.dual_face_depth.method import load_model, prepare_training
 from XRayTo3DLib.methods.dual_face_depth.networks import DEPTH, PRETRAINING, SEGMENTATION
 from XRayTo3DLib.methods.dual_face_depth.predictor import DualFacePredictor
 from XRayTo3DLib.methods.dual_face_depth.reconstruct import DualFaceReconstructor
@@ -373,3 +373,11 @@ def test_a_finished_segmentation_network_is_taken_over(people: Path, tmp_path: P
         prepare_training(changed(content, more), people, "cpu")
     with pytest.raises(InputError, match="network.weights are of network.encoder f0"):
         prepare_training(changed(content, ["network.weights=some.safetensors"]), people, "cpu")
+
+
+def test_a_bundle_of_the_segmentation_alone_reconstructs_nothing(people: Path) -> None:
+    run = prepare_training(changed(CONTENT, [f"data.folder={people}", "stages.depth={steps: 0}"]), people, "cpu")
+    model = run.finish()
+    assert set(model.networks) == {SEGMENTATION} and set(model.metrics) == {"dice"}
+    with pytest.raises(InputError, match="segmentation network alone"):
+        load_model(run.configuration, model.networks.__getitem__, model.arrays.__getitem__)

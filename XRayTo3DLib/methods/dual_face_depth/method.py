@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.methods.configuration import parsed, plain
 from XRayTo3DLib.methods.dual_face_depth.completion import model_arrays, models_from, shape_models
 from XRayTo3DLib.methods.dual_face_depth.configuration import DualFaceConfiguration
@@ -57,6 +58,8 @@ def load_model(
 ) -> DualFaceReconstructor:
     """A trained model."""
     settings = parsed(DualFaceConfiguration, configuration)
+    if not settings.stages.depth.trained:
+        raise InputError("this bundle holds a segmentation network alone; train a depth network with it first.")
     networks = make_networks(settings)
     for name, network in networks.items():
         network.load_state_dict({key: value.float() for key, value in weights(name).items()})
@@ -72,13 +75,15 @@ def _finished(
     predictor = DualFacePredictor(configuration, task.networks, statistics)
     geometry = configuration.data.geometry
     parts = ("training", "validation", "test")
+    kept = (DEPTH, SEGMENTATION) if configuration.stages.depth.trained else (SEGMENTATION,)
+    metrics = tested(predictor, views.test.views)
     return TrainedModel(
-        networks={name: task.networks[name].state_dict() for name in (DEPTH, SEGMENTATION)},
+        networks={name: task.networks[name].state_dict() for name in kept},
         arrays={**statistics.to_arrays(), **model_arrays(_models(configuration, views))},
         labels=configuration.data.labels,
         views=(geometry.to_dict(),),
         grid={},
-        metrics=tested(predictor, views.test.views),
+        metrics={name: value for name, value in metrics.items() if name == "dice" or DEPTH in kept},
         summary={
             "people": {name: len({case.patient for case in getattr(views, name).cases}) for name in parts},
             "views": {name: len(getattr(views, name).views) for name in parts},
@@ -119,6 +124,10 @@ def _limitations(configuration: DualFaceConfiguration) -> tuple[str, ...]:
     if configuration.loss.kind == "casi":
         limits.append(
             "How far the bones are from the detector is not estimated: they are put where the training people's were."
+        )
+    if not configuration.stages.depth.trained:
+        limits.append(
+            "It holds a segmentation network alone, for other trainings to take over."
         )
     if configuration.faces == "single":
         limits.append("It sees the bones' faces towards the source only.")
