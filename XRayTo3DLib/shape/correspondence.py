@@ -16,19 +16,23 @@ from numpy.typing import NDArray
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.shape.closest_points import oriented
+from XRayTo3DLib.shape.closest_points import closest_points, on_boundary, oriented
 from XRayTo3DLib.shape.coherent_point_drift import DriftOptions, coherent_point_drift
 from XRayTo3DLib.shape.coherent_point_drift_kernel import geodesic_kernel, spread_out
 from XRayTo3DLib.shape.even_surface import even_surface
-from XRayTo3DLib.shape.meshes import make_surface, points_of, sample_surface, triangles_of
+from XRayTo3DLib.shape.meshes import make_surface, points_of, sample_surface, transformed, triangles_of
 from XRayTo3DLib.shape.procrustes import Similarity, aligned_shapes
-from XRayTo3DLib.shape.rigid_start import rigid_start
+from XRayTo3DLib.shape.rigid_start import Spread, affine_start, looks_mirrored, rigid_start, spread_over
 from XRayTo3DLib.shape.surface_pull import pull_onto
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+AFTER_STRETCHING = DriftOptions(width=1.5, stiffness=10_000.0, outliers=0.02, start=0.1, kappa=0.1, scaled=False)
+"""Broad and stiff: what is left to bend is small, and a softer template slides along the bone with the noise."""
 _START_POINTS = 600
+_SPREAD_POINTS = 3000
+_OFF_THE_EDGE_MM = 1.0
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class CorrespondenceOptions:
         drift: The bending; its width is in sizes of the template (root mean square spread per axis).
         geodesic: Share of the kernel over distances along the surface, 0 to 1.
         align: Lay the surfaces on one another first; False trusts how they lie.
+        stretch: Then stretch the template's length, width and depth to the surface's, before bending.
+        mirror: Of :func:`correspond_population`: turn surfaces that look like the other side's (x -> -x) first.
         source_points: Template points that are matched, at most.
         target_points: Points spread over the other surface.
         passes: Of :func:`correspond_population`: from the second on the mean is the template.
@@ -46,9 +52,13 @@ class CorrespondenceOptions:
         seed: Of the points spread.
     """
 
-    drift: DriftOptions = field(default_factory=lambda: DriftOptions(start=0.15))
-    geodesic: float = 0.5
+    drift: DriftOptions = field(default_factory=lambda: AFTER_STRETCHING)
+        default_factory=lambda: DriftOptions(width=1.5, start=0.1, stiffness=5000.0, scaled=False, outliers=0.02)
+    )
+    geodesic: float = 0.0
     align: bool = True
+    stretch: bool = True
+    mirror: bool = False
     source_points: int = 2500
     target_points: int = 4000
     passes: int = 2
@@ -64,14 +74,14 @@ class Correspondence:
         points: ``(n, 3)`` mm, in the template's order, on the surface where ``seen``.
         distance_mm: ``(n,)`` how far off the surface each was before it was put there.
         seen: ``(n,)`` False: past the surface's open edge; its place is carried on from its neighbours.
-        start: The rigid motion from template to surface before bending.
+        start: ``(4, 4)`` affine matrix from template to surface before bending.
         residual_mm: Noise level the drift ended with.
     """
 
     points: FloatArray
     distance_mm: FloatArray
     seen: NDArray[np.bool_]
-    start: Similarity
+    start: FloatArray
     residual_mm: float
 
 
@@ -83,7 +93,7 @@ class _Template:
     triangles: IntArray
     kernel: FloatArray
     rows: IntArray
-    spread: FloatArray
+    spread: Spread
 
 
 def corresponding_points(
@@ -113,7 +123,7 @@ def correspond_population(
     """Bring surfaces of one bone of many people into correspondence.
 
     Args:
-        surfaces: One per person, same side; mirror the others before.
+        surfaces: One per person, all of one side (or ``options.mirror``; :func:`other_side` tells).
         template: None: the surface of the most usual size, with evenly spread vertices. After the first pass the
             mean of what was found takes its place.
         options: How.
@@ -133,6 +143,8 @@ def correspond_population(
     outward = [_turned_out(surface, f"surface {number}") for number, surface in enumerate(surfaces, 1)]
     if template is None:
         template = even_surface(outward[_most_usual(outward)], options.vertices, seed=options.seed)
+    if options.mirror:
+        outward = [_same_side(template, surface) for surface in outward]
     arrays = [(points_of(surface), triangles_of(surface)) for surface in outward]
     tell = report or (lambda what, share: None)
     for number in range(options.passes):
@@ -146,6 +158,18 @@ def correspond_population(
         shapes, triangles = _common(shapes, seen.all(axis=0), prepared.triangles)
         template = make_surface(aligned_shapes(shapes).mean, triangles)
     return shapes, triangles
+
+
+def other_side(template: vtkPolyData, surface: vtkPolyData) -> bool:
+    """Whether ``surface`` looks like a bone of the other body side than ``template`` (about a second).
+
+    Nothing in a file says so, and the left bone's vertices on a right bone are nonsense.
+    """
+    return looks_mirrored(spread_over(template, _START_POINTS), spread_over(surface, _START_POINTS))
+
+
+def _same_side(template: vtkPolyData, surface: vtkPolyData) -> vtkPolyData:
+    return transformed(surface, np.diag([-1.0, 1.0, 1.0, 1.0])) if other_side(template, surface) else surface
 
 
 def _mapped(find: Callable, arrays: list, workers: int):
@@ -168,20 +192,38 @@ def _prepared(template: vtkPolyData, options: CorrespondenceOptions) -> _Templat
     size = float(np.sqrt(points.var(axis=0).mean()))
     kernel = geodesic_kernel(points, triangles, options.drift.width * size, options.geodesic, options.drift.rank)
     rows = spread_out(points, options.source_points)
-    return _Template(points, triangles, kernel, rows, sample_surface(template, _START_POINTS, options.seed)[0])
+    return _Template(points, triangles, kernel, rows, spread_over(template, _SPREAD_POINTS, options.seed))
 
 
 def _found(template: _Template, surface: vtkPolyData, options: CorrespondenceOptions) -> Correspondence:
-    start = Similarity(1.0, np.eye(3), np.zeros(3))
-    if options.align:
-        start = rigid_start(template.spread, sample_surface(surface, _START_POINTS, options.seed)[0])
-    back = np.linalg.inv(start.matrix)
-    target = sample_surface(surface, options.target_points, options.seed)[0] @ back[:3, :3].T + back[:3, 3]
-    drift = coherent_point_drift(template.points[template.rows], target, options.drift, template.kernel[template.rows])
-    bent = template.points + template.kernel @ drift.coefficients
-    moved = start.apply(Similarity(drift.scale, drift.rotation, drift.translation).apply(bent))
+    target = spread_over(surface, options.target_points, options.seed)
+    start = _start(template.spread, target, options)
+    source = template.points @ start[:3, :3].T + start[:3, 3]
+    inside = ~_past_the_edge(make_surface(source, template.triangles), target.points)
+    drift = coherent_point_drift(
+        source[template.rows], target.points[inside], options.drift, template.kernel[template.rows]
+    )
+    moved = Similarity(drift.scale, drift.rotation, drift.translation).apply(
+        source + template.kernel @ drift.coefficients
+    )
     pulled = pull_onto(surface, moved, template.triangles)
     return Correspondence(pulled.points, pulled.distance_mm, pulled.seen, start, drift.residual_mm)
+
+
+def _start(source: Spread, target: Spread, options: CorrespondenceOptions) -> FloatArray:
+    """Affine matrix from template to surface before bending."""
+    start = np.eye(4)
+    if options.align:
+        start = rigid_start(source.few(_START_POINTS), target.few(_START_POINTS)).matrix
+    if options.stretch:
+        start = affine_start(source.moved(start), target) @ start
+    return start
+
+
+def _past_the_edge(surface: vtkPolyData, points: FloatArray) -> NDArray[np.bool_]:
+    """Points an open ``surface`` does not reach, nearest to its edge and off it: they must not stretch it."""
+    nearest = closest_points(surface, points)
+    return on_boundary(surface, nearest.points) & (nearest.distances > _OFF_THE_EDGE_MM)
 
 
 def _turned_out(surface: vtkPolyData, name: str) -> vtkPolyData:

@@ -81,10 +81,20 @@ def _joined(fine: vtkPolyData, cell: NDArray[np.int64], centres: NDArray[np.floa
     corners = cell[triangles_of(fine)]
     meeting = (corners[:, 0] != corners[:, 1]) & (corners[:, 1] != corners[:, 2]) & (corners[:, 2] != corners[:, 0])
     corners = corners[meeting & (corners >= 0).all(axis=1)]
-    _, first = np.unique(np.sort(corners, axis=1), axis=0, return_index=True)
+    corners = corners[_single(corners)]
     placed = closest_points(fine, centres).points
-    coarse = triangulated(make_surface(placed, corners[np.sort(first)]))
+    coarse = triangulated(make_surface(placed, corners))
     return _border_out(coarse, fine)
+
+
+def _single(corners: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Numbers of the triangles to keep: one of each, none where the same three face both ways (a fold without area)."""
+    ordered = np.sort(corners, axis=1)
+    start = np.argmin(corners, axis=1)
+    rows = np.arange(len(corners))
+    facing = np.where(corners[rows, (start + 1) % 3] < corners[rows, (start + 2) % 3], 1, -1)
+    _, first, which = np.unique(ordered, axis=0, return_index=True, return_inverse=True)
+    return np.sort(first[np.bincount(which.ravel(), weights=facing) != 0])
 
 
 def _border_out(coarse: vtkPolyData, fine: vtkPolyData) -> vtkPolyData:
