@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -52,9 +52,7 @@ class CorrespondenceOptions:
         seed: Of the points spread.
     """
 
-    drift: DriftOptions = field(default_factory=lambda: AFTER_STRETCHING)
-        default_factory=lambda: DriftOptions(width=1.5, start=0.1, stiffness=5000.0, scaled=False, outliers=0.02)
-    )
+    drift: DriftOptions = AFTER_STRETCHING
     geodesic: float = 0.0
     align: bool = True
     stretch: bool = True
