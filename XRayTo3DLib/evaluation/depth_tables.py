@@ -15,7 +15,6 @@ from XRayTo3DLib.evaluation.depth_measures import ALIGNED, DepthOutcome, correla
 from XRayTo3DLib.evaluation.experiment_statistics import Summary, summarise
 from XRayTo3DLib.evaluation.experiment_tables import DASH, Table, per_patient
 
-PAPER = "Gu et al. 2024 (theirs, on their data)"
 PAPER_ASSD_MM: tuple[tuple[tuple[str, ...], dict[str, float]], ...] = (
     (("256", "single", "SI", DASH, "no"), {"pelvis": 4.78, "femur": 5.54}),
     (("256", "dual", "SI", DASH, "no"), {"pelvis": 2.11, "femur": 2.28}),
