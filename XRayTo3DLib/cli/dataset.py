@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from XRayTo3DLib.cli.console import Progress, say
+from XRayTo3DLib.cli.dataset_options import add_action, add_work_options, parse_shard
+from XRayTo3DLib.cli.dataset_synthetic import add_synthetic
 from XRayTo3DLib.cli.folders import require_folder_name
 from XRayTo3DLib.errors import InputError
 
@@ -29,12 +31,6 @@ A data set is a folder: dataset.json, and cases/<id>/ with ct.nrrd, labels.seg.n
 are any, meshes/<bone>.vtp. Slicer opens all of them; drag a landmark that is not right and save it to the same file.
 --json prints one JSON object and nothing else.
 """
-PEOPLE = {"wrist": 240, "hips": 160}
-"""How many people are made if nothing is said."""
-SYNTHETIC_OPTIONS = {
-    "wrist": ("--length", "--turn-sd", "--soft-tissue"),
-    "hips": ("--exposures", "--pixel-mm", "--diseased-share"),
-}
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -47,46 +43,19 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    _add_synthetic(actions)
+    add_synthetic(actions)
     _add_new(actions)
     _add_add(actions)
     _add_landmarks(actions)
     _add_prepare(actions)
     _add_pairs(actions)
-    show = _action(actions, "show", "say what is in a data set and what its cases still lack", _show)
+    show = add_action(actions, "show", "say what is in a data set and what its cases still lack", _show)
     show.add_argument("folder", type=Path, help="the data set")
     show.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
 
-def _action(
-    actions: argparse._SubParsersAction, name: str, what: str, run: Callable[[argparse.Namespace], int]
-) -> argparse.ArgumentParser:
-    parser = actions.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
-    parser.set_defaults(run=run)
-    return parser
-
-
-def _add_synthetic(actions: argparse._SubParsersAction) -> None:
-    parser = _action(actions, "synthetic", "make a data set of SYNTHETIC wrists or hips", _synthetic)
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="the data set")
-    parser.add_argument("--anatomy", choices=("wrist", "hips"), default="wrist", help="what to make (default wrist)")
-    parser.add_argument("--people", type=int, metavar="N", help="to train on (default 240 wrists, 160 hips)")
-    parser.add_argument("--test", type=int, default=40, metavar="N", help="further people to test on (default 40)")
-    parser.add_argument("--seed", type=int, default=0, help="of people, texture and how they are held (default 0)")
-    parser.add_argument("--spacing", type=float, metavar="MM", help="voxel size (default 1 mm, hips 2 mm)")
-    wrist = parser.add_argument_group("wrists")
-    wrist.add_argument("--length", type=float, metavar="MM", help="of the bones below the joint (80 mm)")
-    wrist.add_argument("--turn-sd", type=float, metavar="DEG", help="SD of pro- and supination (4 deg)")
-    wrist.add_argument("--soft-tissue", action="store_true", help="whole limbs with the hand's bones, not bones in air")
-    hips = parser.add_argument_group("hips")
-    hips.add_argument("--exposures", type=int, metavar="N", help="AP radiographs per person (4)")
-    hips.add_argument("--pixel-mm", type=float, metavar="MM", help="pixel pitch on the detector (1.2 mm)")
-    hips.add_argument("--diseased-share", type=float, metavar="SHARE", help="people with osteoarthritis (0.25)")
-    _add_work_options(parser)
-
-
 def _add_new(actions: argparse._SubParsersAction) -> None:
-    parser = _action(actions, "new", "start a data set of your own", _new)
+    parser = add_action(actions, "new", "start a data set of your own", _new)
     parser.add_argument("folder", type=Path, help="the data set")
     parser.add_argument("--bones", nargs="+", default=["radius", "ulna"], help="as the labels are named (radius ulna)")
     parser.add_argument("--anatomy", default="distal forearm", help='what it shows (default "distal forearm")')
@@ -98,7 +67,7 @@ def _add_new(actions: argparse._SubParsersAction) -> None:
 
 
 def _add_add(actions: argparse._SubParsersAction) -> None:
-    parser = _action(actions, "add", "add a CT and its segmentation to a data set", _add)
+    parser = add_action(actions, "add", "add a CT and its segmentation to a data set", _add)
     parser.add_argument("folder", type=Path, help="the data set")
     parser.add_argument("id", help="name of the case; no patient data")
     parser.add_argument("--ct", type=Path, required=True, metavar="CT", help="NRRD, NIfTI or DICOM folder")
@@ -114,14 +83,16 @@ def _add_add(actions: argparse._SubParsersAction) -> None:
 
 
 def _add_landmarks(actions: argparse._SubParsersAction) -> None:
-    parser = _action(actions, "landmarks", "propose the landmarks of a wrist, for you to check in Slicer", _landmarks)
+    parser = add_action(
+        actions, "landmarks", "propose the landmarks of a wrist, for you to check in Slicer", _landmarks
+    )
     parser.add_argument("case", type=Path, nargs="+", help="folder of a case: <dataset>/cases/<id>")
     parser.add_argument("--side", choices=("right", "left"), default="", help="default: as in the data set, or told")
     parser.add_argument("--replace", action="store_true", help="overwrite landmarks that are there")
 
 
 def _add_prepare(actions: argparse._SubParsersAction) -> None:
-    parser = _action(actions, "prepare", "bring all cases into the form that networks learn from", _prepare)
+    parser = add_action(actions, "prepare", "bring all cases into the form that networks learn from", _prepare)
     parser.add_argument("folder", type=Path, help="the data set")
     parser.add_argument(
         "--depth", type=int, metavar="PIXELS", help="depth maps of the registered views at this size, not volumes"
@@ -130,64 +101,18 @@ def _add_prepare(actions: argparse._SubParsersAction) -> None:
     depth.add_argument("--field", type=float, metavar="MM", help="width of the detector (400 mm)")
     depth.add_argument("--sdd", type=float, metavar="MM", help="source to detector distance (1000 mm)")
     depth.add_argument("--view", metavar="VIEW", help="which view (AP)")
-    _add_work_options(parser)
+    add_work_options(parser)
 
 
 def _add_pairs(actions: argparse._SubParsersAction) -> None:
     what = 'simulate SYNTHETIC "actual" radiographs with the true pose of the bones, for image translation'
-    parser = _action(actions, "pairs", what, _pairs)
+    parser = add_action(actions, "pairs", what, _pairs)
     parser.add_argument("folder", type=Path, help="the data set; its CTs should have soft tissue")
     parser.add_argument("--view", nargs="+", choices=("PA", "LAT"), default=["PA"], help="which (default PA)")
     parser.add_argument("--split", choices=("train", "test"), help="only these cases (default: all)")
     parser.add_argument("--seed", type=int, default=0, help="of poses and of how radiographs differ (default 0)")
     parser.add_argument("--pixel", type=float, default=0.4, metavar="MM", help="pixel pitch on the detector (0.4 mm)")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-
-
-def _add_work_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes (default 2)")
-    parser.add_argument("--shard", default="1/1", metavar="I/N", help="only every N-th case, from the I-th (1/1)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-
-
-def _synthetic(args: argparse.Namespace) -> int:
-    require_folder_name(args.output)
-    options = _population_options(args)
-    progress = Progress("dataset", quiet=args.json)
-    path = _writer(args.anatomy)(args.output, seed=args.seed, test=args.test, report=progress.update, **options)
-    progress.done()
-    people, what = options["people"], "wrists" if args.anatomy == "wrist" else "hips"
-    if args.json:
-        say(json.dumps({"synthetic": True, "dataset": str(path), "people": people, "test": args.test}))
-    else:
-        say(f"SYNTHETIC {what}, not real anatomy: {people} to train on, {args.test} to test on, in {args.output}")
-    return 0
-
-
-def _writer(anatomy: str) -> Callable[..., Path]:
-    if anatomy == "hips":
-        from XRayTo3DLib.dataset.hip_population import write_hip_population
-
-        return write_hip_population
-    from XRayTo3DLib.dataset.population import write_population
-
-    return write_population
-
-
-def _population_options(args: argparse.Namespace) -> dict[str, Any]:
-    """What the anatomy's writer is called with; options of the other anatomy are refused."""
-    given = {
-        "wrist": {"length_mm": args.length, "turn_sd_deg": args.turn_sd, "soft_tissue": args.soft_tissue or None},
-        "hips": {"exposures": args.exposures, "pixel_mm": args.pixel_mm, "diseased_share": args.diseased_share},
-    }
-    for anatomy, options in given.items():
-        if anatomy != args.anatomy and any(value is not None for value in options.values()):
-            raise InputError(f"{' and '.join(SYNTHETIC_OPTIONS[anatomy])} are for --anatomy {anatomy}; leave them out.")
-    options = {name: value for name, value in given[args.anatomy].items() if value is not None}
-    if args.spacing is not None:
-        options["spacing"] = args.spacing
-    people = PEOPLE[args.anatomy] if args.people is None else args.people
-    return {"people": people, "workers": args.workers, "shard": _shard(args.shard), **options}
 
 
 def _new(args: argparse.Namespace) -> int:
@@ -250,7 +175,7 @@ def _prepare(args: argparse.Namespace) -> int:
 def _prepare_cases(args: argparse.Namespace, progress: Progress) -> Sequence[Any]:
     from XRayTo3DLib.dataset.prepared_files import prepare_all
 
-    return prepare_all(args.folder, args.workers, shard=_shard(args.shard), report=progress.update)
+    return prepare_all(args.folder, args.workers, shard=parse_shard(args.shard), report=progress.update)
 
 
 def _prepare_depth(args: argparse.Namespace, progress: Progress) -> Sequence[Any]:
@@ -260,7 +185,7 @@ def _prepare_depth(args: argparse.Namespace, progress: Progress) -> Sequence[Any
 
     given = {"size": args.depth, "field_mm": args.field, "sdd_mm": args.sdd, "view": args.view}
     geometry = StandardGeometry(**{name: value for name, value in given.items() if value is not None})
-    first, count = _shard(args.shard)
+    first, count = parse_shard(args.shard)
     cases = DatasetFolder.open(args.folder).cases()[first - 1 :: count]
     return depth_views(cases, geometry, args.workers, progress.update)
 
@@ -304,13 +229,3 @@ def _show(args: argparse.Namespace) -> int:
     if unmarked:
         say(f"  {len(unmarked)} cases have no landmarks yet, first {unmarked[0]}: xrayto3d dataset landmarks CASE")
     return 0
-
-
-def _shard(text: str) -> tuple[int, int]:
-    try:
-        first, count = (int(part) for part in text.split("/"))
-    except ValueError:
-        raise InputError(f"--shard {text!r} is not I/N, such as 1/4.") from None
-    if not 1 <= first <= count:
-        raise InputError(f"--shard {text!r} cannot be: it counts from 1/N to N/N.")
-    return first, count

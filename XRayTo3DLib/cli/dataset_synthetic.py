@@ -1,0 +1,81 @@
+"""``xrayto3d dataset synthetic``: data sets of SYNTHETIC wrists and hips."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from XRayTo3DLib.cli.console import Progress, say
+from XRayTo3DLib.cli.dataset_options import add_action, add_work_options, parse_shard
+from XRayTo3DLib.cli.folders import require_folder_name
+from XRayTo3DLib.errors import InputError
+
+PEOPLE = {"wrist": 240, "hips": 160}
+"""How many people are made if nothing is said."""
+SYNTHETIC_OPTIONS = {
+    "wrist": ("--length", "--turn-sd", "--soft-tissue"),
+    "hips": ("--exposures", "--pixel-mm", "--diseased-share"),
+}
+
+
+def add_synthetic(actions: argparse._SubParsersAction) -> None:
+    """Add the ``synthetic`` action."""
+    parser = add_action(actions, "synthetic", "make a data set of SYNTHETIC wrists or hips", _synthetic)
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="the data set")
+    parser.add_argument("--anatomy", choices=("wrist", "hips"), default="wrist", help="what to make (default wrist)")
+    parser.add_argument("--people", type=int, metavar="N", help="to train on (default 240 wrists, 160 hips)")
+    parser.add_argument("--test", type=int, default=40, metavar="N", help="further people to test on (default 40)")
+    parser.add_argument("--seed", type=int, default=0, help="of people, texture and how they are held (default 0)")
+    parser.add_argument("--spacing", type=float, metavar="MM", help="voxel size (default 1 mm, hips 2 mm)")
+    wrist = parser.add_argument_group("wrists")
+    wrist.add_argument("--length", type=float, metavar="MM", help="of the bones below the joint (80 mm)")
+    wrist.add_argument("--turn-sd", type=float, metavar="DEG", help="SD of pro- and supination (4 deg)")
+    wrist.add_argument("--soft-tissue", action="store_true", help="whole limbs with the hand's bones, not bones in air")
+    hips = parser.add_argument_group("hips")
+    hips.add_argument("--exposures", type=int, metavar="N", help="AP radiographs per person (4)")
+    hips.add_argument("--pixel-mm", type=float, metavar="MM", help="pixel pitch on the detector (1.2 mm)")
+    hips.add_argument("--diseased-share", type=float, metavar="SHARE", help="people with osteoarthritis (0.25)")
+    add_work_options(parser)
+
+
+def _synthetic(args: argparse.Namespace) -> int:
+    require_folder_name(args.output)
+    options = _population_options(args)
+    progress = Progress("dataset", quiet=args.json)
+    path = _writer(args.anatomy)(args.output, seed=args.seed, test=args.test, report=progress.update, **options)
+    progress.done()
+    people, what = options["people"], "wrists" if args.anatomy == "wrist" else "hips"
+    if args.json:
+        say(json.dumps({"synthetic": True, "dataset": str(path), "people": people, "test": args.test}))
+    else:
+        say(f"SYNTHETIC {what}, not real anatomy: {people} to train on, {args.test} to test on, in {args.output}")
+    return 0
+
+
+def _writer(anatomy: str) -> Callable[..., Path]:
+    if anatomy == "hips":
+        from XRayTo3DLib.dataset.hip_population import write_hip_population
+
+        return write_hip_population
+    from XRayTo3DLib.dataset.population import write_population
+
+    return write_population
+
+
+def _population_options(args: argparse.Namespace) -> dict[str, Any]:
+    """What the anatomy's writer is called with; options of the other anatomy are refused."""
+    given = {
+        "wrist": {"length_mm": args.length, "turn_sd_deg": args.turn_sd, "soft_tissue": args.soft_tissue or None},
+        "hips": {"exposures": args.exposures, "pixel_mm": args.pixel_mm, "diseased_share": args.diseased_share},
+    }
+    for anatomy, options in given.items():
+        if anatomy != args.anatomy and any(value is not None for value in options.values()):
+            raise InputError(f"{' and '.join(SYNTHETIC_OPTIONS[anatomy])} are for --anatomy {anatomy}; leave them out.")
+    options = {name: value for name, value in given[args.anatomy].items() if value is not None}
+    if args.spacing is not None:
+        options["spacing"] = args.spacing
+    people = PEOPLE[args.anatomy] if args.people is None else args.people
+    return {"people": people, "workers": args.workers, "shard": parse_shard(args.shard), **options}
