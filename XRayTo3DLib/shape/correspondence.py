@@ -105,7 +105,7 @@ def corresponding_points(
         options: How.
 
     Raises:
-        InputError: A surface without triangles.
+        InputError: A surface without triangles, or nothing in common.
     """
     options = options or CorrespondenceOptions()
     return _found(_prepared(template, options), _turned_out(surface, "surface"), options)
@@ -197,10 +197,11 @@ def _found(template: _Template, surface: vtkPolyData, options: CorrespondenceOpt
     target = spread_over(surface, options.target_points, options.seed)
     start = _start(template.spread, target, options)
     source = template.points @ start[:3, :3].T + start[:3, 3]
-    inside = ~_past_the_edge(make_surface(source, template.triangles), target.points)
-    drift = coherent_point_drift(
-        source[template.rows], target.points[inside], options.drift, template.kernel[template.rows]
-    )
+    rows = template.rows[~_past_the_edge(surface, source[template.rows])]
+    reached = ~_past_the_edge(make_surface(source, template.triangles), target.points)
+    if len(rows) < 12 or reached.sum() < 12:
+        raise InputError("Template and surface have no part in common: are they the same bone of the same side?")
+    drift = coherent_point_drift(source[rows], target.points[reached], options.drift, template.kernel[rows])
     moved = Similarity(drift.scale, drift.rotation, drift.translation).apply(
         source + template.kernel @ drift.coefficients
     )
@@ -219,7 +220,7 @@ def _start(source: Spread, target: Spread, options: CorrespondenceOptions) -> Fl
 
 
 def _past_the_edge(surface: vtkPolyData, points: FloatArray) -> NDArray[np.bool_]:
-    """Points an open ``surface`` does not reach, nearest to its edge and off it: they must not stretch it."""
+    """Points an open ``surface`` does not reach, nearest to its edge and off it: they match nothing."""
     nearest = closest_points(surface, points)
     return on_boundary(surface, nearest.points) & (nearest.distances > _OFF_THE_EDGE_MM)
 
