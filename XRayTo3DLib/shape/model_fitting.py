@@ -9,7 +9,7 @@ strong prior, so that the pose settles before the shape does; late rounds measur
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -36,6 +36,8 @@ Clip = Callable[[FloatArray], NDArray[np.bool_]]
 Direction = Literal["both", "to_model"]
 MOVED_MM = 0.01
 """A round that moves no vertex further than this ends the fit."""
+TRIAL_ROUNDS, TRIAL_POINTS = 6, 200
+"""Of the short fits that choose among starts."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ class FittedShape:
         triangles: (m, 3) vertex numbers.
         residual_mm: Mean distance from the target's points to the fitted surface (outlines: in the object's plane).
         iterations: Rounds taken.
+        energy_mm2: What was minimised, at the end: mean of the squared distances under the robust kernel and prior.
         uncertainty_mm: (n,) how far each vertex may be off (1 SD), if people vary as the model says: small where
             the target pulls, large where only the model speaks. What the model cannot show at all is not in it.
     """
@@ -102,6 +105,7 @@ class FittedShape:
     triangles: NDArray[np.int64]
     residual_mm: float
     iterations: int
+    energy_mm2: float
     uncertainty_mm: FloatArray = field(default_factory=lambda: np.empty(0))
 
     def surface(self) -> vtkPolyData:
@@ -128,7 +132,7 @@ def fit_shape_model(
         target: (q, 3) points on the bone's surface, world mm, in no order; may show a part of the bone only.
         options: See :class:`FitOptions`.
         start: Model to world, about right (10 mm, 15 degrees); None tries the principal axes
-            (:func:`model_fitting_start.found_start`).
+            (:func:`model_fitting_start.found_starts`).
         normals: (q, 3) outward unit normals at the target's points: then front and back are never mistaken.
         landmarks: Named vertices that were found as well.
 
@@ -139,11 +143,22 @@ def fit_shape_model(
     model = model if options.modes is None else model.truncated(options.modes)
     cloud = make_target(target, normals, options.points)
     if start is None:
-        from XRayTo3DLib.shape.model_fitting_start import found_start
+        start = _best_start(model, cloud, options, landmarks)
+    return run_rounds(model, start, _surface_evidence(model, cloud, options), options, landmarks)
 
-        start = found_start(model, cloud.points)
-    evidence = _surface_evidence(model, cloud, options)
-    return run_rounds(model, start, evidence, options, landmarks)
+
+def _best_start(model: ShapeModel, target: Target, options: FitOptions, landmarks: Landmarks | None) -> RigidPose:
+    """Of several starts the one from which a short, coarse fit ends with the least energy."""
+    from XRayTo3DLib.shape.model_fitting_start import found_starts
+
+    starts = found_starts(model, target.points)
+    if len(starts) == 1:
+        return starts[0]
+    coarse = replace(options, iterations=TRIAL_ROUNDS, points=TRIAL_POINTS)
+    few = replace(target, chosen=target.chosen[:: max(len(target.chosen) // TRIAL_POINTS, 1)])
+    evidence = _surface_evidence(model, few, coarse)
+    tried = [run_rounds(model, start, evidence, coarse, landmarks) for start in starts]
+    return starts[int(np.argmin([each.energy_mm2 for each in tried]))]
 
 
 @dataclass(frozen=True)
@@ -219,6 +234,7 @@ def _result(
     softness = _softness(options, heat=0.0)
     pulls, distances = evidence(world, softness)
     energy = Energy(model, placed, joined([pulls, *marks]), 0.0, options.scale)
+    prior = options.prior * float(placed.theta @ placed.theta) / max(len(placed.theta), 1)
     return FittedShape(
         placed.theta,
         model.pose(placed),
@@ -227,6 +243,7 @@ def _result(
         model.model.triangles,
         float(distances.mean()),
         taken,
+        energy.value(energy.first())[0] + prior,
         _uncertainty(model, placed, energy, len(distances)),
     )
 
