@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.shape.closest_points import closest_points
-from XRayTo3DLib.shape.correspondence import corresponding_points, other_side
+from XRayTo3DLib.shape.correspondence import correspond_population, corresponding_points, other_side
 from XRayTo3DLib.shape.even_surface import even_surface
 from XRayTo3DLib.shape.meshes import make_surface, points_of, triangles_of
 from XRayTo3DLib.shape.procrustes import aligned_shapes
@@ -31,10 +32,10 @@ def test_whole_femora_agree_with_the_known_correspondence(data_dir) -> None:
     found = corresponding_points(make_surface(aligned_shapes(shapes).mean, triangles), shuffled)
     error = found.points - known
     across = np.abs(np.einsum("nd,nd->n", error, vertex_normals(known, triangles)))
-    # The known one was made by another program; where the bone is smooth, nothing says which place is whose, and the
-    # two slide along the surface by about 2 mm in the mean.
-    assert across.mean() < 0.3
-    assert np.linalg.norm(error, axis=1).mean() < 2.2
+    # The known one was made by another program; where the bone is smooth, nothing says which place is whose. Even the
+    # true moves across the surface, given to the best of priors, leave 1.2 mm along it (docs/shape-models.md).
+    assert across.mean() < 0.2
+    assert np.linalg.norm(error, axis=1).mean() < 1.6
     assert np.linalg.norm(known - shapes[0], axis=1).mean() > 5.0  # what knowing nothing would give
     assert found.distance_mm.mean() < 0.3
 
@@ -47,9 +48,11 @@ def test_proximal_femora_come_back_to_where_they_started(proximal) -> None:
     on_other = make_surface(there.points, triangles_of(template))
     assert np.median(closest_points(on_other, points_of(proximal[3])).distances) < 0.2
     back = corresponding_points(on_other, proximal[1])
-    assert np.linalg.norm(back.points - points_of(template), axis=1)[there.seen].mean() < 1.5
+    assert np.linalg.norm(back.points - points_of(template), axis=1)[there.seen].mean() < 0.6
 
 
 def test_a_right_femur_among_left_ones_is_told(proximal) -> None:
     assert not other_side(proximal[1], proximal[3])
     assert other_side(proximal[1], proximal[11])
+    with pytest.raises(InputError, match="femur_11 looks like"):
+        correspond_population(list(proximal.values()), workers=1, names=[f"femur_{k:02d}" for k in proximal])

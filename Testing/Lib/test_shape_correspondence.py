@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -74,14 +76,16 @@ def test_even_surface_keeps_an_open_edge_where_it_was() -> None:
     assert surface_area(coarse) == pytest.approx(surface_area(opened), rel=0.02)
 
 
-def test_vertices_are_found_on_a_bent_turned_and_remeshed_surface(template) -> None:
+# 10 % longer, nothing else: the drift starts from length, width and depth each, the passes from one scale for all.
+@pytest.mark.parametrize(("bend", "bound"), [("passes", 1.3), ("drift", 0.6)])
+def test_vertices_are_found_on_a_bent_turned_and_remeshed_surface(template, bend: str, bound: float) -> None:
     wanted = points_of(template) * (1.0, 1.0, 1.1)  # what bone() makes of every point when it grows
     turn = np.eye(4)
     turn[:3, :3], turn[:3, 3] = Rotation.from_rotvec([2.0, 1.0, -1.5]).as_matrix(), (100, -50, 20)
     target = transformed(even_surface(bone(grow=1.1), 900, seed=5), turn)
-    found = corresponding_points(template, target, OPTIONS)
+    found = corresponding_points(template, target, replace(OPTIONS, bend=bend))
     error = np.linalg.norm(found.points - (wanted @ turn[:3, :3].T + turn[:3, 3]), axis=1)
-    assert error.mean() < 0.6 and np.percentile(error, 95) < 1.5
+    assert error.mean() < bound and np.percentile(error, 95) < 2.5 * bound
     assert found.seen.all() and found.distance_mm.mean() < 0.3
     assert closest_points(target, found.points).distances.max() < 1e-5
 
@@ -128,6 +132,15 @@ def test_a_population_shares_vertices_and_what_all_of_them_hold(workers: int) ->
     for shape, person in zip(shapes, people, strict=True):
         assert closest_points(person, shape).distances.max() < 1e-5
     assert np.abs(shapes[2][:, 2] / 0.95 - shapes[0][:, 2]).mean() < 1.0
+
+
+def test_the_other_side_is_refused_by_name_or_turned(template) -> None:
+    people = [bone(), transformed(bone(knob=1.2), np.diag([-1.0, 1.0, 1.0, 1.0])), bone(grow=0.95)]
+    names = ["ann", "bob", "cleo"]
+    with pytest.raises(InputError, match="do not mix: bob looks like"):  # the odd one, though it is the template
+        correspond_population(people, people[1], OPTIONS, workers=1, names=names)
+    shapes, _ = correspond_population(people[:2], template, replace(OPTIONS, mirror=True), workers=1)
+    assert closest_points(bone(knob=1.2), shapes[1]).distances.max() < 1e-5
 
 
 def test_nothing_to_work_on_is_refused() -> None:

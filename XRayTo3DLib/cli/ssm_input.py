@@ -33,7 +33,8 @@ def corresponding_shapes(args: argparse.Namespace) -> tuple[Any, Any]:
 
     progress = Progress("correspondence", quiet=args.json)
     options = CorrespondenceOptions(vertices=args.vertices)
-    shapes = correspond_population(surfaces, options=options, workers=args.workers, report=progress.update)
+    names = [path.name for path in args.surfaces]
+    shapes = correspond_population(surfaces, options=options, workers=args.workers, report=progress.update, names=names)
     progress.done()
     return shapes
 

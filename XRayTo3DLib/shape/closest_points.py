@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import cKDTree
 from vtkmodules.vtkCommonCore import reference
 from vtkmodules.vtkCommonDataModel import (
     vtkCellArray,
@@ -67,7 +68,15 @@ def on_boundary(surface: vtkPolyData, points: np.ndarray, margin_mm: float = 0.0
     border.SetPoints(surface.GetPoints())
     border.SetLines(lines)
     rounding = _ROUNDING * float(np.ptp(points_of(surface), axis=0).max())
-    return closest_points(border, points).distances <= margin_mm + rounding
+    vertices = points_of(surface)
+    longest = float(np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1).max())
+    reach = margin_mm + rounding
+    # A point within reach of an edge is within reach and half the edge of one of its ends: few are left to look at.
+    ends = cKDTree(vertices[np.unique(edges)])
+    near = ends.query(points, distance_upper_bound=1.001 * (reach + longest / 2))[0] < np.inf
+    touching = np.zeros(len(points), dtype=bool)
+    touching[near] = closest_points(border, np.asarray(points)[near]).distances <= reach
+    return touching
 
 
 def oriented(surface: vtkPolyData) -> vtkPolyData:

@@ -1,7 +1,7 @@
 """The same anatomical points on many surfaces: a template's vertices found on each of them. LPS mm.
 
-A surface is laid on the template rigidly, bent onto it by geodesic Bayesian coherent point drift on evenly spread
-points, and the template's vertices, carried along, are pulled onto the surface.
+The template is laid on a surface and scaled to it, bent onto it in passes to the closest points (or by geodesic
+Bayesian coherent point drift), and its vertices are pulled onto the surface.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,15 @@ from XRayTo3DLib.shape.coherent_point_drift_kernel import geodesic_kernel, sprea
 from XRayTo3DLib.shape.even_surface import even_surface
 from XRayTo3DLib.shape.meshes import make_surface, points_of, sample_surface, transformed, triangles_of
 from XRayTo3DLib.shape.procrustes import Similarity, aligned_shapes
-from XRayTo3DLib.shape.rigid_start import Spread, affine_start, looks_mirrored, rigid_start, spread_over
+from XRayTo3DLib.shape.rigid_start import (
+    Spread,
+    affine_start,
+    looks_mirrored,
+    rigid_start,
+    similarity_start,
+    spread_over,
+)
+from XRayTo3DLib.shape.surface_passes import PassOptions, bend_in_passes, pass_kernels
 from XRayTo3DLib.shape.surface_pull import pull_onto
 
 FloatArray = NDArray[np.float64]
@@ -33,6 +42,7 @@ AFTER_STRETCHING = DriftOptions(width=1.5, stiffness=10_000.0, outliers=0.02, st
 _START_POINTS = 600
 _SPREAD_POINTS = 3000
 _OFF_THE_EDGE_MM = 1.0
+_APART = "Template and surface have no part in common: are they the same bone of the same side?"
 
 
 @dataclass(frozen=True)
@@ -40,11 +50,15 @@ class CorrespondenceOptions:
     """How points are found again.
 
     Attributes:
-        drift: The bending; its width is in sizes of the template (root mean square spread per axis).
-        geodesic: Share of the kernel over distances along the surface, 0 to 1.
+        bend: "passes": to the closest points, broad first, then finer. "drift": probable matches, Bayesian coherent
+            point drift; for surfaces that lie far from the template's shape, or with noise and holes.
+        passing: The bending in passes.
+        drift: The bending by drift; its width is in sizes of the template (root mean square spread per axis).
+        geodesic: Share of the drift's kernel over distances along the surface, 0 to 1.
         align: Lay the surfaces on one another first; False trusts how they lie.
-        stretch: Then stretch the template's length, width and depth to the surface's, before bending.
+        stretch: Then scale the template to the surface (passes), or its length, width and depth each (drift).
         mirror: Of :func:`correspond_population`: turn surfaces that look like the other side's (x -> -x) first.
+        check_sides: Of :func:`correspond_population`: refuse such surfaces; False trusts that all are of one side.
         source_points: Template points that are matched, at most.
         target_points: Points spread over the other surface.
         passes: Of :func:`correspond_population`: from the second on the mean is the template.
@@ -52,11 +66,14 @@ class CorrespondenceOptions:
         seed: Of the points spread.
     """
 
+    bend: Literal["passes", "drift"] = "passes"
+    passing: PassOptions = PassOptions()
     drift: DriftOptions = AFTER_STRETCHING
     geodesic: float = 0.0
     align: bool = True
     stretch: bool = True
     mirror: bool = False
+    check_sides: bool = True
     source_points: int = 2500
     target_points: int = 4000
     passes: int = 2
@@ -73,7 +90,7 @@ class Correspondence:
         distance_mm: ``(n,)`` how far off the surface each was before it was put there.
         seen: ``(n,)`` False: past the surface's open edge; its place is carried on from its neighbours.
         start: ``(4, 4)`` affine matrix from template to surface before bending.
-        residual_mm: Noise level the drift ended with.
+        residual_mm: Root mean square of what was left between template and surface after bending, per axis.
     """
 
     points: FloatArray
@@ -89,7 +106,7 @@ class _Template:
 
     points: FloatArray
     triangles: IntArray
-    kernel: FloatArray
+    kernels: list[FloatArray]
     rows: IntArray
     spread: Spread
 
@@ -117,32 +134,35 @@ def correspond_population(
     options: CorrespondenceOptions | None = None,
     workers: int = 2,
     report: Callable[[str, float], None] | None = None,
+    names: Sequence[str] | None = None,
 ) -> tuple[FloatArray, IntArray]:
     """Bring surfaces of one bone of many people into correspondence.
 
     Args:
-        surfaces: One per person, all of one side (or ``options.mirror``; :func:`other_side` tells).
+        surfaces: One per person, all of one side (or ``options.mirror``).
         template: None: the surface of the most usual size, with evenly spread vertices. After the first pass the
             mean of what was found takes its place.
         options: How.
         workers: Processes; 1 stays in this one.
         report: Called with (what was done, share done).
+        names: Of the surfaces, for messages; None: their numbers, from 1.
 
     Returns:
         Points ``(N, n, 3)`` mm, each person's where that surface lies, and triangles ``(m, 3)``. Of open surfaces
         only the vertices that every one of them holds are kept.
 
     Raises:
-        InputError: No surfaces, or nothing in common.
+        InputError: No surfaces, nothing in common, or surfaces that look like the other side's.
     """
     options = options or CorrespondenceOptions()
     if not surfaces:
         raise InputError("Give at least one surface to bring into correspondence.")
-    outward = [_turned_out(surface, f"surface {number}") for number, surface in enumerate(surfaces, 1)]
+    names = names or [f"surface {number}" for number in range(1, len(surfaces) + 1)]
+    outward = [_turned_out(surface, name) for name, surface in zip(names, surfaces, strict=True)]
     if template is None:
         template = even_surface(outward[_most_usual(outward)], options.vertices, seed=options.seed)
-    if options.mirror:
-        outward = [_same_side(template, surface) for surface in outward]
+    if options.mirror or options.check_sides:
+        outward = _one_side(template, outward, names, options.mirror)
     arrays = [(points_of(surface), triangles_of(surface)) for surface in outward]
     tell = report or (lambda what, share: None)
     for number in range(options.passes):
@@ -159,15 +179,27 @@ def correspond_population(
 
 
 def other_side(template: vtkPolyData, surface: vtkPolyData) -> bool:
-    """Whether ``surface`` looks like a bone of the other body side than ``template`` (about a second).
-
-    Nothing in a file says so, and the left bone's vertices on a right bone are nonsense.
-    """
+    """Whether ``surface`` looks like the other body side's bone than ``template`` (takes a second; no file says so)."""
     return looks_mirrored(spread_over(template, _START_POINTS), spread_over(surface, _START_POINTS))
 
 
-def _same_side(template: vtkPolyData, surface: vtkPolyData) -> vtkPolyData:
-    return transformed(surface, np.diag([-1.0, 1.0, 1.0, 1.0])) if other_side(template, surface) else surface
+def _one_side(
+    template: vtkPolyData, surfaces: list[vtkPolyData], names: Sequence[str], mirror: bool
+) -> list[vtkPolyData]:
+    """The surfaces, those of the other side than the template's turned if ``mirror``, refused if not."""
+    like = spread_over(template, _START_POINTS)
+    other = [looks_mirrored(like, spread_over(surface, _START_POINTS)) for surface in surfaces]
+    if mirror:
+        flip = np.diag([-1.0, 1.0, 1.0, 1.0])
+        return [transformed(s, flip) if turn else s for s, turn in zip(surfaces, other, strict=True)]
+    if any(other):
+        few = sum(other) <= len(other) / 2
+        listed = ", ".join(name for name, turn in zip(names, other, strict=True) if turn == few)
+        raise InputError(
+            f"Left and right do not mix: {listed} look{'s' if listed.count(',') == 0 else ''} like the other side's; "
+            "mirror them first (ssm build --mirror), or ask for it with the option mirror (or check_sides=False)."
+        )
+    return surfaces
 
 
 def _mapped(find: Callable, arrays: list, workers: int):
@@ -187,10 +219,13 @@ def _found_arrays(
 def _prepared(template: vtkPolyData, options: CorrespondenceOptions) -> _Template:
     template = _turned_out(template, "template")
     points, triangles = points_of(template), triangles_of(template)
-    size = float(np.sqrt(points.var(axis=0).mean()))
-    kernel = geodesic_kernel(points, triangles, options.drift.width * size, options.geodesic, options.drift.rank)
+    if options.bend == "passes":
+        kernels = pass_kernels(points, options.passing)
+    else:
+        width = options.drift.width * float(np.sqrt(points.var(axis=0).mean()))
+        kernels = [geodesic_kernel(points, triangles, width, options.geodesic, options.drift.rank)]
     rows = spread_out(points, options.source_points)
-    return _Template(points, triangles, kernel, rows, spread_over(template, _SPREAD_POINTS, options.seed))
+    return _Template(points, triangles, kernels, rows, spread_over(template, _SPREAD_POINTS, options.seed))
 
 
 def _found(template: _Template, surface: vtkPolyData, options: CorrespondenceOptions) -> Correspondence:
@@ -198,15 +233,27 @@ def _found(template: _Template, surface: vtkPolyData, options: CorrespondenceOpt
     start = _start(template.spread, target, options)
     source = template.points @ start[:3, :3].T + start[:3, 3]
     rows = template.rows[~_past_the_edge(surface, source[template.rows])]
-    reached = ~_past_the_edge(make_surface(source, template.triangles), target.points)
-    if len(rows) < 12 or reached.sum() < 12:
-        raise InputError("Template and surface have no part in common: are they the same bone of the same side?")
-    drift = coherent_point_drift(source[rows], target.points[reached], options.drift, template.kernel[rows])
-    moved = Similarity(drift.scale, drift.rotation, drift.translation).apply(
-        source + template.kernel @ drift.coefficients
-    )
+    if len(rows) < 12:
+        raise InputError(_APART)
+    if options.bend == "passes":
+        moved = bend_in_passes(surface, source, template.triangles, template.kernels, rows, options.passing)
+    else:
+        moved = _drifted(template, source, rows, target.points, options.drift)
     pulled = pull_onto(surface, moved, template.triangles)
-    return Correspondence(pulled.points, pulled.distance_mm, pulled.seen, start, drift.residual_mm)
+    left = pulled.distance_mm[pulled.seen]
+    residual = float(np.sqrt((left**2).mean() / 3)) if len(left) else 0.0
+    return Correspondence(pulled.points, pulled.distance_mm, pulled.seen, start, residual)
+
+
+def _drifted(
+    template: _Template, source: FloatArray, rows: IntArray, target: FloatArray, options: DriftOptions
+) -> FloatArray:
+    target = target[~_past_the_edge(make_surface(source, template.triangles), target)]
+    if len(target) < 12:
+        raise InputError(_APART)
+    drift = coherent_point_drift(source[rows], target, options, template.kernels[0][rows])
+    bent = source + template.kernels[0] @ drift.coefficients
+    return Similarity(drift.scale, drift.rotation, drift.translation).apply(bent)
 
 
 def _start(source: Spread, target: Spread, options: CorrespondenceOptions) -> FloatArray:
@@ -214,7 +261,9 @@ def _start(source: Spread, target: Spread, options: CorrespondenceOptions) -> Fl
     start = np.eye(4)
     if options.align:
         start = rigid_start(source.few(_START_POINTS), target.few(_START_POINTS)).matrix
-    if options.stretch:
+    if options.stretch and options.bend == "passes":
+        start = similarity_start(source.moved(start), target).matrix @ start
+    elif options.stretch:
         start = affine_start(source.moved(start), target) @ start
     return start
 

@@ -89,6 +89,14 @@ def affine_start(source: Spread, target: Spread, rounds: int = 40, keep_share: f
     return matrix
 
 
+def similarity_start(source: Spread, target: Spread, rounds: int = 40, keep_share: float = 0.95) -> Similarity:
+    """As :func:`affine_start`, with one scale for all directions: a longer bone is a larger one, no more is taken."""
+    tree, pose = cKDTree(target.points), Similarity(1.0, np.eye(3), np.zeros(3))
+    for _ in range(rounds):
+        pose = similarity_between(*_pairs(source, source.moved(pose.matrix), target, tree, keep_share), scaling=True)
+    return pose
+
+
 def looks_mirrored(source: Spread, target: Spread) -> bool:
     """Whether ``target`` looks like the other side's bone: its mirror image fits ``source`` better, by a tenth.
 

@@ -15,7 +15,7 @@ from XRayTo3DLib.shape.meshes import boundary_edges, points_of, triangles_of
 
 FloatArray = NDArray[np.float64]
 
-_FACING = 0.3
+FACING = 0.3
 """Least cosine between a vertex' normal and that of the place it is pulled to: not to the other side of a thin wing."""
 
 
@@ -75,7 +75,7 @@ def _aims(
 ) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
     closest = closest_points(surface, points)
     facing = np.einsum("nd,nd->n", vertex_normals(points, triangles), target_normals[closest.triangles])
-    trusted = (facing > _FACING) & ~_beyond(surface, closest.points, points, is_open)
+    trusted = (facing > FACING) & ~_beyond(surface, closest.points, points, is_open)
     return closest.points, closest.distances, trusted
 
 
