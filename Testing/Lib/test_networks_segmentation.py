@@ -137,3 +137,17 @@ def test_overlapping_labels_are_learnt() -> None:
     found = network(images) > 0
     assert float((found == (labels > 0)).float().mean()) > 0.97
     assert found[0, :, 14:18, 14:18].all()
+
+
+@pytest.mark.parametrize("size", sorted(FILTERS))
+def test_for_use_it_needs_no_monai(size: str) -> None:
+    """The same weights, names and numbers as the network that was trained, to the bit."""
+    torch.manual_seed(0)
+    trained = segmentation_network(3, size).eval()
+    for parameter in trained.parameters():
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    used = segmentation_network(3, size, learns=False).eval()
+    used.load_state_dict(trained.state_dict(), strict=True)
+    images = torch.randn(2, 1, 2 * trained.step, 3 * trained.step)
+    with torch.inference_mode():
+        torch.testing.assert_close(used(images), trained(images), rtol=0, atol=0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.networks.dynamic_unet import DynamicUnet
 from XRayTo3DLib.networks.layers import channels_together, require
 
 FILTERS = {"full": (32, 64, 128, 256, 512, 512, 512, 512), "tiny": (8, 16, 32, 64, 96)}
@@ -20,15 +21,16 @@ class SegmentationNetwork(nn.Module):
     Args:
         labels: Bones.
         filters: Feature maps of each stage, three or more.
+        learns: MONAI's own network, to be trained; False: the same without MONAI (:mod:`dynamic_unet`), for use.
 
     Raises:
         InputError: MONAI is not installed.
     """
 
-    def __init__(self, labels: int, filters: tuple[int, ...]) -> None:
+    def __init__(self, labels: int, filters: tuple[int, ...], learns: bool = True) -> None:
         super().__init__()
         self.step = 2 ** (len(filters) - 1)
-        self.network = _dynamic_unet(labels, filters)
+        self.network = _monai_unet(labels, filters) if learns else DynamicUnet(1, labels, filters)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (B, labels, H, W) of ``images`` (B, 1, H, W).
@@ -46,25 +48,26 @@ class SegmentationNetwork(nn.Module):
         return self.network(channels_together(images))
 
 
-def segmentation_network(labels: int, size: str = "full") -> SegmentationNetwork:
+def segmentation_network(labels: int, size: str = "full", learns: bool = True) -> SegmentationNetwork:
     """A network by the name of its size.
 
     Args:
         labels: Bones.
         size: "full": sides multiples of 128, 256 or more; "tiny": multiples of 16, 32 or more, for a CPU.
+        learns: To be trained, which needs MONAI; False: for use only, with the weights of one that was.
 
     Raises:
         InputError: The size is unknown, or MONAI is not installed.
     """
     require(size in FILTERS, f"segmentation: there is no size {size!r}; choose one of {', '.join(FILTERS)}.")
-    return SegmentationNetwork(labels, FILTERS[size])
+    return SegmentationNetwork(labels, FILTERS[size], learns)
 
 
-def _dynamic_unet(labels: int, filters: tuple[int, ...]) -> nn.Module:
+def _monai_unet(labels: int, filters: tuple[int, ...]) -> nn.Module:
     try:
         from monai.networks.nets.dynunet import DynUNet
     except ImportError as error:
-        raise InputError('segmentation: this needs MONAI; install it with: pip install "XRayTo3DLib[train]"') from error
+        raise InputError('segmentation: training this needs MONAI; install it with: pip install "XRayTo3DLib[train]"') from error
 
     halvings = [2] * (len(filters) - 1)
     kernels, strides = [3] * len(filters), [1, *halvings]

@@ -19,13 +19,16 @@ DEPTH, SEGMENTATION, PRETRAINING = "depth", "segmentation", "pretraining"
 """Names of the stages, and of the networks they train."""
 
 
-def make_networks(configuration: DualFaceConfiguration) -> nn.ModuleDict:
-    """ "depth": (B, 1, N, N) to raw numbers (B, faces * bones, N, N); "segmentation": to logits (B, bones, N, N)."""
+def make_networks(configuration: DualFaceConfiguration, learn: bool = False) -> nn.ModuleDict:
+    """ "depth": (B, 1, N, N) to raw numbers (B, faces * bones, N, N); "segmentation": to logits (B, bones, N, N).
+
+    ``learn``: to be trained, which needs MONAI; a finished model does not.
+    """
     network, bones = configuration.network, len(configuration.data.labels)
     return nn.ModuleDict(
         {
             DEPTH: depth_network(configuration.outputs, network.encoder, network.channels, network.norm),
-            SEGMENTATION: segmentation_network(bones, network.segmentation),
+            SEGMENTATION: segmentation_network(bones, network.segmentation, learn),
         }
     )
 
@@ -43,7 +46,7 @@ def make_trained_networks(configuration: DualFaceConfiguration, near: Path) -> n
         InputError: A file of weights that is missing or does not fit.
     """
     torch.manual_seed(configuration.seed)
-    networks, network = make_networks(configuration), configuration.network
+    networks, network = make_networks(configuration, learn=True), configuration.network
     if network.weights:
         if network.encoder != "f0":
             raise InputError("configuration: network.weights are of network.encoder f0; the tiny one has none.")
