@@ -7,6 +7,7 @@ import pytest
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
+from scipy.special import digamma
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.shape.coherent_point_drift import DriftOptions, coherent_point_drift
@@ -108,6 +109,55 @@ def test_matches_are_the_formula_written_out() -> None:
         assert np.allclose(found.weighted, matches @ target, atol=1e-3)
 
 
+def written_out(y: np.ndarray, x: np.ndarray, kernel: np.ndarray, options: DriftOptions) -> tuple:
+    """Hirose 2021, figure 2, line by line with full matrices; y has its middle at 0 and a size of 1."""
+    m, identity = len(y), np.eye(len(y))
+    share, scale, rotation, shift = np.full(m, 1 / m), 1.0, np.eye(3), np.zeros(3)
+    moved, sigma_diagonal = y, np.zeros(m)
+    variance = options.start**2 * (cdist(y, x) ** 2).mean() / 3
+    outside = 1 / np.prod(np.ptp(x, axis=0))
+    for _ in range(options.iterations):
+        chance = np.exp(-(cdist(moved, x) ** 2) / (2 * variance)) / (2 * np.pi * variance) ** 1.5
+        chance *= ((1 - options.outliers) * share * np.exp(-1.5 * scale**2 / variance * sigma_diagonal))[:, None]
+        p = chance / (options.outliers * outside + chance.sum(axis=0))
+        nu, nu_x, total = p.sum(axis=1), p.sum(axis=0), p.sum()
+        matched = p @ x / nu[:, None]
+        ratio = scale**2 / variance
+        sigma = kernel / options.stiffness @ np.linalg.inv(identity + ratio * nu[:, None] * kernel / options.stiffness)
+        bend = ratio * sigma @ (nu[:, None] * ((matched - shift) @ rotation / scale - y))
+        sigma_diagonal = np.diag(sigma)
+        share = np.exp(digamma(options.kappa + nu) - digamma(options.kappa * m + total))
+        mean_x, mean_u = nu @ matched / total, nu @ (y + bend) / total
+        mean_sigma = nu @ sigma_diagonal / total
+        s_xu = sum(w * np.outer(a - mean_x, b - mean_u) for w, a, b in zip(nu, matched, y + bend, strict=True)) / total
+        s_uu = nu @ ((y + bend - mean_u) ** 2).sum(axis=1) / total + 3 * mean_sigma
+        left, _, right = np.linalg.svd(s_xu)
+        rotation = left @ np.diag([1, 1, np.linalg.det(left @ right)]) @ right
+        scale = np.trace(rotation.T @ s_xu) / s_uu
+        shift = mean_x - scale * rotation @ mean_u
+        moved = scale * (y + bend) @ rotation.T + shift
+        squares = nu_x @ (x**2).sum(axis=1) - 2 * np.sum(p @ x * moved) + nu @ (moved**2).sum(axis=1)
+        variance = squares / (3 * total) + scale**2 * mean_sigma
+    return moved, scale, variance
+
+
+@pytest.mark.parametrize("kappa", [0.5, 50.0])
+def test_iterations_are_those_of_the_paper_written_out(kappa: float) -> None:
+    source = ball(60)
+    source = (source - source.mean(axis=0)) / np.sqrt(source.var(axis=0).mean())
+    target = bent(20 * source)[:45] / 20 @ Rotation.from_rotvec([5, 9, -7], degrees=True).as_matrix().T * 1.1
+    target = target - target.mean(axis=0)
+    options = DriftOptions(stiffness=3.0, outliers=0.1, start=0.5, kappa=kappa, iterations=6, tolerance=0.0)
+    kernel = np.exp(-0.5 * (cdist(source, source) / 0.7) ** 2)
+    values, vectors = np.linalg.eigh(kernel)
+    moved, scale, variance = written_out(source, target, kernel, options)
+    found = coherent_point_drift(source, target, options, vectors * np.sqrt(np.maximum(values, 0)))
+    assert found.iterations == 6
+    assert np.allclose(found.points, moved, atol=1e-4)
+    assert found.scale == pytest.approx(scale, abs=1e-4)
+    assert found.residual_mm == pytest.approx(np.sqrt(variance), abs=1e-4)
+
+
 def test_the_factor_gives_the_kernel() -> None:
     points = ball(200)
     factor = gaussian_kernel(points, 15.0, rank=200, landmarks=200)
@@ -161,6 +211,7 @@ def test_points_far_apart_are_chosen() -> None:
         ({"options": DriftOptions(stiffness=0.0)}, "stiffness"),
         ({"options": DriftOptions(iterations=0)}, "iteration"),
         ({"options": DriftOptions(width=-1.0)}, "width"),
+        ({"target": ball(30) + 500, "options": DriftOptions(start=1e-3, rigid=False)}, "lost the target"),
         ({"kernel": np.ones((3, 2))}, "kernel is for 3 points"),
     ],
 )

@@ -36,9 +36,7 @@ def error(fitted) -> float:
     return float(np.linalg.norm(fitted.points - TRUTH, axis=1).mean())
 
 
-def random_energy(seed: int, scale: bool, reach: float, prior: float = 0.3) -> tuple[Energy, np.ndarray]:
-    random = np.random.default_rng(seed)
-
+def random_pulls(random: np.random.Generator, reach: float = 8.0) -> Pulls:
     def directions():
         vectors = random.normal(size=(30, 3))
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -48,7 +46,7 @@ def random_energy(seed: int, scale: bool, reach: float, prior: float = 0.3) -> t
     blind /= np.linalg.norm(blind, axis=1, keepdims=True)
     blind[::2] = 0
     shares = random.random((30, 3))
-    pulls = Pulls(
+    return Pulls(
         random.integers(0, len(MODEL.mean), (30, 3)),
         shares / shares.sum(axis=1, keepdims=True),
         random.normal(size=(30, 3)) * 20,
@@ -58,6 +56,11 @@ def random_energy(seed: int, scale: bool, reach: float, prior: float = 0.3) -> t
         random.random(30),
         np.full(30, reach),
     )
+
+
+def random_energy(seed: int, scale: bool, reach: float, prior: float = 0.3) -> tuple[Energy, np.ndarray]:
+    random = np.random.default_rng(seed)
+    pulls = random_pulls(random, reach)
     model = PlacedModel(MODEL)
     placed = model.start(RigidPose.from_rotation(random.normal(size=3) * 40, random.normal(size=3) * 20), 1.1)
     energy = Energy(model, placed, pulls, prior, scale)
@@ -72,6 +75,21 @@ def test_gradient_is_that_of_finite_differences(seed, scale, reach):
     steps = 1e-5 * np.eye(len(unknowns))
     numeric = [(energy.value(unknowns + step)[0] - energy.value(unknowns - step)[0]) / 2e-5 for step in steps]
     assert gradient == pytest.approx(np.array(numeric), rel=1e-6, abs=1e-6 * np.abs(gradient).max())
+
+
+def test_energy_is_the_formula_written_out():
+    energy, unknowns = random_energy(3, True, 8.0)
+    placed = energy.placement(unknowns)
+    world = PlacedModel(MODEL).world(placed)
+    random = random_pulls(np.random.default_rng(3))
+    expected = 0.3 / MODEL.size * np.sum(placed.theta**2)
+    for number in range(30):
+        offset = random.shares[number] @ world[random.corners[number]] - random.targets[number]
+        offset = offset - (offset @ random.blind[number]) * random.blind[number]
+        along = offset @ random.normals[number]
+        misfit = along**2 + random.sideways[number] * (offset @ offset - along**2)
+        expected += random.weights[number] * misfit * 8.0**2 / (8.0**2 + misfit)
+    assert energy.value(unknowns)[0] == pytest.approx(expected, rel=1e-9)
 
 
 def test_hessian_is_that_of_finite_differences_where_every_pull_is_satisfied():
@@ -234,11 +252,16 @@ def test_wrong_input_is_refused():
         (good[:3], "at least 4 points"),
         (good[:, :2], "shape"),
         (np.where(good > 0, np.nan, good), "not finite"),
+        (good / 1000, "in mm"),
+        (good * 1000, "in mm"),
+        (np.ones((9, 3)), "in mm"),
     ):
         with pytest.raises(InputError, match=message):
             fit_shape_model(MODEL, target)
     with pytest.raises(InputError, match="normals of shape"):
         fit_shape_model(MODEL, good, normals=good[1:])
+    with pytest.raises(InputError, match="normals that are not finite"):
+        fit_shape_model(MODEL, good, normals=np.full_like(good, np.nan))
     for options in ({"direction": "back"}, {"prior": -1}, {"robust_mm": 0}, {"points": 0}):
         with pytest.raises(InputError):
             FitOptions(**options)

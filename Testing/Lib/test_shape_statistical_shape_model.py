@@ -60,6 +60,12 @@ def test_mirror_image_of_a_shape_is_the_mirrored_models_shape(theta):
     assert other.mirrored().label == "blob_left"
 
 
+def test_triangles_that_face_inward_are_turned_round():
+    shapes, triangles = family(4, resolution=6)
+    for faces in (triangles, triangles[:, ::-1]):
+        assert enclosed_volume(build_shape_model(shapes, faces).surface()) > 1000
+
+
 def test_truncated_by_number_and_by_variance():
     share = compactness(MODEL)
     assert share[-1] == pytest.approx(1)
@@ -106,6 +112,13 @@ def test_file_keeps_shapes_to_its_precision_and_every_fact(tmp_path, precision, 
     assert model_from_arrays(arrays_of(MODEL.truncated(0))).size == 0
 
 
+def test_a_mode_that_rounds_to_nothing_does_not_spoil_the_file(tmp_path):
+    faint = ShapeModel(MODEL.mean, MODEL.modes, [*MODEL.deviations[:2], 1e-8], MODEL.triangles)
+    found = load_shape_model(save_shape_model(faint, tmp_path / "model.npz", np.float16))
+    assert found.size == 2
+    assert found.deviations == pytest.approx(faint.deviations[:2], rel=1e-3)
+
+
 def test_files_that_are_no_model_are_refused(tmp_path):
     path = save_shape_model(MODEL, tmp_path / "model.npz")
     arrays = arrays_of(MODEL)
@@ -119,6 +132,12 @@ def test_files_that_are_no_model_are_refused(tmp_path):
     np.savez(foreign, vertices=MODEL.mean)
     later = tmp_path / "later.npz"
     np.savez(later, **{**arrays, "header": np.frombuffer(b'{"format": "xrayto3d.shape-model/2"}', dtype=np.uint8)})
+    single = tmp_path / "single.npz"
+    with single.open("wb") as file:
+        np.save(file, MODEL.mean)
+    people = tmp_path / "people.npz"
+    header = b'{"format": "xrayto3d.shape-model/1", "people": "many"}'
+    np.savez(people, **{**arrays, "header": np.frombuffer(header, dtype=np.uint8)})
     odd = tmp_path / "odd.npz"
     np.savez(odd, **{**arrays, "displacements": arrays["displacements"][:, 1:]})
     for file, message in (
@@ -126,6 +145,8 @@ def test_files_that_are_no_model_are_refused(tmp_path):
         (pickled, "pickled"),
         (foreign, "lacks mean"),
         (later, "format 'xrayto3d.shape-model/2'"),
+        (single, "single array"),
+        (people, "people.npz: invalid literal"),
         (odd, "odd.npz: shape model: modes"),
         (tmp_path / "absent.npz", "no file"),
         (tmp_path / "model.zip", "end in .npz"),

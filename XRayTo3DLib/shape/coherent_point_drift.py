@@ -107,7 +107,8 @@ def coherent_point_drift(
             ``rank`` are not used); None makes a Gaussian one.
 
     Raises:
-        InputError: Too few or not finite points, an option out of range, or a kernel of another length.
+        InputError: Too few or not finite points, an option out of range, a kernel of another length, or a start so
+            trusted that nothing lies near.
     """
     options = options or DriftOptions()
     source, target = _checked(source, "source"), _checked(target, "target")
@@ -145,6 +146,8 @@ def _iterate(y: FloatArray, x: FloatArray, prior: FloatArray, options: DriftOpti
         log_weights = odds + state.log_share - 1.5 * np.log(2 * np.pi * state.variance)
         log_weights -= 1.5 * state.scale**2 * state.spread / state.variance
         matches = soft_matches(placed, x, tree, state.variance, log_weights)
+        if matches.source.sum() < 1e-9:
+            raise InputError("The drift lost the target: no point of it lies near the source; give a larger start.")
         before, variance = placed, state.variance
         _bend(state, y, prior, matches, options.kappa)
         if options.rigid:

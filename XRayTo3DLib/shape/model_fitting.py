@@ -38,6 +38,8 @@ MOVED_MM = 0.01
 """A round that moves no vertex further than this ends the fit."""
 TRIAL_ROUNDS, TRIAL_POINTS = 6, 200
 """Of the short fits that choose among starts."""
+MOST_RATIO = 50.0
+"""A target this many times smaller or larger than the model is in another unit, or of something else."""
 
 
 @dataclass(frozen=True)
@@ -137,14 +139,31 @@ def fit_shape_model(
         landmarks: Named vertices that were found as well.
 
     Raises:
-        InputError: Too few points, or points, normals and landmarks that do not fit together.
+        InputError: Too few points, points of another size than any bone's, or points, normals and landmarks that do
+            not fit together.
     """
     options = options or FitOptions()
     model = model if options.modes is None else model.truncated(options.modes)
     cloud = make_target(target, normals, options.points)
+    _require_size(model, cloud)
     if start is None:
         start = _best_start(model, cloud, options, landmarks)
     return run_rounds(model, start, _surface_evidence(model, cloud, options), options, landmarks)
+
+
+def _require_size(model: ShapeModel, target: Target) -> None:
+    """Points in metres shrink to one spot of the surface, which they all lie on: a perfect and senseless fit."""
+    own, theirs = (_reach(points) for points in (model.mean, target.points))
+    if not own / MOST_RATIO < theirs < own * MOST_RATIO:
+        raise InputError(
+            f"fit: half of the target's points lie within {theirs:.2g} mm of their middle, half of the model's within "
+            f"{own:.3g} mm; give the target in mm (metres times 1000)."
+        )
+
+
+def _reach(points: FloatArray) -> float:
+    """Median distance from the middle, mm: what a few strays do not change."""
+    return float(np.median(np.linalg.norm(points - np.median(points, axis=0), axis=1)))
 
 
 def _best_start(model: ShapeModel, target: Target, options: FitOptions, landmarks: Landmarks | None) -> RigidPose:

@@ -141,7 +141,7 @@ def make_target(points: Any, normals: Any, count: int) -> Target:
     """Check measured points (q, 3) (and normals) and choose ``count`` that pull on the model, the same every time.
 
     Raises:
-        InputError: Fewer than 4 points, points that are not finite, or other normals than points.
+        InputError: Fewer than 4 points, points or normals that are not finite, or other normals than points.
     """
     points = np.asarray(points, dtype=np.float64)
     if points.ndim != 2 or points.shape[1:] != (3,) or len(points) < 4:
@@ -152,6 +152,8 @@ def make_target(points: Any, normals: Any, count: int) -> Target:
         normals = np.asarray(normals, dtype=np.float64)
         if normals.shape != points.shape:
             raise InputError(f"fit: normals of shape {normals.shape} for {len(points)} points.")
+        if not np.all(np.isfinite(normals)):
+            raise InputError("fit: the target holds normals that are not finite; leave those points out.")
         normals = _unit(normals)
     chosen = np.sort(np.random.default_rng(0).permutation(len(points))[:count])
     return Target(points, normals, chosen, cKDTree(points))

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,10 @@ def arrays_of(model: ShapeModel, precision: Any = np.float32) -> dict[str, NDArr
     Args:
         model: The model.
         precision: Number type of the displacements: float64 keeps all digits, float32 1e-7 of them, float16 (bundles)
-            1 part in 2000. The mean is float32 unless float64 is asked for.
+            1 part in 2000; a mode that rounds to nothing is left out. The mean is float32 unless float64 is asked for.
     """
     precision = np.dtype(precision)
+    displacements = (model.modes * model.deviations[:, None, None]).astype(precision)
     header = {
         "format": SHAPE_MODEL_FORMAT,
         "label": model.label,
@@ -48,7 +50,7 @@ def arrays_of(model: ShapeModel, precision: Any = np.float32) -> dict[str, NDArr
     }
     return {
         "mean": model.mean.astype(np.float64 if precision == np.float64 else np.float32),
-        "displacements": (model.modes * model.deviations[:, None, None]).astype(precision),
+        "displacements": displacements[np.any(displacements, axis=(1, 2))],
         "triangles": model.triangles.astype(np.int32),
         "header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8).copy(),
     }
@@ -64,11 +66,11 @@ def model_from_arrays(arrays: Mapping[str, Any], name: str = "shape model") -> S
     if missing:
         raise InputError(f"{name} is no shape model: it lacks {', '.join(missing)}. Make one with xrayto3d ssm build.")
     header = _header(np.asarray(arrays["header"]), name)
-    displacements = np.asarray(arrays["displacements"], dtype=np.float64)
-    if displacements.ndim != 3:
-        raise InputError(f"{name}: displacements must have shape (k, n, 3), not {displacements.shape}.")
-    deviations = np.sqrt(np.sum(displacements**2, axis=(1, 2)))
     try:
+        displacements = np.asarray(arrays["displacements"], dtype=np.float64)
+        if displacements.ndim != 3:
+            raise InputError(f"displacements must have shape (k, n, 3), not {displacements.shape}.")
+        deviations = np.sqrt(np.sum(displacements**2, axis=(1, 2)))
         return ShapeModel(
             np.asarray(arrays["mean"], dtype=np.float64),
             displacements / np.where(deviations > 0, deviations, 1.0)[:, None, None],
@@ -79,7 +81,7 @@ def model_from_arrays(arrays: Mapping[str, Any], name: str = "shape model") -> S
             synthetic=bool(header.get("synthetic", False)),
             sources=tuple(str(each) for each in header.get("sources", ())),
         )
-    except InputError as error:
+    except (TypeError, ValueError) as error:  # InputError is one of them
         raise InputError(f"{name}: {error}") from error
 
 
@@ -106,15 +108,25 @@ def load_shape_model(path: Path | str) -> ShapeModel:
     _require_suffix(path)
     if not path.is_file():
         raise InputError(f"shape model: there is no file {path}. Check the path.")
+    return model_from_arrays(read_arrays(path), path.name)
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of an .npz by name; pickled content is refused, never run.
+
+    Raises:
+        InputError: Damaged, pickled, or another kind of file.
+    """
     try:
-        with np.load(path, allow_pickle=False) as content:
-            arrays = {name: content[name] for name in NAMES if name in content}
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError) as error:
+        content = np.load(path, allow_pickle=False)
+        if not isinstance(content, np.ndarray):
+            with content:
+                return {name: content[name] for name in content.files}
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, NotImplementedError, RuntimeError) as error:
         raise InputError(
-            f"shape model: {path.name} is damaged or holds pickled objects ({error}). Make it again with "
-            f"xrayto3d ssm build."
+            f"{path.name} is damaged, no .npz of arrays, or holds pickled objects, which are never run; make it again."
         ) from error
-    return model_from_arrays(arrays, path.name)
+    raise InputError(f"{path.name} is a single array (.npy) under another name; give an .npz of named arrays.")
 
 
 def _require_suffix(path: Path) -> None:

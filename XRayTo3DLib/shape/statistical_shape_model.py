@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.shape.meshes import make_surface
+from XRayTo3DLib.shape.meshes import enclosed_volume, make_surface
 
 FloatArray = NDArray[np.float64]
 SMALLEST_SHARE = 1e-9
-"""Modes with a smaller deviation than this share of the first one are rounding, not anatomy."""
+"""Modes with a smaller deviation than this share of the largest coordinate are rounding, not anatomy."""
 _SIDES = {"left": "right", "right": "left"}
 
 
@@ -148,7 +148,7 @@ def build_shape_model(
 
     Args:
         shapes: (N, n, 3) mm, N >= 2 people.
-        triangles: (m, 3) vertex numbers, the same for all.
+        triangles: (m, 3) vertex numbers, the same for all; turned round if they face inward.
         label: The bone.
         synthetic: Whether any shape is no real person.
         sources: Where the shapes came from.
@@ -167,7 +167,7 @@ def build_shape_model(
     if kept == 0:
         raise InputError("The shapes are all the same: there is nothing to make a shape model of.")
     kept = kept if modes is None else min(kept, modes)
-    return ShapeModel(
+    model = ShapeModel(
         mean,
         directions[:kept].reshape(kept, *mean.shape),
         deviations[:kept],
@@ -177,6 +177,9 @@ def build_shape_model(
         synthetic=synthetic,
         sources=tuple(sources),
     )
+    # Outlines and uncertain sides are told by the normals: a file whose triangles face inward would spoil them.
+    inward = enclosed_volume(model.surface()) < 0
+    return replace(model, triangles=model.triangles[:, ::-1]) if inward else model
 
 
 def _finite(values: Any, what: str, shape: tuple[int, ...]) -> FloatArray:
