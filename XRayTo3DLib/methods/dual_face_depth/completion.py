@@ -104,7 +104,7 @@ def shape_models(
 
     chosen = [cases[number] for number in np.unique(np.linspace(0, len(cases) - 1, settings.people).astype(int))]
     surfaces = [_seen_by_camera(case) for case in chosen]
-    options, models = CorrespondenceOptions(vertices=settings.points), {}
+    options, models = CorrespondenceOptions(vertices=settings.points, check_sides=False), {}  # labels say the side
     for label in modelled(labels):
         shapes, triangles = correspond_population(
             [each[label] for each in surfaces], options=options, workers=WORKERS, report=report
