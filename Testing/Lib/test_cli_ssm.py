@@ -102,6 +102,28 @@ def test_fit_to_a_part_of_a_surface(folder, tmp_path, capsys):
     assert RigidPose.load(tmp_path / "out" / "pose.tfm").matrix == pytest.approx(np.array(content["pose"]), abs=1e-6)
 
 
+def test_other_units_are_taken_when_said_and_found_out_when_not(folder, tmp_path, capsys):
+    shapes, triangles = family(2, resolution=14)
+    model = load_shape_model(folder / "model.npz")
+    points, _ = sample_surface(model.surface([1.0, 0.0, 0.0]), 800)
+    np.savez(tmp_path / "metres.npz", points=points / 1000)
+    words = ["fit", folder / "model.npz", tmp_path / "metres.npz", "-o", tmp_path / "out"]
+    assert call(*words) == 2
+    assert "give the target in mm" in capsys.readouterr().err
+    assert call(*words, "--unit", "m", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["residual_mm"] < 0.3
+    for number, shape in enumerate(shapes):
+        write_surface(make_surface(shape / 1000, triangles), tmp_path / f"{number}.ply")
+    words = ["build", tmp_path / "0.ply", tmp_path / "1.ply", "--corresponding", "-o", tmp_path / "new.npz"]
+    assert call(*words) == 2
+    assert "0.ply looks like metres: largest extent is 0.089; give --unit m" in capsys.readouterr().err
+    assert call(*words, "--unit", "m") == 0
+    assert np.ptp(load_shape_model(tmp_path / "new.npz").mean, axis=0).max() > 80
+    np.savez(tmp_path / "both.npz", vertices=shapes / 1000, faces=triangles)
+    assert call("build", tmp_path / "both.npz", "--aligned", "-o", tmp_path / "both_model.npz") == 2
+    assert "The model looks like metres" in capsys.readouterr().err
+
+
 def test_fit_to_points_of_one_face_in_a_camera(folder, tmp_path, capsys):
     model = load_shape_model(folder / "model.npz")
     points, _ = sample_surface(model.surface([0.5, 1.0, 0.0]), 2000)

@@ -70,6 +70,7 @@ def _add_build(actions: argparse._SubParsersAction) -> None:
     add("--source", action="append", default=[], metavar="TEXT", help="where the surfaces came from; may be repeated")
     add("--workers", type=int, default=2, metavar="N", help="processes that look for correspondence (2)")
     add("--json", action="store_true", help="print one JSON object and nothing else")
+    add("--unit", choices=("mm", "cm", "m"), default="mm", help="unit in the files (mm)")
     build.set_defaults(run=run_build)
 
 
@@ -92,6 +93,7 @@ def _add_fit(actions: argparse._SubParsersAction) -> argparse.ArgumentParser:
     add("--robust", type=float, default=5.0, metavar="MM", help="points further off hardly count (5 mm; 0: all count)")
     add("--camera", type=Path, metavar="FILE", help="camera.json: the target shows only what this picture shows")
     add("--start", type=Path, metavar="FILE", help="start pose (.tfm) of the model; found when not given")
+    add("--unit", choices=("mm", "cm", "m"), default="mm", help="unit in TARGET (mm)")
     fit.set_defaults(run=run_fit)
     return fit
 
@@ -103,6 +105,7 @@ def run_build(args: argparse.Namespace) -> int:
     from XRayTo3DLib.shape.procrustes import aligned_shapes
     from XRayTo3DLib.shape.shape_model_file import save_shape_model
     from XRayTo3DLib.shape.statistical_shape_model import build_shape_model
+    from XRayTo3DLib.shape.surfaces import check_units
 
     if args.output.suffix.lower() != ".npz":
         raise InputError(f'-o: the model\'s file must end in .npz, not "{args.output.name}".')
@@ -120,6 +123,7 @@ def run_build(args: argparse.Namespace) -> int:
         sources=tuple(args.source),
         modes=args.modes,
     )
+    check_units(model.surface(), "The model", unit=args.unit)
     save_shape_model(model, args.output)
     _tell_model(model, args.json, {"file": str(args.output)})
     if not args.json:

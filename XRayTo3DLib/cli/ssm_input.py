@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +20,13 @@ def corresponding_shapes(args: argparse.Namespace) -> tuple[Any, Any]:
     Raises:
         InputError: Fewer than two surfaces, or ones that do not correspond although said so.
     """
+    from XRayTo3DLib.shape.surfaces import UNITS_MM
+
     if len(args.surfaces) == 1 and args.surfaces[0].suffix.lower() == ".npz":
         if not (args.corresponding or args.aligned):
             raise InputError("an .npz holds vertices in correspondence: say --corresponding or --aligned.")
         arrays = _arrays(args.surfaces[0], ("vertices", "faces"))
-        return arrays["vertices"], arrays["faces"]
+        return arrays["vertices"] * UNITS_MM[args.unit], arrays["faces"]
     surfaces = _surfaces(args)
     if args.corresponding or args.aligned:
         return _stacked(surfaces, args.surfaces)
@@ -51,7 +52,7 @@ def _surfaces(args: argparse.Namespace) -> list[Any]:
     if unknown:
         raise InputError(f"--mirror: {', '.join(unknown)} is not among the surfaces given.")
     kept = args.corresponding or args.aligned
-    surfaces = [read_surface(path, merge_points=not kept) for path in args.surfaces]
+    surfaces = [read_surface(path, unit=args.unit, merge_points=not kept) for path in args.surfaces]
     flip = np.diag([-1.0, 1.0, 1.0, 1.0])
     return [
         transformed(surface, flip) if path in args.mirror else surface
@@ -92,7 +93,7 @@ def target_and_options(args: argparse.Namespace) -> tuple[Any, Any, FitOptions]:
     from XRayTo3DLib.shape.meshes import boundary_length, sample_surface
     from XRayTo3DLib.shape.model_fitting import FitOptions
     from XRayTo3DLib.shape.model_fitting_clip import edge_clip, frustum_clip
-    from XRayTo3DLib.shape.surfaces import read_surface
+    from XRayTo3DLib.shape.surfaces import UNITS_MM, read_surface
 
     if not 0 <= args.robust < math.inf:
         raise InputError(f"--robust must be 0 mm or more, not {args.robust:g}.")
@@ -100,9 +101,9 @@ def target_and_options(args: argparse.Namespace) -> tuple[Any, Any, FitOptions]:
     normals = None
     if args.target.suffix.lower() == ".npz":
         arrays = _arrays(args.target, ("points",))
-        points, normals = arrays["points"], arrays.get("normals")
+        points, normals = arrays["points"] * UNITS_MM[args.unit], arrays.get("normals")
     else:
-        surface = read_surface(args.target, what="Target")
+        surface = read_surface(args.target, unit=args.unit, what="Target")
         points, _ = sample_surface(surface, 4000)
         if clip is None and boundary_length(surface) > 0:
             clip = edge_clip(surface, margin_mm=1.0)
@@ -119,15 +120,11 @@ def target_and_options(args: argparse.Namespace) -> tuple[Any, Any, FitOptions]:
 
 def _arrays(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
     """Arrays of an .npz without pickled objects; ``names`` must be there."""
-    import numpy as np
+    from XRayTo3DLib.shape.shape_model_file import read_arrays
 
     if not path.is_file():
         raise InputError(f"there is no file {path}. Check the path.")
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            arrays = {name: content[name] for name in content.files if content[name].dtype.kind in "fiu"}
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError) as error:
-        raise InputError(f"{path.name} is damaged or holds pickled objects ({error}).") from error
+    arrays = {name: array for name, array in read_arrays(path).items() if array.dtype.kind in "fiu"}
     missing = [name for name in names if name not in arrays]
     if missing:
         raise InputError(f"{path.name} lacks the arrays {', '.join(missing)}.")
