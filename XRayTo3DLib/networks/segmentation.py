@@ -67,7 +67,8 @@ def _monai_unet(labels: int, filters: tuple[int, ...]) -> nn.Module:
     try:
         from monai.networks.nets.dynunet import DynUNet
     except ImportError as error:
-        raise InputError('segmentation: training needs MONAI; install it with: pip install "XRayTo3DLib[train]"') from error
+        how = 'pip install "XRayTo3DLib[train]"'
+        raise InputError(f"segmentation: training needs MONAI; install it with: {how}") from error
 
     halvings = [2] * (len(filters) - 1)
     kernels, strides = [3] * len(filters), [1, *halvings]
