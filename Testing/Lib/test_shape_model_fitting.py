@@ -14,11 +14,11 @@ from XRayTo3DLib.geometry.calibration import standard_camera
 from XRayTo3DLib.projection.silhouette import mesh_silhouette, overlap
 from XRayTo3DLib.shape.field_surface import clipped_to_box
 from XRayTo3DLib.shape.meshes import make_surface, point_array, sample_surface, vertex_normals
-from XRayTo3DLib.shape.model_fitting import FitOptions, fit_shape_model
+from XRayTo3DLib.shape.model_fitting import FitOptions, Softness, _surface_evidence, fit_shape_model
 from XRayTo3DLib.shape.model_fitting_clip import box_clip, edge_clip, every_clip, frustum_clip, plane_clip
 from XRayTo3DLib.shape.model_fitting_contours import Outline, fit_to_contours, outline_of_mask
 from XRayTo3DLib.shape.model_fitting_energy import Energy, PlacedModel
-from XRayTo3DLib.shape.model_fitting_pulls import Landmarks, Pulls
+from XRayTo3DLib.shape.model_fitting_pulls import Landmarks, Pulls, make_target
 
 MODEL = blob_model()
 THETA = np.array([1.5, -1.0, 1.2])
@@ -111,6 +111,15 @@ def test_shape_and_pose_are_found_again(direction):
     assert found.residual_mm < 0.1
     assert found.pose.apply(found.scale * MODEL.shape(found.theta)) == pytest.approx(found.points)
     assert len(point_array(found.surface(), "uncertainty_mm")) == len(MODEL.mean)
+
+
+@pytest.mark.parametrize("direction", ["both", "to_model"])
+def test_all_pulls_of_a_surface_weigh_one_together_as_the_prior_expects(direction):
+    options = FitOptions(direction=direction)
+    evidence = _surface_evidence(MODEL, make_target(cloud(300), None, 300), options)
+    pulls, _ = evidence(NEAR.apply(MODEL.mean), Softness(1.0, 5.0, 0.01))
+    assert pulls.weights.sum() == pytest.approx(1)
+    assert pulls.weights[:300].sum() == pytest.approx(0.5 if direction == "both" else 1.0)
 
 
 def test_size_is_found_when_asked_for():

@@ -171,6 +171,13 @@ def test_people_left_out_are_found_exactly_with_as_many_modes_as_the_family_has(
         generalisation(shapes[:2], triangles)
 
 
+def test_the_person_left_out_is_in_no_model_of_theirs():
+    shapes, triangles = family(5, resolution=8)
+    own = np.random.default_rng(0).normal(size=shapes.shape)  # what nobody else has
+    found = generalisation(shapes + own, triangles)
+    assert found.vertex_mm[:, -1].min() > 1.0
+
+
 def test_specificity_is_the_distance_to_the_nearest_person():
     shapes, _ = family(20)
     found = specificity(MODEL, shapes, samples=10, seed=3)
