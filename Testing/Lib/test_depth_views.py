@@ -136,6 +136,29 @@ def test_what_was_done_is_said_and_what_cannot_be_done_refused() -> None:
         StandardGeometry(64, 0.0)
 
 
+def test_a_mirror_image_is_turned_round() -> None:
+    seen = camera()
+    pixels = np.random.default_rng(0).uniform(size=seen.size[::-1])
+    across = (seen.size[0] - 1) * seen.spacing[0] * seen.column_direction
+    behind = replace(seen, origin=seen.origin + across, column_direction=-seen.column_direction)
+    plain, mirrored = radiograph(pixels, seen, "hips"), radiograph(pixels[:, ::-1], behind, "hips")
+    (image, new, _), (other, same, notes) = GEOMETRY.resampled(plain), GEOMETRY.resampled(mirrored)
+    np.testing.assert_allclose(other, image, atol=1e-6)
+    np.testing.assert_allclose(same.projection_matrix, new.projection_matrix, atol=1e-9)
+    assert any("mirror image" in note for note in notes)
+
+
+def test_there_is_no_bone_beyond_the_radiograph() -> None:
+    whole = camera()
+    half = replace(whole, size=(whole.size[0] // 2 + 5, whole.size[1]))
+    full, cut = (depth_view(empty(seen), {"near": ball(*BALLS["near"], 40)}, ("near",), GEOMETRY, pose=POSE)
+                 for seen in (whole, half))  # fmt: skip
+    shown = full.camera.pixel_to_world([[column, 0] for column in range(48)])
+    inside = whole.project(shown)[:, 0] <= half.size[0] - 0.5
+    assert 0 < cut.mask.sum() < full.mask.sum()
+    assert np.array_equal(cut.mask, full.mask & inside) and np.array_equal(cut.mask, np.isfinite(cut.back_mm))
+
+
 # ---- depth views ------------------------------------------------------------------------------------------------
 
 

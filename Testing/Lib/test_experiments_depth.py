@@ -86,7 +86,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def configuration(folder: Path) -> DualFaceConfiguration:
     data = DepthDataConfiguration(folder=str(folder), labels=LABELS, geometry=GEOMETRY, validation_share=0.3)
-    return DualFaceConfiguration(data=data)
+    return DualFaceConfiguration(data=data, network=DepthNetworkConfiguration(segmentation="tiny"))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.imaging.types import IntensityNote, Radiograph, SpacingSource
-from XRayTo3DLib.methods.configuration import changed, parsed
+from XRayTo3DLib.methods.configuration import changed, parsed, plain
 from XRayTo3DLib.methods.dual_face_depth.completion import completed, model_arrays, models_from
 from XRayTo3DLib.methods.dual_face_depth.configuration import DualFaceConfiguration
 from XRayTo3DLib.methods.dual_face_depth.data import TrainingViews, split_views, unlabelled_pictures
@@ -82,6 +83,17 @@ def test_a_change_that_is_none_is_refused(change: str) -> None:
         ("faces=triple", "faces must be one of"),
         ("network.encoder=resnet", "network.encoder"),
         ("data.geometry.size=100", "multiple of 32"),
+        ("data.geometry.size=32", "at least 64"),
+        ("data.geometry.field_mm=.inf", "field_mm and sdd_mm"),
+        ("network.segmentation=full", "256 or more"),
+        ("network.channels=-4", "network.channels"),
+        ("data.labels=[]", "data.labels"),
+        ("data.labels=[a, a]", "data.labels"),
+        ("data.scale=.nan", "data.scale"),
+        ("augmentation.operations=-1", "augmentation.operations"),
+        ("augmentation.rotation_deg=.nan", "rotation_deg"),
+        ("stages.depth.batch=0", "batch 0 cannot be"),
+        ("stages.depth.steps=-3", "-3 steps"),
         ("data.scale=0", "data.scale"),
         ("augmentation.magnitude=2", "augmentation.magnitude"),
         ("stages.segmentation.steps=0", "nothing finds the bones"),
@@ -98,6 +110,14 @@ def test_epochs_become_steps_and_their_first_period_too(people: Path) -> None:
     stage = prepare_training(changed(CONTENT, plan), people, "cpu").task.stages[1]
     # Three training people of two views each: six views are two steps of four.
     assert stage.steps == 60 and stage.optimisers[0].schedule.first == 20
+
+
+def test_deep_bones_keep_their_depth_in_memory(people: Path) -> None:
+    view = split_views(replace(configuration().data, folder=str(people)), people).training.views[0]
+    far = replace(view.camera, origin=view.camera.source + 1.9 * (view.camera.origin - view.camera.source))
+    deep = replace(view, camera=far, front_mm=view.front_mm + 800, back_mm=view.back_mm + 800)
+    depth = TrainingViews([deep], LABELS, 2.0).item(0)[1].numpy()
+    np.testing.assert_allclose(depth[:2], deep.front_mm, atol=0.02)
 
 
 # ---- data ---------------------------------------------------------------------------------------------------------
@@ -146,6 +166,10 @@ def test_unlabelled_radiographs_are_found_below_a_folder(people: Path, tmp_path:
     data = replace(configuration().data, unlabelled="cases")
     pictures = unlabelled_pictures(data, people)
     assert len(pictures) == 10 and all(each.shape == (SIZE, SIZE) for each in pictures)
+    own = replace(data, folder=str(people))  # also those who are tested
+    for place in ("cases", "cases/p-4", ".."):
+        with pytest.raises(InputError, match="the data set's own people"):
+            unlabelled_pictures(replace(own, unlabelled=place), people)
     with pytest.raises(InputError, match="holds no radiograph"):
         unlabelled_pictures(replace(data, unlabelled=str(tmp_path)), people)
 
@@ -267,6 +291,16 @@ def test_what_networks_see_comes_out_as_surfaces_in_the_world() -> None:
     assert any("881 mm from the source" in note for note in lost.notes)
     with pytest.raises(InputError, match="no shape models"):
         model.complete(found.depth)
+    with pytest.raises(InputError, match="no bone was found in hips"):
+        DualFaceReconstructor(predictor_of(depth, masks & False)).reconstruct_view(radiograph_of())
+
+
+def test_no_bone_is_seen_where_the_radiograph_does_not_reach() -> None:
+    depth = sphere_maps()
+    half = replace(CAMERA, size=(SIZE // 2, SIZE))  # of the patient's right
+    picture = replace(radiograph_of(), pixels=IMAGE[:, : SIZE // 2], camera=half)
+    found = DualFaceReconstructor(predictor_of(depth, np.isfinite(depth[:2]))).reconstruct_view(picture)
+    assert found.missing == ("bone_left",) and set(found.meshes) == {"bone_right"}
 
 
 def ball_model() -> ShapeModel:
@@ -289,7 +323,7 @@ def test_a_ball_cut_by_the_picture_is_made_whole_in_any_world(direction: str) ->
     front, back = sphere_z(camera, centre, 33)
     seen = depth_surface(camera, front, back if direction == "both" else None)
     assert len(boundary_edges(seen))
-    whole = completed(ball_model(), seen, camera, direction)
+    whole = completed(ball_model(), seen, camera, direction, front_only=direction == "to_model")
     away = np.linalg.norm(points_of(whole) - centre, axis=1)
     assert np.abs(away - 33).mean() < 0.5 and np.abs(away - 33).max() < 1.5
     assert surface_distance(ellipsoid(centre, [33, 33, 33]), seen).assd > 1.5  # what was seen is not the whole
@@ -316,13 +350,14 @@ def test_left_bones_are_mirror_images_of_the_right_ones_model() -> None:
 def test_every_stage_learns_and_pretraining_reaches_the_depth_network(people: Path, tmp_path: Path) -> None:
     changes = [
         f"data.folder={people}",
-        "data.unlabelled=cases",
+        f"data.unlabelled={write_depth_dataset(tmp_path / 'others', 2, 0, seed=1)}",
         "augmentation={operations: 1, mirror: true, rotation_deg: 3}",
         "stages.pretraining={steps: 4, batch: 4, lr: 0.002, schedule: constant}",
         "stages.segmentation={steps: 40, batch: 4, lr: 0.01, schedule: one-cycle}",
         "stages.depth={steps: 30, batch: 4, lr: 0.005, schedule: one-cycle}",
     ]
     run = prepare_training(changed(CONTENT, changes), people, "cpu")
+    assert run.configuration["data"]["unlabelled"] == "others"  # no path of this machine goes into a bundle
     assert run.task.networks[PRETRAINING].encoder is run.task.networks[DEPTH].encoder
     with torch.no_grad():
         before = [run.task.validate(stage, "cpu") for stage in (PRETRAINING, SEGMENTATION, DEPTH)]
@@ -368,6 +403,12 @@ def test_a_finished_segmentation_network_is_taken_over(people: Path, tmp_path: P
     assert [stage.name for stage in task.stages] == [DEPTH]
     for name, tensor in task.networks[SEGMENTATION].state_dict().items():
         assert torch.equal(tensor, half[name].float())
+    for name, theirs in {"labels": LABELS[::-1], "fold": 3}.items():
+        about = {"configuration": {"data": {**plain(configuration())["data"], name: theirs}}}
+        (tmp_path / "bundle.json").write_text(json.dumps(about))
+        with pytest.raises(InputError, match=rf"a training whose data\.{name} is"):
+            prepare_training(changed(content, more), people, "cpu")
+    (tmp_path / "bundle.json").unlink()
     save_file({"other": torch.zeros(1)}, tmp_path / "segmentation.safetensors")
     with pytest.raises(InputError, match="segmentation_weights, segmentation.safetensors, is not of this"):
         prepare_training(changed(content, more), people, "cpu")

@@ -83,7 +83,8 @@ def depth_view(
 ) -> DepthView:
     """Depth maps of bones in a radiograph brought into the standard geometry.
 
-    The depths are exact for the given triangles: rays through the centres of the standard pixels.
+    The depths are exact for the given triangles: rays through the centres of the standard pixels. Where the radiograph
+    does not reach there is no bone.
 
     Args:
         radiograph: The picture.
@@ -103,13 +104,14 @@ def depth_view(
     if missing := [label for label in labels if label not in surfaces]:
         raise InputError(f"{missing[0]} has no surface; there are {', '.join(surfaces) or 'none'}.")
     image, camera, notes = geometry.resampled(radiograph)
+    covered = geometry.covered(radiograph.camera, camera)
     found: dict[str, list[FloatMap]] = {"front": [], "back": [], "thickness": []}
     for label in labels:
         maps = mesh_depth(camera, points_of(surfaces[label]), triangles_of(surfaces[label]), pose, strict=False)
         found["front"].append(z_from_distance(camera, maps.front_mm).astype(np.float32))
         found["back"].append(z_from_distance(camera, maps.back_mm).astype(np.float32))
         found["thickness"].append(maps.thickness_mm.astype(np.float32))
-    front, back, thickness = (np.stack(maps) for maps in found.values())
+    front, back, thickness = (np.where(covered, np.stack(maps), np.float32(np.nan)) for maps in found.values())
     if not np.isfinite(front).any():
         raise InputError(f"no bone is in the picture {radiograph.name}; check its registration.")
     return DepthView(

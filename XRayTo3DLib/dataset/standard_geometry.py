@@ -6,7 +6,7 @@ taken nearly so is brought exactly there: same source, same axes, another plane 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,9 +43,9 @@ class StandardGeometry:
     view: str = "AP"
 
     def __post_init__(self) -> None:
-        if self.size < 8 or not (np.isfinite(self.field_mm) and np.isfinite(self.sdd_mm)):
+        if self.size < 8:
             raise InputError(f"standard geometry: a size of {self.size} pixels is too small; use 8 or more.")
-        if not (self.field_mm > 0 and self.sdd_mm > 0):
+        if not (0 < self.field_mm < np.inf and 0 < self.sdd_mm < np.inf):
             raise InputError("standard geometry: field_mm and sdd_mm must be greater than zero (mm).")
 
     @property
@@ -76,7 +76,8 @@ class StandardGeometry:
 
         The planes being parallel the homography between them only scales and shifts: each new pixel is the exact mean
         of the old ones it covers where the picture shrinks, and linear between their centres where it grows. Beyond
-        the radiograph the picture is 0, as in the open beam.
+        the radiograph the picture is 0, as in the open beam. A mirror image (its camera looks at the
+        detector from behind) is turned round first: right bones are to look like right bones.
 
         Args:
             radiograph: The picture; its view, if it is known, must be this one.
@@ -89,8 +90,14 @@ class StandardGeometry:
                 which the standard field shows less than half, or that fills less than half of it.
         """
         if radiograph.view and radiograph.view.upper() != self.view.upper():
-            raise InputError(f"{radiograph.name} is a {radiograph.view} view; this model reads {self.view} views only.")
+            raise InputError(
+                f"{radiograph.name} shows view {radiograph.view}; this model reads {self.view} views only."
+            )
         notes = self._distance_notes(radiograph)
+        if not radiograph.view:
+            notes += (f"the view of {radiograph.name} is not known; it was read as {self.view}.",)
+        radiograph, turned = _turned_round(radiograph)
+        notes += turned
         old, new = radiograph.camera, self.camera_for(radiograph.camera)
         shares, weights = [], []
         for axis in (0, 1):
@@ -101,6 +108,12 @@ class StandardGeometry:
         across, down = weights
         image = down @ radiograph.pixels.astype(np.float64) @ across.T
         return image.astype(np.float32), new, notes
+
+    def covered(self, camera: XRayCamera, standard: XRayCamera) -> NDArray[np.bool_]:
+        """(size, size): which pixels of the ``standard`` camera the radiograph of ``camera`` has anything to say of."""
+        pixels = np.stack(np.meshgrid(np.arange(self.size), np.arange(self.size)), axis=-1)
+        places = camera.project(standard.pixel_to_world(pixels))
+        return ((places >= -0.5) & (places <= np.array(camera.size) - 0.5)).all(axis=-1)
 
     def _distance_notes(self, radiograph: Radiograph) -> tuple[str, ...]:
         sdd = radiograph.camera.sdd
@@ -127,6 +140,17 @@ class StandardGeometry:
         if filled < NOTED_SHARE:
             notes += (f"{radiograph.name} fills {100 * filled:.0f} % of the model's field; the rest is left empty.",)
         return notes
+
+
+def _turned_round(radiograph: Radiograph) -> tuple[Radiograph, tuple[str, ...]]:
+    """The picture as seen from the source, and what to say: one that its camera shows from behind is mirrored."""
+    camera = radiograph.camera
+    if (camera.origin - camera.source) @ camera.normal > 0:
+        return radiograph, ()
+    last = camera.pixel_to_world([camera.size[0] - 1, 0])
+    seen = replace(camera, origin=last, column_direction=-camera.column_direction)
+    note = f"{radiograph.name} is a mirror image, as its camera says; it was turned round."
+    return replace(radiograph, pixels=np.ascontiguousarray(radiograph.pixels[:, ::-1]), camera=seen), (note,)
 
 
 def _old_pixels(new: XRayCamera, old: XRayCamera, axis: int) -> tuple[float, float]:

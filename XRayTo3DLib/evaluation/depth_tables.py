@@ -223,11 +223,7 @@ def _data_header(measures: Sequence[str]) -> tuple[str, ...]:
 
 
 def _alignment_notes(alignment: str, theirs: bool) -> tuple[str, ...]:
-    why = (
-        WHY_ALIGNED
-        if alignment == ALIGNED
-        else "Absolute: as a user gets it; the aligned table says why both are given."
-    )
+    why = WHY_ALIGNED if alignment == ALIGNED else _ABSOLUTE
     return (why, _THEIRS) if theirs else (why,)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from XRayTo3DLib.dataset.standard_geometry import StandardGeometry
@@ -19,6 +20,8 @@ CHOICES = {
 }
 MULTIPLE = 32
 """The encoder halves a picture five times."""
+LEAST, FULL_MULTIPLE = 64, 128
+"""Smallest picture of the depth network; the full segmentation network halves one seven times."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,13 @@ class DepthStageConfiguration:
         """Whether there is anything to do."""
         return self.steps > 0 or self.epochs > 0
 
+    def __post_init__(self) -> None:
+        if self.steps < 0 or self.epochs < 0 or self.batch < 1:
+            raise InputError(
+                f"configuration: a stage of {self.steps} steps, {self.epochs} epochs and batch {self.batch} cannot be; "
+                f"steps and epochs begin at 0, batch at 1."
+            )
+
 
 @dataclass(frozen=True)
 class DepthStagesConfiguration:
@@ -181,9 +191,7 @@ class DualFaceConfiguration:
                 value = getattr(value, name)
             if value not in known:
                 raise InputError(f"configuration: {place} must be one of {', '.join(known)}, not {value!r}.")
-        size = self.data.geometry.size
-        if size < MULTIPLE or size % MULTIPLE:
-            raise InputError(f"configuration: data.geometry.size must be a multiple of {MULTIPLE}, not {size}.")
+        self._check_pictures()
         if not (self.stages.segmentation.trained or self.network.segmentation_weights):
             raise InputError(
                 "configuration: nothing finds the bones in a picture; give stages.segmentation steps, or a finished "
@@ -191,7 +199,25 @@ class DualFaceConfiguration:
             )
         if not 0 <= self.augmentation.magnitude <= 1:
             raise InputError("configuration: augmentation.magnitude lies between 0 and 1.")
-        if self.data.scale <= 0:
+        if self.augmentation.operations < 0 or not 0 <= self.augmentation.rotation_deg <= 180:
+            raise InputError("configuration: augmentation.operations and .rotation_deg (up to 180) begin at 0.")
+        if self.network.channels < 0:
+            raise InputError("configuration: network.channels is a multiple of 4, or 0 for the encoder's own.")
+
+    def _check_pictures(self) -> None:
+        size, labels = self.data.geometry.size, self.data.labels
+        if size < LEAST or size % MULTIPLE:
+            raise InputError(
+                f"configuration: data.geometry.size must be a multiple of {MULTIPLE}, at least {LEAST}, not {size}."
+            )
+        if self.network.segmentation == "full" and (size < 2 * FULL_MULTIPLE or size % FULL_MULTIPLE):
+            raise InputError(
+                f"configuration: network.segmentation full needs a data.geometry.size of 256 or more, a multiple of "
+                f"{FULL_MULTIPLE}, not {size}; change it, or take network.segmentation: tiny."
+            )
+        if not labels or len(set(labels)) < len(labels):
+            raise InputError("configuration: data.labels must be one or more bones that differ.")
+        if not 0 < self.data.scale < math.inf:
             raise InputError("configuration: data.scale must be above 0.")
 
     @property

@@ -20,8 +20,8 @@ from XRayTo3DLib.imaging.radiograph_reader import read_radiograph
 from XRayTo3DLib.methods.data import split_cases
 from XRayTo3DLib.methods.dual_face_depth.configuration import DepthDataConfiguration
 
-STEP_MM = 0.02
-"""Depth is kept as whole numbers of this step; 0 is outside a bone."""
+STEPS = 65_000
+"""Depth is kept as whole steps of 0.02 mm, or so much more that these reach the detector; 0 is outside a bone."""
 MEMORY_BYTES = 3e9
 """Views that take more are read from disk whenever they are needed."""
 WORKERS = 2
@@ -41,6 +41,7 @@ class TrainingViews:
         self, views: Sequence[DepthView], labels: Sequence[str], scale: float, memory: float = MEMORY_BYTES
     ) -> None:
         self._views, self._labels, self._scale = views, tuple(labels), scale
+        self._step_mm = np.float32(max(0.02, views[0].camera.sdd / STEPS))
         size = views[0].image.size * 2 * (1 + 2 * len(labels)) * len(views)
         self._packed = [self._pack(view) for view in views] if size <= memory else None
 
@@ -50,14 +51,14 @@ class TrainingViews:
     def item(self, index: int) -> tuple[Tensor, Tensor]:
         """Picture (N, N), line integrals over the scale; depth (2 * bones, N, N), z in mm, NaN outside; all float32."""
         image, steps = self._pack(self._views[index]) if self._packed is None else self._packed[index]
-        depth = steps.astype(np.float32) * np.float32(STEP_MM)
+        depth = steps.astype(np.float32) * self._step_mm
         depth[steps == 0] = np.nan
         return torch.from_numpy(image.astype(np.float32)), torch.from_numpy(depth)
 
     def _pack(self, view: DepthView) -> tuple[NDArray[np.float16], NDArray[np.uint16]]:
         order = [view.labels.index(label) for label in self._labels]
         depth = np.concatenate([view.front_mm[order], view.back_mm[order]])
-        steps = np.nan_to_num(np.round(depth / STEP_MM), nan=0.0).astype(np.uint16)
+        steps = np.nan_to_num(np.round(depth / self._step_mm), nan=0.0).astype(np.uint16)
         return (view.image / self._scale).astype(np.float16), steps
 
 
@@ -112,11 +113,16 @@ def unlabelled_pictures(data: DepthDataConfiguration, near: Path) -> list[Tensor
     Read are DICOM files (.dcm) and NRRD files with a ``camera.json`` beside them.
 
     Raises:
-        InputError: No such folder, nothing in it, or a radiograph that cannot be used.
+        InputError: No such folder, nothing in it, a radiograph that cannot be used, or people of the data set itself.
     """
     if not data.unlabelled:
         return []
-    folder = near / data.unlabelled
+    folder, cases = (near / data.unlabelled).resolve(), (near / data.folder / "cases").resolve()
+    if folder.is_relative_to(cases) or cases.is_relative_to(folder):
+        raise InputError(
+            f"configuration: data.unlabelled, {folder}, holds the data set's own people, also those it is tested on; "
+            f"its training people are seen anyway, give a folder of others."
+        )
     pictures = []
     for path in sorted([*folder.rglob("*.dcm"), *folder.rglob("*.nrrd")]):
         camera = path.with_name("camera.json")

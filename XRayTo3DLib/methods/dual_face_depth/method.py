@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,19 @@ def prepare_training(content: dict[str, Any], near: Path, device: str) -> Traini
     networks = make_trained_networks(configuration, near)
     pictures = unlabelled_pictures(data, near) if configuration.stages.pretraining.trained else []
     task = DualFaceTask(configuration, networks, training, validation, statistics, pictures)
-    return TrainingRun(plain(configuration), task, partial(_finished, configuration, views, task, statistics))
+    finish = partial(_finished, configuration, views, task, statistics)
+    return TrainingRun(plain(_without_places(configuration)), task, finish)
+
+
+def _without_places(configuration: DualFaceConfiguration) -> DualFaceConfiguration:
+    """Files by their names alone: bundles say nothing of the machine they were made on."""
+    data, network = configuration.data, configuration.network
+    names = {"weights": Path(network.weights).name, "segmentation_weights": Path(network.segmentation_weights).name}
+    return replace(
+        configuration,
+        data=replace(data, unlabelled=Path(data.unlabelled).name),
+        network=replace(network, **names),
+    )
 
 
 def load_model(
@@ -126,9 +139,7 @@ def _limitations(configuration: DualFaceConfiguration) -> tuple[str, ...]:
             "How far the bones are from the detector is not estimated: they are put where the training people's were."
         )
     if not configuration.stages.depth.trained:
-        limits.append(
-            "It holds a segmentation network alone, for other trainings to take over."
-        )
+        limits.append("It holds a segmentation network alone, for other trainings to take over.")
     if configuration.faces == "single":
         limits.append("It sees the bones' faces towards the source only.")
     return tuple(limits)

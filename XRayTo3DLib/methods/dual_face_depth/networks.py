@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import require_file
+from XRayTo3DLib.methods.configuration import plain
 from XRayTo3DLib.methods.dual_face_depth.configuration import DualFaceConfiguration
 from XRayTo3DLib.networks.depth_decoder import depth_network
 from XRayTo3DLib.networks.masked_autoencoder import MaskedAutoencoder
@@ -17,6 +19,9 @@ from XRayTo3DLib.networks.segmentation import segmentation_network
 
 DEPTH, SEGMENTATION, PRETRAINING = "depth", "segmentation", "pretraining"
 """Names of the stages, and of the networks they train."""
+SHARED = ("labels", "geometry", "scale", "folds", "fold")
+"""What two trainings must have alike in ``data`` for one to take the other's segmentation network over: channels,
+pictures, and who is tested."""
 
 
 def make_networks(configuration: DualFaceConfiguration, learn: bool = False) -> nn.ModuleDict:
@@ -43,7 +48,8 @@ def make_trained_networks(configuration: DualFaceConfiguration, near: Path) -> n
         near: Folder that paths start from.
 
     Raises:
-        InputError: A file of weights that is missing or does not fit.
+        InputError: A file of weights that is missing or does not fit, or a segmentation network that learnt other
+            bones, other pictures, or people who are tested here.
     """
     torch.manual_seed(configuration.seed)
     networks, network = make_networks(configuration, learn=True), configuration.network
@@ -53,10 +59,24 @@ def make_trained_networks(configuration: DualFaceConfiguration, near: Path) -> n
         load_timm_weights(networks[DEPTH].encoder, require_file(near / network.weights, "weights of the encoder"))
     if network.segmentation_weights:
         path = require_file(near / network.segmentation_weights, "weights of the segmentation network")
+        _require_alike(path.with_name("bundle.json"), configuration)
         _load(networks[SEGMENTATION], path)
     if configuration.stages.pretraining.trained:
         networks[PRETRAINING] = MaskedAutoencoder(networks[DEPTH].encoder)
     return networks
+
+
+def _require_alike(path: Path, configuration: DualFaceConfiguration) -> None:
+    """Compare with the training that the bundle beside the weights says they come from, where there is one."""
+    if not path.exists():
+        return
+    theirs = json.loads(path.read_text(encoding="utf-8")).get("configuration", {}).get("data", {})
+    ours = plain(configuration)["data"]
+    if other := [name for name in SHARED if theirs.get(name) != ours[name]]:
+        raise InputError(
+            f"configuration: network.segmentation_weights come from a training whose data.{other[0]} is "
+            f"{theirs.get(other[0])}, here it is {ours[other[0]]}; take those of a training with the same data."
+        )
 
 
 def _load(network: nn.Module, path: Path) -> None:

@@ -38,12 +38,15 @@ class DualFacePredictor:
         """Whether it says how far away bones are; else they are put where the training people's were, on average."""
         return self.configuration.loss.kind == "si"
 
-    def predict_depth(self, image: NDArray[np.float32], camera: XRayCamera) -> DepthPrediction:
+    def predict_depth(
+        self, image: NDArray[np.float32], camera: XRayCamera, covered: NDArray[np.bool_] | None = None
+    ) -> DepthPrediction:
         """Masks and depth of one picture.
 
         Args:
             image: (N, N) line integrals in the standard geometry.
             camera: Whose picture it is.
+            covered: (N, N), where the radiograph reaches: no bone is seen elsewhere. None: everywhere.
 
         Raises:
             InputError: A picture of another size.
@@ -57,6 +60,7 @@ class DualFacePredictor:
         with torch.inference_mode():
             found = (self._networks[SEGMENTATION](seen)[0] > 0).cpu().numpy()
             depth = self.statistics.depth_of(self._networks[DEPTH](seen).float())[0].cpu().numpy()
+        found = found if covered is None else found & covered
         mask = np.stack([_without_specks(each) for each in found])
         front, back = self._faces(depth, mask)
         return DepthPrediction(front, back, mask, camera, data.labels)

@@ -43,13 +43,15 @@ class DualFaceReconstructor:
         """What it was trained with."""
         return self.predictor.configuration
 
-    def predict_depth(self, image: NDArray[np.float32], camera: XRayCamera) -> DepthPrediction:
-        """Masks and depth of a picture (N, N) of line integrals in the standard geometry.
+    def predict_depth(
+        self, image: NDArray[np.float32], camera: XRayCamera, covered: NDArray[np.bool_] | None = None
+    ) -> DepthPrediction:
+        """Masks and depth of a picture (N, N) of line integrals in the standard geometry, ``covered`` or everywhere.
 
         Raises:
             InputError: A picture of another size.
         """
-        return self.predictor.predict_depth(image, camera)
+        return self.predictor.predict_depth(image, camera, covered)
 
     def seen(self, prediction: DepthPrediction) -> dict[str, vtkPolyData]:
         """By label the surface that was seen, LPS mm in the camera's world, without bones that were lost.
@@ -76,18 +78,27 @@ class DualFaceReconstructor:
         if not self.models:
             raise InputError("this model has no shape models to complete bones with; train with completion.people.")
         direction = direction or ("both" if self.configuration.faces == "dual" else "to_model")
-        seen, camera = self.seen(prediction), prediction.camera
-        return {label: completed(self.models[label], part, camera, direction) for label, part in seen.items()}
+        seen, camera, front_only = self.seen(prediction), prediction.camera, prediction.back_mm is None
+        return {
+            label: completed(self.models[label], part, camera, direction, front_only=front_only)
+            for label, part in seen.items()
+        }
 
     def reconstruct_view(self, radiograph: Radiograph) -> Reconstruction:
         """Bones in a radiograph, LPS mm in its camera's world; completed where there are shape models.
 
         Raises:
-            InputError: A radiograph of another geometry than the model's.
+            InputError: A radiograph of another geometry than the model's, or without any bone.
         """
-        image, camera, notes = self.configuration.data.geometry.resampled(radiograph)
-        prediction = self.predict_depth(image, camera)
+        geometry = self.configuration.data.geometry
+        image, camera, notes = geometry.resampled(radiograph)
+        prediction = self.predict_depth(image, camera, geometry.covered(radiograph.camera, camera))
         seen = self.seen(prediction)
+        if not seen:
+            raise InputError(
+                f"no bone was found in {radiograph.name}; this model looks for {', '.join(prediction.labels)} in a "
+                f"{geometry.view} view, the person's right on the picture's left. Look at the picture."
+            )
         whole = self.complete(prediction) if self.models else {}
         missing = tuple(label for label in prediction.labels if label not in seen)
         return Reconstruction(

@@ -110,7 +110,7 @@ class DualFaceTask:
         return self._statistics.depth_of(self.networks[DEPTH](images).float())
 
     def _changed(self, stage: str, item: int) -> tuple[Tensor, Tensor]:
-        views = len(self._training) + (len(self._unlabelled) if stage == PRETRAINING else 0)
+        views = self._views_of(stage)
         epoch, place = divmod(item, views)
         seed = self.configuration.seed
         order = Generator().manual_seed(seed_of(seed, stage, "order", epoch))
@@ -118,6 +118,9 @@ class DualFaceTask:
         image, depth = self._view(stage, index)
         random = Generator().manual_seed(seed_of(seed, stage, "item", item))
         return augmented(image, depth, self.configuration.data.labels, self.configuration.augmentation, random)
+
+    def _views_of(self, stage: str) -> int:
+        return len(self._training) + (len(self._unlabelled) if stage == PRETRAINING else 0)
 
     def _view(self, stage: str, index: int) -> tuple[Tensor, Tensor]:
         if index >= len(self._training):
@@ -140,7 +143,8 @@ class DualFaceTask:
         return DepthBatch(seen, torch.nan_to_num(depths).to(device), depths.isfinite().to(device))
 
     def _plan(self, name: str, stage: DepthStageConfiguration) -> StagePlan:
-        per_epoch = -(-len(self._training) // stage.batch)
+        views = self._views_of(name)
+        per_epoch = -(-views // stage.batch)
         steps = stage.steps or stage.epochs * per_epoch
         first = stage.first * (1 if stage.steps else per_epoch)
         schedule = Schedule(stage.lr, stage.schedule, first, stage.factor)  # type: ignore[arg-type]
