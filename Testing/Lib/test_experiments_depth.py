@@ -32,6 +32,7 @@ from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.methods.dual_face_depth.configuration import (
     DepthDataConfiguration,
     DepthLossConfiguration,
+    DepthNetworkConfiguration,
     DepthStageConfiguration,
     DepthStagesConfiguration,
     DualFaceConfiguration,
