@@ -20,6 +20,7 @@ pytestmark = pytest.mark.data
 
 BONES = (
     "femur_proximal_pairs_libhip/m3_lfemur.ply",
+    "femur_proximal_pairs_libhip/m3_rfemur.ply",
     "knee_ssm_instances_clouthier/S001_femur.ply",
     "knee_ssm_instances_clouthier/S001_tibia.ply",
     "knee_ssm_instances_clouthier/S001_patella.ply",

@@ -26,6 +26,8 @@ pytestmark = pytest.mark.data
 
 BONES = (
     "femur_proximal_pairs_libhip/m3_lfemur.ply",
+    "femur_proximal_pairs_libhip/m3_rfemur.ply",
+    "femur_full_10_gias2/femur_left_00.ply",
     "knee_ssm_instances_clouthier/S001_femur.ply",
     "knee_ssm_instances_clouthier/S001_tibia.ply",
 )

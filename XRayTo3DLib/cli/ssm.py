@@ -54,7 +54,7 @@ def _add_build(actions: argparse._SubParsersAction) -> None:
         "build",
         help="make a model of surfaces",
         description="Make a shape model of surfaces of one bone and one side, one per person. Without --corresponding "
-        "or --aligned their vertices are brought into correspondence first (about 10 s per surface).",
+        "or --aligned their vertices are brought into correspondence first (some seconds per surface).",
     )
     add = build.add_argument
     add("surfaces", type=Path, nargs="+", metavar="SURFACE", help="surfaces, or an .npz with vertices and faces")
@@ -63,6 +63,7 @@ def _add_build(actions: argparse._SubParsersAction) -> None:
     given.add_argument("--corresponding", action="store_true", help="vertices correspond already; align only")
     given.add_argument("--aligned", action="store_true", help="vertices correspond and lie on one another already")
     add("--mirror", type=Path, nargs="+", default=[], metavar="SURFACE", help="those of them from the other side")
+    add("--trust-sides", action="store_true", help="do not refuse surfaces that look like the other side's")
     add("--label", default="", metavar="NAME", help='the bone ("femur_left")')
     add("--modes", type=int, metavar="N", help="keep the first N modes (default all)")
     add("--vertices", type=int, default=2500, metavar="N", help="of the model, when correspondence is found (2500)")

@@ -33,7 +33,7 @@ def corresponding_shapes(args: argparse.Namespace) -> tuple[Any, Any]:
     from XRayTo3DLib.shape.correspondence import CorrespondenceOptions, correspond_population
 
     progress = Progress("correspondence", quiet=args.json)
-    options = CorrespondenceOptions(vertices=args.vertices)
+    options = CorrespondenceOptions(vertices=args.vertices, check_sides=not args.trust_sides)
     names = [path.name for path in args.surfaces]
     shapes = correspond_population(surfaces, options=options, workers=args.workers, report=progress.update, names=names)
     progress.done()

@@ -197,7 +197,7 @@ def _one_side(
         listed = ", ".join(name for name, turn in zip(names, other, strict=True) if turn == few)
         raise InputError(
             f"Left and right do not mix: {listed} look{'s' if listed.count(',') == 0 else ''} like the other side's; "
-            "mirror them first (ssm build --mirror), or ask for it with the option mirror (or check_sides=False)."
+            "mirror them (ssm build --mirror), or say that all are of one side (--trust-sides; check_sides=False)."
         )
     return surfaces
 
