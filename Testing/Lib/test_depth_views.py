@@ -17,7 +17,7 @@ from vtkmodules.vtkFiltersSources import vtkSphereSource
 
 from XRayTo3DLib.dataset.dataset_folder import CaseEntry, DatasetCase, DatasetFolder, write_dataset_json
 from XRayTo3DLib.dataset.depth_view_files import STEP_MM, depth_file, depth_views
-from XRayTo3DLib.dataset.depth_views import case_surfaces, depth_view, views_of
+from XRayTo3DLib.dataset.depth_views import case_surfaces, depth_view, trusted_views, views_of
 from XRayTo3DLib.dataset.standard_geometry import StandardGeometry
 from XRayTo3DLib.dataset.view_pairs import write_true_pose
 from XRayTo3DLib.errors import InputError
@@ -220,10 +220,14 @@ def dataset(tmp_path: Path) -> DatasetFolder:
 def test_accepted_views_only_in_order_of_their_numbers(dataset: DatasetFolder) -> None:
     case = dataset.case("one")
     assert views_of(case) == ("ap-1", "ap-10") and case.group == "round"
+    (case.folder / "views" / "ap-1").rename(case.folder / "views" / "lat-1")
+    assert views_of(case, "AP") == ("ap-10",) and views_of(case) == ("ap-10", "lat-1")
+    (case.folder / "views" / "lat-1").rename(case.folder / "views" / "ap-1")
     for number in (1, 10):
         record_review(case.folder / f"views/ap-{number}/registration.json", Review.REJECTED, "slipped", "tester")
     with pytest.raises(InputError, match="no view with an accepted registration .*ap-2 is rejected"):
         views_of(case)
+    assert trusted_views(case) == ()
     with pytest.raises(InputError, match="case one"):
         depth_views([case], GEOMETRY, workers=1)
 

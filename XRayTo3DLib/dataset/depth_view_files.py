@@ -85,16 +85,16 @@ def depth_views(
     places: list[tuple[Path, str]] = []
     if workers <= 1:
         files = map(work, cases)
-        _collect(files, cases, places, tell)
+        _collect(files, cases, geometry.view, places, tell)
     else:
         with ProcessPoolExecutor(workers) as pool:
-            _collect(pool.map(work, cases), cases, places, tell)
+            _collect(pool.map(work, cases), cases, geometry.view, places, tell)
     return DepthViews(places)
 
 
-def _collect(files: Any, cases: Sequence[DatasetCase], places: list[tuple[Path, str]], tell: Any) -> None:
+def _collect(files: Any, cases: Sequence[DatasetCase], view: str, places: list[tuple[Path, str]], tell: Any) -> None:
     for number, (case, path) in enumerate(zip(cases, files, strict=True), 1):
-        places += [(path, view) for view in views_of(case)]
+        places += [(path, name) for name in views_of(case, view)]
         tell(case.id, number / len(cases))
 
 
@@ -105,7 +105,7 @@ def depth_file(case: DatasetCase, geometry: StandardGeometry) -> Path:
         InputError: As for :func:`depth_views`.
     """
     path = case.folder.parent.parent / "prepared" / f"{case.id}_depth_{geometry.size}.safetensors"
-    names = views_of(case)
+    names = views_of(case, geometry.view)
     key = _key(case, names, geometry)
     if not path.exists() or _stored_key(path) != key:
         surfaces = case_surfaces(case)

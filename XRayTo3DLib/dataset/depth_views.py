@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from XRayTo3DLib.dataset.standard_geometry import StandardGeometry
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import read_json
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
+from XRayTo3DLib.geometry.calibration import VIEWS
 from XRayTo3DLib.imaging.radiograph_reader import read_radiograph
 from XRayTo3DLib.imaging.types import Radiograph
 from XRayTo3DLib.projection.depth_maps import mesh_depth, z_from_distance
@@ -130,20 +130,30 @@ def depth_view(
     )
 
 
-def views_of(case: DatasetCase) -> tuple[str, ...]:
+def trusted_views(case: DatasetCase, view: str = "") -> tuple[str, ...]:
+    """As :func:`views_of`, but none where there is none: a data set grows while people review it."""
+    status = _reviews(case)
+    others = {name.lower() for name in VIEWS} - {view.lower()} if view else set()
+    return tuple(name for name, review in status.items() if review in TRUSTED and _by_number(name)[0] not in others)
+
+
+def views_of(case: DatasetCase, view: str = "") -> tuple[str, ...]:
     """Names of the case's views ("ap-1") whose registration was accepted or adjusted, in order of their numbers.
+
+    Args:
+        case: The case.
+        view: "AP": pass over folders that are named after another view ("lat-1"); "" for all.
 
     Raises:
         InputError: There is none, with what the others lack.
     """
-    places = sorted((place for place in case.folder.glob("views/*") if place.is_dir()), key=_by_number)
-    status = {place.name: _review(case, place.name) for place in places}
-    found = tuple(name for name, review in status.items() if review in TRUSTED)
+    found = trusted_views(case, view)
     if not found:
+        status = _reviews(case)
         said = ", ".join(f"{name} is {review}" for name, review in status.items()) or "there is no view at all"
         raise InputError(
-            f"case {case.id} has no view with an accepted registration ({said}); register the CT to a radiograph in "
-            f"{case.folder / 'views'}/<view>, look at it and accept it."
+            f"case {case.id} has no {view + ' ' if view else ''}view with an accepted registration ({said}); register "
+            f"the CT to a radiograph in {case.folder / 'views'}/<view>, look at it and accept it."
         )
     return found
 
@@ -190,6 +200,12 @@ def read_depth_view(
         raise case.refused(error) from error
 
 
+def _reviews(case: DatasetCase) -> dict[str, str]:
+    """Review of every view's registration by the view's name, in order of their numbers."""
+    names = sorted((place.name for place in case.folder.glob("views/*") if place.is_dir()), key=_by_number)
+    return {name: _review(case, name) for name in names}
+
+
 def _review(case: DatasetCase, view: str) -> str:
     path = case.folder / "views" / view / "registration.json"
     if not path.exists():
@@ -201,6 +217,6 @@ def _review(case: DatasetCase, view: str) -> str:
     return str((content.get("review") or {}).get("status", Review.UNREVIEWED.value))
 
 
-def _by_number(place: Path) -> tuple[str, int]:
-    stem, _, number = place.name.rpartition("-")
-    return (stem, int(number)) if number.isdecimal() else (place.name, 0)
+def _by_number(name: str) -> tuple[str, int]:
+    stem, _, number = name.rpartition("-")
+    return (stem, int(number)) if number.isdecimal() else (name, 0)

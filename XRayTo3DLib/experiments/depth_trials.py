@@ -13,7 +13,7 @@ from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase
 from XRayTo3DLib.dataset.depth_view_files import depth_views
-from XRayTo3DLib.dataset.depth_views import DepthView, case_surfaces
+from XRayTo3DLib.dataset.depth_views import DepthView, trusted_views, case_surfaces
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.depth_figures import DepthPicture
 from XRayTo3DLib.evaluation.depth_measures import (
@@ -104,6 +104,7 @@ def depth_trials(data: DepthDataConfiguration, folder: Path, most: int | None = 
         InputError: A data set that cannot be used, or nobody to test.
     """
     dataset, (_, _, test) = split_cases(in_folder(data, folder).folder, Path(), data)
+    test = tuple(case for case in test if trusted_views(case, data.geometry.view))
     views = depth_views(test, data.geometry)
     taken: dict[str, int] = {}
     chosen = []

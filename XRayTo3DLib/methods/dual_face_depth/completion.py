@@ -95,9 +95,12 @@ def shape_models(
     cases: Sequence[DatasetCase],
     labels: Sequence[str],
     settings: CompletionConfiguration,
+    view: str = "",
     report: Callable[[str, float], None] | None = None,
 ) -> dict[str, ShapeModel]:
     """Models of :func:`modelled` labels, from evenly chosen people, in the frame of the camera that saw them first.
+
+    ``view`` is the standard geometry's; "" takes any.
 
     Raises:
         InputError: A case without surfaces or accepted views, or fewer than two people.
@@ -106,7 +109,7 @@ def shape_models(
     from XRayTo3DLib.shape.procrustes import aligned_shapes, similarity_between
 
     chosen = [cases[number] for number in np.unique(np.linspace(0, len(cases) - 1, settings.people).astype(int))]
-    surfaces = [_seen_by_camera(case) for case in chosen]
+    surfaces = [_seen_by_camera(case, view) for case in chosen]
     # Labels say the side. Whole femora came out 0.3 mm nearer with models by drift than by passes.
     options, models = CorrespondenceOptions(bend="drift", vertices=settings.points, check_sides=False), {}
     for label in modelled(labels):
@@ -121,9 +124,9 @@ def shape_models(
     return models
 
 
-def _seen_by_camera(case: DatasetCase) -> dict[str, vtkPolyData]:
+def _seen_by_camera(case: DatasetCase, view: str) -> dict[str, vtkPolyData]:
     """A case's bones as its first accepted view's camera saw them, in that camera's frame, mm."""
-    place = case.folder / "views" / views_of(case)[0]
+    place = case.folder / "views" / views_of(case, view)[0]
     camera, pose = XRayCamera.load(place / "camera.json"), RigidPose.load(place / "pose.tfm")
     matrix = np.linalg.inv(camera_frame(camera).matrix) @ pose.matrix
     return {label: transformed(surface, matrix) for label, surface in case_surfaces(case).items()}

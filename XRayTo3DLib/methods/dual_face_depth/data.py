@@ -13,7 +13,7 @@ from torch import Tensor
 
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase
 from XRayTo3DLib.dataset.depth_view_files import depth_views
-from XRayTo3DLib.dataset.depth_views import DepthView
+from XRayTo3DLib.dataset.depth_views import DepthView, trusted_views
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.imaging.radiograph_reader import read_radiograph
@@ -98,7 +98,9 @@ def split_views(data: DepthDataConfiguration, near: Path) -> SplitViews:
             f"the data set's bones are {', '.join(dataset.labels)}; the configuration wants {', '.join(unknown)}: "
             f"change data.labels."
         )
-    training, validation, test = (ViewPart(part, depth_views(part, data.geometry, workers=WORKERS)) for part in parts)
+    # A data set grows while people review it: those without an accepted view wait.
+    reviewed = [tuple(case for case in part if trusted_views(case, data.geometry.view)) for part in parts]
+    training, validation, test = (ViewPart(part, depth_views(part, data.geometry, WORKERS)) for part in reviewed)
     for name, part in (("training", training), ("validation", validation)):
         if not len(part.views):
             raise InputError(f"data set {dataset.folder.name}: no view with an accepted registration for {name}.")

@@ -110,7 +110,10 @@ def _finished(
 
 def _models(configuration: DualFaceConfiguration, views: Any) -> dict[str, ShapeModel]:
     completion = configuration.completion
-    return shape_models(views.training.cases, configuration.data.labels, completion) if completion.people else {}
+    if not completion.people:
+        return {}
+    data = configuration.data
+    return shape_models(views.training.cases, data.labels, completion, data.geometry.view)
 
 
 def tested(predictor: DualFacePredictor, views: Any) -> dict[str, float]:
