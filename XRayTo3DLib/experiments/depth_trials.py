@@ -13,7 +13,7 @@ from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase
 from XRayTo3DLib.dataset.depth_view_files import depth_views
-from XRayTo3DLib.dataset.depth_views import DepthView, trusted_views, case_surfaces
+from XRayTo3DLib.dataset.depth_views import DepthView, case_surfaces, trusted_views
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.depth_figures import DepthPicture
 from XRayTo3DLib.evaluation.depth_measures import (
