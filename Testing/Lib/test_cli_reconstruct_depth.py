@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from depth_cases import LABELS, SIZE, write_depth_dataset
 from learning_cases import write_yaml
 
 from XRayTo3DLib.cli.main import main
+from XRayTo3DLib.cli.models_used import loaded_model
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
+from XRayTo3DLib.imaging.radiograph_reader import read_radiograph
 from XRayTo3DLib.models.bundle import load_bundle
 from XRayTo3DLib.shape.meshes import boundary_edges, enclosed_volume, point_array, points_of, transformed
 from XRayTo3DLib.shape.surface_distance import surface_distance
@@ -79,7 +82,7 @@ def test_bones_from_one_radiograph_and_nothing_else(bundle: Path, people: Path, 
     told = json.loads(capsys.readouterr().out)
     assert told["bones"] == list(LABELS) and told["method"] == "dual-face-depth" and told["side"] is None
     assert told["frame_to_world"] == np.eye(4).tolist() and told["missing"] == [] and told["synthetic"]
-    assert any("from the source" in note for note in told["notes"])
+    assert any("from the detector is not estimated" in note for note in told["notes"])
     place = people / "cases" / "p-5"
     pose = RigidPose.load(place / "views" / "ap-1" / "pose.tfm")
     camera = XRayCamera.load(place / "views" / "ap-1" / "camera.json")
@@ -136,3 +139,18 @@ def test_a_value_that_is_not_known_is_refused_before_training(people: Path, tmp_
     config = write_yaml(people.parent / "other.yaml", CONFIG)
     assert main(["train", str(config), "-o", str(tmp_path / "run"), "--set", "loss.king=si"]) == 2
     assert "loss.king is not known" in capsys.readouterr().err
+
+
+def test_people_lie_as_far_before_the_detector_however_far_the_source_is(bundle: Path, people: Path) -> None:
+    model = loaded_model(str(bundle), "dual-face-depth")
+    place = people / "cases" / "p-5" / "views" / "ap-1"
+    near = XRayCamera.load(place / "camera.json")
+    far = replace(near, source=near.source - 50 * near.normal)
+    heights = []
+    for camera in (near, far):
+        found = model.reconstruct_view(read_radiograph(place / "radiograph.nrrd", camera=camera))
+        assert found.depth is not None and found.depth.back_mm is not None
+        middle = np.nanmean(np.stack([found.depth.front_mm, found.depth.back_mm]), dtype=np.float64)
+        heights.append(camera.sdd - middle)
+    assert far.sdd == pytest.approx(near.sdd + 50)
+    assert heights == pytest.approx([1000 - model.predictor.statistics.mean_mm] * 2, abs=0.01)

@@ -39,7 +39,7 @@ def reconstruction_overlay(
     low, high = _window(radiograph, np.concatenate([points_of(mesh) for mesh in meshes.values()]))
     aspect = camera.spacing[1] / camera.spacing[0]
     height = PANEL_INCHES * aspect * (high[1] - low[1]) / max(high[0] - low[0], 1)
-    figure = Figure(figsize=(2 * PANEL_INCHES, height + 0.9), dpi=110, facecolor=DARK)
+    figure = Figure(figsize=(2 * PANEL_INCHES, height + 1.2), dpi=110, facecolor=DARK)
     grey = _grey_range(radiograph, low, high)
     axes = figure.subplots(1, 2)
     for axis, caption in zip(axes, ("Radiograph", "Outlines of the reconstruction"), strict=True):
@@ -51,13 +51,14 @@ def reconstruction_overlay(
         colour = COLOURS[number % len(COLOURS)]
         for part, line in enumerate(drr_outline(shadow.astype(np.float64), 0.5)):
             axes[1].plot(line[:, 0], line[:, 1], color=colour, linewidth=1.4, label="" if part else bone)
-    axes[1].legend(loc="upper right", fontsize=9, framealpha=0.6, facecolor=DARK, labelcolor="white")
+    place = {"loc": "lower center", "bbox_to_anchor": (0.5, 0.24 / (height + 1.2))}
+    figure.legend(**place, ncols=6, fontsize=9, frameon=False, labelcolor="white")
     heading = title or radiograph.name
     if (synthetic or radiograph.synthetic) and "synthetic" not in heading.lower():
         heading += "  (SYNTHETIC)"
     figure.suptitle(heading, color="white", fontsize=13)
     figure.text(0.5, 0.012, RESEARCH_USE, color="#8794a1", fontsize=8.5, ha="center")
-    figure.subplots_adjust(0.01, 0.3 / (height + 0.9), 0.99, 1 - 0.62 / (height + 0.9), wspace=0.03)
+    figure.subplots_adjust(0.01, 0.6 / (height + 1.2), 0.99, 1 - 0.62 / (height + 1.2), wspace=0.03)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", facecolor=figure.get_facecolor())
     return buffer.getvalue()

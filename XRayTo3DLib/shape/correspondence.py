@@ -50,8 +50,8 @@ class CorrespondenceOptions:
     """How points are found again.
 
     Attributes:
-        bend: "passes": to the closest points, broad first, then finer. "drift": probable matches, Bayesian coherent
-            point drift; for surfaces that lie far from the template's shape, or with noise and holes.
+        bend: "passes": to the closest points, broad first, then finer; slides less along real bones. "drift": probable
+            matches, Bayesian coherent point drift, after an affine stretch (docs/shape-models.md compares them).
         passing: The bending in passes.
         drift: The bending by drift; its width is in sizes of the template (root mean square spread per axis).
         geodesic: Share of the drift's kernel over distances along the surface, 0 to 1.

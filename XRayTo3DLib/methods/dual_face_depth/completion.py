@@ -110,7 +110,7 @@ def shape_models(
 
     chosen = [cases[number] for number in np.unique(np.linspace(0, len(cases) - 1, settings.people).astype(int))]
     surfaces = [_seen_by_camera(case, view) for case in chosen]
-    # Labels say the side. Whole femora came out 0.3 mm nearer with models by drift than by passes.
+    # Labels say the side. Cut femora of different lengths came out 0.3 mm nearer with models by drift than by passes.
     options, models = CorrespondenceOptions(bend="drift", vertices=settings.points, check_sides=False), {}
     for label in modelled(labels):
         shapes, triangles = correspond_population(

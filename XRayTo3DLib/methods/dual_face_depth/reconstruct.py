@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,6 +94,8 @@ class DualFaceReconstructor:
         geometry = self.configuration.data.geometry
         image, camera, notes = geometry.resampled(radiograph)
         prediction = self.predict_depth(image, camera, geometry.covered(radiograph.camera, camera))
+        if not self.predictor.places:  # People lie on the table before the detector, however far the source is.
+            prediction = _moved(prediction, radiograph.camera.sdd - geometry.sdd_mm)
         seen = self.seen(prediction)
         if not seen:
             raise InputError(
@@ -116,13 +119,20 @@ class DualFaceReconstructor:
     def _notes(self, missing: tuple[str, ...]) -> list[str]:
         notes = [f"{label}: not found in the radiograph; there is no such file." for label in missing]
         if not self.predictor.places:
+            before = self.configuration.data.geometry.sdd_mm - self.predictor.statistics.mean_mm
             notes.append(
-                f"how far the bones are from the detector is not estimated: their mean depth was put at "
-                f"{self.predictor.statistics.mean_mm:.0f} mm from the source, as the training people's."
+                f"how far the bones are from the detector is not estimated: their middle was put {before:.0f} mm "
+                f"before it, as the training people's."
             )
         if not self.models:
             notes.append("bones end where the picture does: this model has no shape models to complete them.")
         return notes
+
+
+def _moved(prediction: DepthPrediction, by_mm: float) -> DepthPrediction:
+    """Everything that much farther from the source."""
+    back = None if prediction.back_mm is None else prediction.back_mm + np.float32(by_mm)
+    return replace(prediction, front_mm=prediction.front_mm + np.float32(by_mm), back_mm=back)
 
 
 def _face(faces: NDArray[np.float32] | None, number: int) -> NDArray[np.float32] | None:
