@@ -105,7 +105,9 @@ def tested(run: TrainingRun, model: TrainedModel) -> tuple[list[ReconstructionOu
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder for data set, trainings and report")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("bench-output/femora"), help="folder for data set, trainings, report"
+    )
     parser.add_argument("--config", type=Path, default=CONFIG)
     parser.add_argument("--folds", type=int, nargs="*", help="only these (default: all)")
     args = parser.parse_args()

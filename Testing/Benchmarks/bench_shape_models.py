@@ -185,7 +185,9 @@ def outlines(population: Population, limit: int | None) -> np.ndarray:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the pictures and what is kept")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("bench-output/shape_models"), help="folder for the pictures"
+    )
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
     curves = {}
