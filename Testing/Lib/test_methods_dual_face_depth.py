@@ -288,7 +288,7 @@ def test_what_networks_see_comes_out_as_surfaces_in_the_world() -> None:
     lost = DualFaceReconstructor(predictor_of(depth, masks)).reconstruct_view(radiograph_of())
     assert lost.missing == ("bone_left",) and set(lost.meshes) == {"bone_right"}
     assert any("bone_left: not found" in note for note in lost.notes)
-    assert any("881 mm from the source" in note for note in lost.notes)
+    assert any("119 mm before it" in note for note in lost.notes)
     with pytest.raises(InputError, match="no shape models"):
         model.complete(found.depth)
     with pytest.raises(InputError, match="no bone was found in hips"):

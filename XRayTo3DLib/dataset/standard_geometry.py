@@ -37,7 +37,7 @@ class StandardGeometry:
         InputError: A size below 8 or lengths not positive.
     """
 
-    size: int = 128
+    size: int = 256
     field_mm: float = 400.0
     sdd_mm: float = 1000.0
     view: str = "AP"
