@@ -14,6 +14,8 @@ from XRayTo3DLib.dataset.view_pairs import write_true_pose
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.imaging.radiograph_header import write_radiograph
 from XRayTo3DLib.imaging.types import IntensityNote, Radiograph, SpacingSource
+from XRayTo3DLib.methods.configuration import changed, parsed
+from XRayTo3DLib.methods.dual_face_depth.configuration import DualFaceConfiguration
 from XRayTo3DLib.projection.depth_maps import mesh_depth
 from XRayTo3DLib.shape.meshes import make_surface, points_of, triangles_of
 from XRayTo3DLib.shape.surfaces import write_surface
@@ -98,3 +100,25 @@ def _write_view(place: Path, bones: dict[str, vtkPolyData], rng: np.random.Gener
     camera.save(place / "camera.json")
     write_radiograph(radiograph, place / "radiograph.nrrd")
     write_true_pose(place, pose, [0, 0, 0], name, 1.0)
+
+
+CONTENT = {
+    "format": "xrayto3d.training/1",
+    "method": "dual-face-depth",
+    "data": {
+        "folder": "people",
+        "labels": list(LABELS),
+        "geometry": {"size": SIZE, "field_mm": 200, "sdd_mm": 1000, "view": "AP"},
+        "scale": 2.0,
+        "validation_share": 0.25,
+    },
+    "network": {"encoder": "tiny", "channels": 16, "segmentation": "tiny"},
+    "stages": {
+        "segmentation": {"steps": 2, "batch": 2},
+        "depth": {"steps": 2, "batch": 2},
+    },
+}
+
+
+def configuration(*changes: str) -> DualFaceConfiguration:
+    return parsed(DualFaceConfiguration, changed(CONTENT, changes))

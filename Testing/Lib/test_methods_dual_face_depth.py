@@ -1,4 +1,4 @@
-"""Dual-face depth: configuration, statistics, what is made of the networks' numbers, stages, and a bundle's arrays."""
+"""Dual-face depth: statistics, what is made of the networks' numbers, stages, and a bundle's arrays."""
 
 from __future__ import annotations
 
@@ -10,14 +10,23 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from depth_cases import DEPTH_MM, LABELS, SIZE, ap_camera, ellipsoid, sphere_z, write_depth_dataset
+from depth_cases import (
+    CONTENT,
+    DEPTH_MM,
+    LABELS,
+    SIZE,
+    ap_camera,
+    configuration,
+    ellipsoid,
+    sphere_z,
+    write_depth_dataset,
+)
 from torch import Tensor, nn
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.imaging.types import IntensityNote, Radiograph, SpacingSource
-from XRayTo3DLib.methods.configuration import changed, parsed, plain
+from XRayTo3DLib.methods.configuration import changed, plain
 from XRayTo3DLib.methods.dual_face_depth.completion import completed, model_arrays, models_from
-from XRayTo3DLib.methods.dual_face_depth.configuration import DualFaceConfiguration
 from XRayTo3DLib.methods.dual_face_depth.data import TrainingViews, split_views, unlabelled_pictures
 from XRayTo3DLib.methods.dual_face_depth.measures import depth_errors, dice
 from XRayTo3DLib.methods.dual_face_depth.method import load_model, prepare_training
@@ -32,26 +41,6 @@ from XRayTo3DLib.shape.surface_distance import surface_distance
 from XRayTo3DLib.training.loop import train
 
 CAMERA = ap_camera()
-CONTENT = {
-    "format": "xrayto3d.training/1",
-    "method": "dual-face-depth",
-    "data": {
-        "folder": "people",
-        "labels": list(LABELS),
-        "geometry": {"size": SIZE, "field_mm": 200, "sdd_mm": 1000, "view": "AP"},
-        "scale": 2.0,
-        "validation_share": 0.25,
-    },
-    "network": {"encoder": "tiny", "channels": 16, "segmentation": "tiny"},
-    "stages": {
-        "segmentation": {"steps": 2, "batch": 2},
-        "depth": {"steps": 2, "batch": 2},
-    },
-}
-
-
-def configuration(*changes: str) -> DualFaceConfiguration:
-    return parsed(DualFaceConfiguration, changed(CONTENT, changes))
 
 
 @pytest.fixture(scope="module")
@@ -59,50 +48,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_depth_dataset(tmp_path_factory.mktemp("depth") / "people", 4, 1)
 
 
-# ---- configuration ------------------------------------------------------------------------------------------------
-
-
-def test_a_place_and_a_value_change_a_configuration() -> None:
-    content = changed(CONTENT, ["loss.kind=si", "data.scale=3", "data.labels=[a_right]", "seed=7"])
-    assert content["loss"] == {"kind": "si"} and content["data"]["scale"] == 3 and content["seed"] == 7
-    assert content["data"]["labels"] == ["a_right"] and content["data"]["folder"] == "people"
-    assert "loss" not in CONTENT and CONTENT["data"]["scale"] == 2.0
-
-
-@pytest.mark.parametrize("change", ["loss.kind", "=3", "data.scale.deeper=3", "seed=[1"])
-def test_a_change_that_is_none_is_refused(change: str) -> None:
-    with pytest.raises(InputError, match="--set"):
-        changed(CONTENT, [change])
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ("loss.kind=mse", "loss.kind must be one of casi, si"),
-        ("loss.aggregate=sum", "loss.aggregate"),
-        ("faces=triple", "faces must be one of"),
-        ("network.encoder=resnet", "network.encoder"),
-        ("data.geometry.size=100", "multiple of 32"),
-        ("data.geometry.size=32", "at least 64"),
-        ("data.geometry.field_mm=.inf", "field_mm and sdd_mm"),
-        ("network.segmentation=full", "256 or more"),
-        ("network.channels=-4", "network.channels"),
-        ("data.labels=[]", "data.labels"),
-        ("data.labels=[a, a]", "data.labels"),
-        ("data.scale=.nan", "data.scale"),
-        ("augmentation.operations=-1", "augmentation.operations"),
-        ("augmentation.rotation_deg=.nan", "rotation_deg"),
-        ("stages.depth.batch=0", "batch 0 cannot be"),
-        ("stages.depth.steps=-3", "-3 steps"),
-        ("data.scale=0", "data.scale"),
-        ("augmentation.magnitude=2", "augmentation.magnitude"),
-        ("stages.segmentation.steps=0", "nothing finds the bones"),
-        ("loss.kin=si", "loss.kin is not known"),
-    ],
-)
-def test_what_cannot_be_is_refused_with_its_place(change: str, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        configuration(change)
+# ---- data and statistics ---------------------------------------------------------------------------------------------
 
 
 def test_epochs_become_steps_and_their_first_period_too(people: Path) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from safetensors.numpy import save_file
 
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase
 from XRayTo3DLib.dataset.depth_views import VIEW_FILES, DepthView, case_surfaces, read_depth_view, views_of
+from XRayTo3DLib.dataset.lazily_read import LazilyRead
 from XRayTo3DLib.dataset.standard_geometry import StandardGeometry
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import atomic_path, require_file
@@ -29,7 +29,7 @@ STEP_MM = 0.02
 MAPS = ("front_mm", "back_mm", "thickness_mm")
 
 
-class DepthViews(Sequence[DepthView]):
+class DepthViews(LazilyRead[tuple[Path, str], DepthView]):
     """Depth views read when asked for; the latest stay in memory.
 
     Args:
@@ -38,26 +38,7 @@ class DepthViews(Sequence[DepthView]):
     """
 
     def __init__(self, places: Sequence[tuple[Path, str]], keep: int = 64) -> None:
-        self._places, self._keep = tuple(places), max(1, keep)
-        self._held: OrderedDict[int, DepthView] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    @overload
-    def __getitem__(self, index: int) -> DepthView: ...
-    @overload
-    def __getitem__(self, index: slice) -> DepthViews: ...
-    def __getitem__(self, index: int | slice) -> DepthView | DepthViews:
-        if isinstance(index, slice):
-            return DepthViews(self._places[index], self._keep)
-        number = range(len(self))[index]
-        if number not in self._held:
-            self._held[number] = _read(*self._places[number])
-            while len(self._held) > self._keep:
-                self._held.popitem(last=False)
-        self._held.move_to_end(number)
-        return self._held[number]
+        super().__init__(places, lambda place: _read(*place), keep)
 
 
 def depth_views(

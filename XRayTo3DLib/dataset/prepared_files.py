@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import overload
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase, DatasetFolder
+from XRayTo3DLib.dataset.lazily_read import LazilyRead
 from XRayTo3DLib.dataset.prepared import Preparation, PreparedCase, describe, prepare
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import atomic_path, require_file
@@ -24,7 +23,7 @@ from XRayTo3DLib.geometry.anatomical_frame import AnatomicalFrame
 PREPARED_FORMAT = "xrayto3d.prepared/1"
 
 
-class PreparedCases(Sequence[PreparedCase]):
+class PreparedCases(LazilyRead[Path, PreparedCase]):
     """Prepared cases read when asked for; the latest stay in memory.
 
     Args:
@@ -33,26 +32,7 @@ class PreparedCases(Sequence[PreparedCase]):
     """
 
     def __init__(self, paths: Sequence[Path], keep: int = 512) -> None:
-        self._paths, self._keep = tuple(paths), max(1, keep)
-        self._held: OrderedDict[int, PreparedCase] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    @overload
-    def __getitem__(self, index: int) -> PreparedCase: ...
-    @overload
-    def __getitem__(self, index: slice) -> PreparedCases: ...
-    def __getitem__(self, index: int | slice) -> PreparedCase | PreparedCases:
-        if isinstance(index, slice):
-            return PreparedCases(self._paths[index], self._keep)
-        number = range(len(self))[index]
-        if number not in self._held:
-            self._held[number] = read_prepared(self._paths[number])
-            while len(self._held) > self._keep:
-                self._held.popitem(last=False)
-        self._held.move_to_end(number)
-        return self._held[number]
+        super().__init__(paths, read_prepared, keep)
 
 
 def prepare_all(
