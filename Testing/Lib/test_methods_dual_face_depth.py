@@ -48,7 +48,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_depth_dataset(tmp_path_factory.mktemp("depth") / "people", 4, 1)
 
 
-# ---- data and statistics ---------------------------------------------------------------------------------------------
+# ---- stages ----------------------------------------------------------------------------------------------------------
 
 
 def test_epochs_become_steps_and_their_first_period_too(people: Path) -> None:
