@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ from XRayTo3DLib.errors import InputError
 # Pickled or executable model formats: opening one can run code, so no reader here ever does.
 PICKLED_SUFFIXES = frozenset({".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".npy", ".npz", ".bin", ".h5ad"})
 DOUBLE_SUFFIXES = (".nii.gz", ".seg.nrrd", ".mrk.json")
+UNFINISHED = ".writing-"
+"""How names begin of what is being written; a process that was killed leaves some behind."""
 
 
 def file_suffix(path: Path | str) -> str:
@@ -60,7 +63,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` (same suffix); rename it to ``path`` only if the block succeeds."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
+    folder = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=path.parent))
     temporary = folder / path.name
     try:
         yield temporary
@@ -68,6 +71,12 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     finally:
         temporary.unlink(missing_ok=True)
         folder.rmdir()
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a process that was killed while writing into ``folder`` left there; nobody else may be writing."""
+    for path in folder.glob(f"{UNFINISHED}*"):
+        shutil.rmtree(path)
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import atomic_path, read_json
+from XRayTo3DLib.files import UNFINISHED, atomic_path, read_json, remove_unfinished
 from XRayTo3DLib.training.faults import disk_explained
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 FORMAT = "xrayto3d.checkpoint/1"
 FOLDER, LATEST, TENSORS, VALUES = "checkpoint", "latest.json", "state.safetensors", "state.json"
-UNFINISHED = ".writing-"
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     parent = folder / FOLDER
     with disk_explained(folder):
         parent.mkdir(parents=True, exist_ok=True)
-        _remove_unfinished(parent)
+        remove_unfinished(parent)
         final = parent / f"step-{checkpoint.total:07d}"
         if _latest(parent).get("name") == final.name:
             return final
@@ -186,11 +185,6 @@ def _write_latest(parent: Path, name: str, checksums: dict[str, str]) -> None:
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         _to_disk(temporary)
     _to_disk(parent)
-
-
-def _remove_unfinished(parent: Path) -> None:
-    for path in parent.glob(f"{UNFINISHED}*"):
-        shutil.rmtree(path)
 
 
 def _remove_others(parent: Path, name: str) -> None:

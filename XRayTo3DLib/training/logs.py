@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from XRayTo3DLib.files import write_text
+from XRayTo3DLib.files import remove_unfinished, write_text
 from XRayTo3DLib.training.faults import disk_explained
 
 METRICS, TENSORBOARD = "metrics.csv", "tensorboard"
@@ -31,6 +31,7 @@ class TrainingLog:
         self._folder = folder
         with disk_explained(folder):
             folder.mkdir(parents=True, exist_ok=True)
+            remove_unfinished(folder)
             _keep_rows(folder / METRICS, resumed_at)
             self._file = (folder / METRICS).open("a", encoding="utf-8", newline="")
             self._rows = csv.writer(self._file, lineterminator="\n")
