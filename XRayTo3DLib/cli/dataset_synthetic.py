@@ -1,4 +1,4 @@
-"""``xrayto3d dataset synthetic``: data sets of SYNTHETIC wrists and hips."""
+"""``xrayto3d dataset synthetic``: data sets of SYNTHETIC wrists, knees and hips."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from XRayTo3DLib.cli.dataset_options import add_action, add_work_options, parse_
 from XRayTo3DLib.cli.folders import require_folder_name
 from XRayTo3DLib.errors import InputError
 
-PEOPLE = {"wrist": 240, "hips": 160}
+PEOPLE = {"wrist": 240, "knee": 200, "hips": 160}
 """How many people are made if nothing is said."""
+NAMES = {"wrist": "wrists", "knee": "right knees", "hips": "hips"}
 SYNTHETIC_OPTIONS = {
     "wrist": ("--length", "--turn-sd", "--soft-tissue"),
     "hips": ("--exposures", "--pixel-mm", "--diseased-share"),
@@ -23,13 +24,13 @@ SYNTHETIC_OPTIONS = {
 
 def add_synthetic(actions: argparse._SubParsersAction) -> None:
     """Add the ``synthetic`` action."""
-    parser = add_action(actions, "synthetic", "make a data set of SYNTHETIC wrists or hips", _synthetic)
+    parser = add_action(actions, "synthetic", "make a data set of SYNTHETIC wrists, knees or hips", _synthetic)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="the data set")
-    parser.add_argument("--anatomy", choices=("wrist", "hips"), default="wrist", help="what to make (default wrist)")
-    parser.add_argument("--people", type=int, metavar="N", help="to train on (default 240 wrists, 160 hips)")
+    parser.add_argument("--anatomy", choices=tuple(PEOPLE), default="wrist", help="what to make (default wrist)")
+    parser.add_argument("--people", type=int, metavar="N", help="to train on (240 wrists, 200 knees, 160 hips)")
     parser.add_argument("--test", type=int, default=40, metavar="N", help="further people to test on (default 40)")
     parser.add_argument("--seed", type=int, default=0, help="of people, texture and how they are held (default 0)")
-    parser.add_argument("--spacing", type=float, metavar="MM", help="voxel size (default 1 mm, hips 2 mm)")
+    parser.add_argument("--spacing", type=float, metavar="MM", help="voxel size (wrists 1 mm, knees 1.5 mm, hips 2 mm)")
     wrist = parser.add_argument_group("wrists")
     wrist.add_argument("--length", type=float, metavar="MM", help="of the bones below the joint (80 mm)")
     wrist.add_argument("--turn-sd", type=float, metavar="DEG", help="SD of pro- and supination (4 deg)")
@@ -47,7 +48,7 @@ def _synthetic(args: argparse.Namespace) -> int:
     progress = Progress("dataset", quiet=args.json)
     path = _writer(args.anatomy)(args.output, seed=args.seed, test=args.test, report=progress.update, **options)
     progress.done()
-    people, what = options["people"], "wrists" if args.anatomy == "wrist" else "hips"
+    people, what = options["people"], NAMES[args.anatomy]
     if args.json:
         say(json.dumps({"synthetic": True, "dataset": str(path), "people": people, "test": args.test}))
     else:
@@ -60,6 +61,10 @@ def _writer(anatomy: str) -> Callable[..., Path]:
         from XRayTo3DLib.dataset.hip_population import write_hip_population
 
         return write_hip_population
+    if anatomy == "knee":
+        from XRayTo3DLib.dataset.knee_population import write_knee_population
+
+        return write_knee_population
     from XRayTo3DLib.dataset.population import write_population
 
     return write_population
@@ -69,6 +74,7 @@ def _population_options(args: argparse.Namespace) -> dict[str, Any]:
     """What the anatomy's writer is called with; options of the other anatomy are refused."""
     given = {
         "wrist": {"length_mm": args.length, "turn_sd_deg": args.turn_sd, "soft_tissue": args.soft_tissue or None},
+        "knee": {},
         "hips": {"exposures": args.exposures, "pixel_mm": args.pixel_mm, "diseased_share": args.diseased_share},
     }
     for anatomy, options in given.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,7 @@ class DatasetCase:
         frame: Frame of reconstruction, one of :data:`FRAMES`.
         synthetic: Whether no real anatomy is behind it.
         group: What results are told apart by ("healthy", "osteoarthritis"), or "".
+        preparation: How the data set wants its cases prepared, see ``prepared.preparation_of``; empty for the usual.
     """
 
     id: str
@@ -69,6 +70,7 @@ class DatasetCase:
     frame: str
     synthetic: bool
     group: str = ""
+    preparation: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def landmarks_path(self) -> Path:
@@ -149,6 +151,8 @@ class DatasetFolder:
         provenance: Where it comes from, one sentence.
         licence: Its licence.
         entries: The cases.
+        preparation: How its cases are prepared for training where that is not the usual way: fields of
+            ``prepared.Preparation``.
     """
 
     folder: Path
@@ -160,6 +164,7 @@ class DatasetFolder:
     provenance: str
     licence: str
     entries: tuple[CaseEntry, ...]
+    preparation: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def open(cls, folder: Path | str) -> DatasetFolder:
@@ -183,8 +188,9 @@ class DatasetFolder:
                 str(content["provenance"]),
                 str(content["licence"]),
                 entries,
+                dict(content.get("preparation", {})),
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"dataset: {folder / 'dataset.json'} lacks or misnames a field ({error}).") from error
         opened._check()
         return opened
@@ -225,6 +231,7 @@ class DatasetFolder:
             self.frame,
             self.synthetic,
             entry.group,
+            self.preparation,
         )
 
     def _check(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,8 +44,9 @@ class Preparation:
         energy_kev: Effective energy at which bones attenuate.
         excess: Take only what bone attenuates more than the soft tissue it displaces, or all of it (False), as a
             DRR of segmented bones does.
-        centre_mm: Centre of the field of view in the wrist's frame.
-        field_mm: Half width of the field of view; "lps" data have no field, their whole bones are taken.
+        centre_mm: Centre of the field of view in the anatomical frame.
+        field_mm: Half width of the field of view. "lps" data whose ``dataset.json`` names none have no field: their
+            whole bones are taken.
         margin_mm: How much is kept round the field, so that bones can be moved within it.
     """
 
@@ -114,20 +115,20 @@ def prepare(case: DatasetCase, options: Preparation | None = None) -> PreparedCa
 
     Args:
         case: With CT, labels and, for wrists, landmarks.
-        options: Grid and energy.
+        options: Grid and energy; ``None`` takes what the data set asks for.
 
     Raises:
         InputError: A file is missing or unusable, a bone is missing or empty, landmarks do not fit the bones, or no
             bone lies in the field; the message names the case.
     """
-    options = Preparation() if options is None else options
+    options = preparation_of(case) if options is None else options
     try:
         ct = case.ct()
         frame = _frame(case, ct)
         surfaces = _surfaces(case, ct, frame)
         if case.frame == "wrist":
             _check_landmark(surfaces[case.labels[0]], case)
-        origin, shape = _grid(surfaces, options, case.frame == "wrist")
+        origin, shape = _grid(surfaces, options, case.frame == "wrist" or "field_mm" in case.preparation)
         step, clip = options.spacing_mm, options.clip_mm
         distances = np.stack(
             [signed_distance_grid(surfaces[label], origin, step, shape, clip) for label in case.labels]
@@ -147,6 +148,22 @@ def prepare(case: DatasetCase, options: Preparation | None = None) -> PreparedCa
         frame,
         clip,
     )
+
+
+def preparation_of(case: DatasetCase) -> Preparation:
+    """The usual preparation with what the case's data set wants otherwise.
+
+    Raises:
+        InputError: ``dataset.json`` names an option that there is not, or one of another type.
+    """
+    usual, wanted = Preparation(), dict(case.preparation)
+    for name, value in wanted.items():
+        known = getattr(usual, name, None)
+        if name == "centre_mm" and isinstance(value, list) and len(value) == 3:
+            wanted[name] = tuple(value)
+        elif known is None or name == "centre_mm" or type(value) not in (type(known), int):
+            raise InputError(f"dataset.json: preparation {name}: {value!r} is not known or of another type.")
+    return replace(usual, **wanted)
 
 
 def truth_meshes(case: DatasetCase) -> dict[str, vtkPolyData]:

@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase, DatasetFolder
 from XRayTo3DLib.dataset.lazily_read import LazilyRead
-from XRayTo3DLib.dataset.prepared import Preparation, PreparedCase, describe, prepare
+from XRayTo3DLib.dataset.prepared import Preparation, PreparedCase, describe, preparation_of, prepare
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import atomic_path, require_file
 from XRayTo3DLib.geometry.anatomical_frame import AnatomicalFrame
@@ -50,7 +50,7 @@ def prepare_all(
         folder: The data set.
         workers: Processes; 1 works in this one.
         split: "train" or "test"; ``None`` takes all.
-        options: How; see :class:`Preparation`.
+        options: How; ``None`` takes what the data set asks for.
         shard: (i, n), i from 1: every n-th case only.
         report: Called with (case id, share done).
 
@@ -58,7 +58,6 @@ def prepare_all(
         InputError: The data set or a case cannot be used.
     """
     cases = DatasetFolder.open(folder).cases(split)[shard[0] - 1 :: shard[1]]
-    options = Preparation() if options is None else options
     work = partial(prepared_file, options=options)
     tell = report or (lambda name, share: None)
     paths = []
@@ -80,7 +79,7 @@ def prepared_file(case: DatasetCase, options: Preparation | None = None) -> Path
     Raises:
         InputError: As for :func:`prepare`.
     """
-    options = Preparation() if options is None else options
+    options = preparation_of(case) if options is None else options
     path = case.folder.parent.parent / "prepared" / f"{case.id}.safetensors"
     key = _key(case, options)
     if not path.exists() or _stored_key(path) != key:
