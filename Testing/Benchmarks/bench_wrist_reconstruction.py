@@ -109,7 +109,7 @@ def standing_frame(
 
 
 def _say(name: str, truth: object, meshes: dict, model: object) -> None:
-    numbers = surface_numbers(truth, meshes["radius"], measured_in(model.mean))
+    numbers = surface_numbers(truth, meshes["radius"], measured_in(model.data.voxels))
     print(f"{name:<34} " + ("nothing to compare" if numbers is None else "  ".join(f"{n:.2f}" for n in numbers)))
 
 

@@ -78,7 +78,7 @@ def test_poses_say_how_the_bones_lie_in_the_pictures(pairs: SplitPairs, wrists: 
 
     view, field = CanonicalView("PA", 32, 3.0), ShapeFields(np.zeros((2, 2, 2, 2), np.float32), 0.5, VoxelGrid(16, 5.0))
     for case, drr, pose in zip(pairs.test.cases, pairs.test.drrs, pairs.test.poses, strict=True):
-        truth = posed_truth(truth_meshes(case), pose.matrix, field)
+        truth = posed_truth(truth_meshes(case), pose.matrix, field.grid)
         shadow = np.zeros((32, 32), dtype=bool)
         for mesh in truth.values():
             columns, rows = np.round(view.camera().project(points_of(mesh))).astype(int).T

@@ -68,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
     require_folder_name(folder)
     with _watched(args) as watcher:
         prepared, content = _prepared(args, watcher)
-        _train(prepared, folder, content, args, watcher)
+        if prepared.task is not None:
+            _train(prepared, folder, content, args, watcher)
         if not _is_first_process():
             return 0
         watcher.say("testing")

@@ -121,15 +121,9 @@ class CanonicalView:
                 f"check the view and the pose, {ANGLE_LIMIT_DEG:.0f} degrees are allowed."
             )
         subpixels = self._subpixels(camera, to_world)
+        require_shown(radiograph, to_world[:3, :3] @ np.array(self.centre_mm) + to_world[:3, 3])
         points = self.plane_points(subpixels) @ to_world[:3, :3].T + to_world[:3, 3]
-        pixels = camera.project(points)
-        middle = camera.project(to_world[:3, :3] @ np.array(self.centre_mm) + to_world[:3, 3])
-        if not np.all((middle > -0.5) & (middle < np.array(camera.size) - 0.5)):
-            raise InputError(
-                f"radiograph {radiograph.name}: the middle of the bones is not in the picture; check the landmark."
-            )
-        fine = _bilinear(radiograph.pixels, pixels)
-        return fine.reshape(self.size, subpixels, self.size, subpixels).mean(axis=(1, 3)).astype(np.float32)
+        return area_means(radiograph.pixels, camera.project(points), subpixels)
 
     def _subpixels(self, camera: XRayCamera, to_world: FloatArray) -> int:
         """Samples across a pixel: one for each of the picture's pixels or more, 16 at most."""
@@ -201,6 +195,18 @@ class CanonicalView:
         return RigidPose(result)
 
 
+def turned_camera(camera: XRayCamera, centre_mm: Any, about_z_deg: float) -> XRayCamera:
+    """A camera swung about the axis through ``centre_mm`` along z, as a C-arm round a limb; the bones stay.
+
+    Args:
+        camera: In a frame whose z runs along the limb.
+        centre_mm: (3,) point on the axis, mm.
+        about_z_deg: Counter-clockwise seen from +z, degrees.
+    """
+    motion = RigidPose.from_rotation([0.0, 0.0, float(about_z_deg)], [0.0, 0.0, 0.0], centre_mm)
+    return camera.moved(motion.matrix)
+
+
 def frame_from_views(
     views: list[CanonicalView], cameras: list[XRayCamera], pixels: Any, *, mirrored: bool = False, **options: Any
 ) -> RigidPose:
@@ -233,6 +239,28 @@ def frame_from_views(
 def frame_matrix(frame_to_world: RigidPose, mirrored: bool) -> FloatArray:
     """(4, 4) from the reconstruction frame (a left limb seen as a right one) to the world, mm."""
     return frame_to_world.matrix @ MIRROR if mirrored else frame_to_world.matrix
+
+
+def require_shown(radiograph: Radiograph, point: FloatArray) -> None:
+    """Refuse a radiograph that does not show ``point`` (3,), LPS mm."""
+    middle = radiograph.camera.project(point)
+    if not np.all((middle > -0.5) & (middle < np.array(radiograph.camera.size) - 0.5)):
+        raise InputError(
+            f"radiograph {radiograph.name}: the middle of the bones is not in the picture; check the landmark."
+        )
+
+
+def area_means(image: NDArray[np.float32], pixels: FloatArray, subpixels: int) -> NDArray[np.float32]:
+    """(rows, columns) means over ``subpixels`` x ``subpixels`` samples of a picture; 0 outside or behind the source.
+
+    Args:
+        image: (rows, columns).
+        pixels: (rows * subpixels, columns * subpixels, 2) where the samples lie in it (column, row).
+        subpixels: Samples across a pixel.
+    """
+    fine = _bilinear(image, pixels)
+    rows, columns = (count // subpixels for count in fine.shape)
+    return fine.reshape(rows, subpixels, columns, subpixels).mean(axis=(1, 3)).astype(np.float32)
 
 
 def _bilinear(image: NDArray[np.float32], pixels: FloatArray) -> FloatArray:

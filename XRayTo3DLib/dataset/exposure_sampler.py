@@ -10,7 +10,7 @@ import functools
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,11 +18,11 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
-from XRayTo3DLib.dataset.canonical_view import CanonicalView
+from XRayTo3DLib.dataset.canonical_view import CanonicalView, turned_camera
 from XRayTo3DLib.dataset.exposure_ranges import PictureNoise, PoseRange
 from XRayTo3DLib.dataset.voxel_grid import VoxelGrid, soft_labels
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.geometry import RigidPose
+from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.projection.engines import Engine, make_projector
 
@@ -47,6 +47,7 @@ class Sample:
         case_index: (B,) which of the cases each sample shows.
         poses: (B, 4, 4) anatomical to reconstruction frame, mm.
         distances: (B, labels, Z, Y, X) signed distances to the bones, mm, clipped as the cases' are; if asked for.
+        cameras: Per sample the cameras of its pictures, in the reconstruction frame, mm.
     """
 
     images: Tensor
@@ -54,6 +55,7 @@ class Sample:
     case_index: Tensor
     poses: FloatArray
     distances: Tensor | None = None
+    cameras: tuple[tuple[XRayCamera, ...], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +99,8 @@ class Exposures:
         subpixels: Rays across a pixel, averaged, as a real picture's are. Two cost 0.1 ms a picture more than one.
         engine: Of the projector; "auto" is numba on a CPU where it is installed (7 times as fast as torch there).
         memory_mb: What ready cases may take (about 4 MB each).
+        view_turn_deg: How far each view's camera is swung about z at random, uniform within these limits, degrees: for
+            systems that are told their cameras.
 
     Raises:
         InputError: No case, no view, or an option out of range.
@@ -115,7 +119,8 @@ class Exposures:
         prerendered: int | None = None,
         subpixels: int = 2,
         engine: Engine = "auto",
-        memory_mb: float = 1024.0,
+        memory_mb: float = 2048.0,
+        view_turn_deg: float = 0.0,
     ) -> None:
         if len(cases) == 0 or len(views) == 0:
             raise InputError(f"{len(cases)} cases and {len(views)} views to expose; at least one of each is needed.")
@@ -123,12 +128,14 @@ class Exposures:
             raise InputError("all views of a training need the same size in pixels.")
         if seed < 0 or subpixels < 1 or (prerendered is not None and prerendered < 1):
             raise InputError("seed must be 0 or more, subpixels and the number of pre-rendered poses 1 or more.")
+        if not 0.0 <= view_turn_deg <= 45.0:
+            raise InputError(f"views are swung by 0 to 45 degrees at random, not by {view_turn_deg:g}.")
         self.cases, self.views, self.grid, self.pose, self.seed = cases, tuple(views), grid, pose, int(seed)
         self.device = torch.device(device)
         self.noise = noise or PictureNoise()
         self.prerendered = prerendered
         self._subpixels, self._engine, self._memory = subpixels, engine, memory_mb * 2**20
-        self._cameras = [view.camera(subpixels) for view in self.views]
+        self._turn = float(view_turn_deg)
         self._ready: OrderedDict[int, _Bones] = OrderedDict()
         self._order = functools.lru_cache(maxsize=8)(self._draw_order)
         self._axes = [torch.as_tensor(axis, dtype=torch.float64, device=self.device) for axis in grid.axes()]
@@ -151,20 +158,33 @@ class Exposures:
         """
         if len(items) == 0 or min(items) < 0:
             raise InputError(f"items to sample of stage {stage!r} must be numbers of 0 or more, at least one.")
-        parts, cases, poses = [], [], []
+        parts, cases, poses, turns = [], [], [], []
         for item in items:
             case, rng = self._drawn(stage, int(item))
             pose = self.pose.draw(rng)
-            pictures, *shapes = self._expose(case, pose, images, distances)
+            turn = rng.uniform(-self._turn, self._turn, len(self.views)) if self._turn else np.zeros(len(self.views))
+            pictures, *shapes = self._expose(case, pose, images, distances, turn)
             parts.append((self.noise.apply(pictures, rng) if images else pictures, *shapes))
             cases.append(case)
             poses.append(pose.matrix)
-        return _batch(parts, cases, poses)
+            turns.append(turn)
+        return replace(_batch(parts, cases, poses), cameras=tuple(self._cameras(turn) for turn in turns))
 
-    def exposed(self, case: int, poses: Sequence[RigidPose], *, distances: bool = False) -> Sample:
-        """A case in given poses (anatomical to reconstruction frame, mm), without noise."""
-        parts = [self._expose(case, pose, True, distances) for pose in poses]
-        return _batch(parts, [case] * len(poses), [pose.matrix for pose in poses])
+    def exposed(
+        self, case: int, poses: Sequence[RigidPose], *, distances: bool = False, turns_deg: Sequence[float] = ()
+    ) -> Sample:
+        """A case in given poses (anatomical to reconstruction frame, mm), without noise.
+
+        Args:
+            case: Which.
+            poses: How it is held.
+            distances: Whether signed distances are wanted.
+            turns_deg: How far each view's camera is swung about z through its centre, degrees; none if empty.
+        """
+        turns = np.asarray(turns_deg if len(turns_deg) else np.zeros(len(self.views)), dtype=np.float64)
+        parts = [self._expose(case, pose, True, distances, turns) for pose in poses]
+        batch = _batch(parts, [case] * len(poses), [pose.matrix for pose in poses])
+        return replace(batch, cameras=(self._cameras(turns),) * len(poses))
 
     def case_of(self, stage: str, item: int) -> int:
         """Which case an item shows."""
@@ -186,16 +206,23 @@ class Exposures:
 
     # ---- one exposure -------------------------------------------------------------------------------------
 
-    def _expose(self, case: int, pose: RigidPose, images: bool, distances: bool) -> tuple[Tensor, ...]:
+    def _cameras(self, turns: FloatArray, subpixels: int = 1) -> tuple[XRayCamera, ...]:
+        """The views' cameras, each swung by its turn."""
+        cameras = ((view.camera(subpixels), view.centre_mm, turn) for view, turn in zip(self.views, turns, strict=True))
+        return tuple(turned_camera(*each) if each[2] else each[0] for each in cameras)
+
+    def _expose(
+        self, case: int, pose: RigidPose, images: bool, distances: bool, turns: FloatArray
+    ) -> tuple[Tensor, ...]:
         """(views, N, N) pictures, (labels, Z, Y, X) soft labels and, if asked for, distances."""
         bones = self._bones(case)
         with torch.no_grad():
-            pictures = self._pictures(bones, pose) if images else torch.zeros((len(self.views), 0, 0))
+            pictures = self._pictures(bones, pose, turns) if images else torch.zeros((len(self.views), 0, 0))
             return pictures.to(self.device), *self._shapes(bones, pose, distances)
 
-    def _pictures(self, bones: _Bones, pose: RigidPose) -> Tensor:
+    def _pictures(self, bones: _Bones, pose: RigidPose, turns: FloatArray) -> Tensor:
         """(views, N, N) line integrals, each pixel the mean of its rays."""
-        fine = torch.stack([bones.project(camera, pose) for camera in self._cameras])
+        fine = torch.stack([bones.project(camera, pose) for camera in self._cameras(turns, self._subpixels)])
         return functional.avg_pool2d(fine[:, None], self._subpixels)[:, 0]
 
     def _shapes(self, bones: _Bones, pose: RigidPose, distances: bool) -> tuple[Tensor, ...]:

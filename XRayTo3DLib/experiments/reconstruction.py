@@ -98,7 +98,7 @@ def test_trials(data: DataConfiguration, part: Part, seed: int) -> Trials:
     """One random exposure of everybody."""
     sample = exposures_of(data, part, seed).sample("test", range(len(part)))
     cases = [part.cases[int(index)] for index in sample.case_index]
-    return Trials(cases, sample.images.cpu().numpy(), np.asarray(sample.poses))
+    return Trials(cases, sample.images.cpu().numpy(), np.asarray(sample.poses), sample.cameras)
 
 
 def pair_trials(pairs: Pairs) -> Trials:

@@ -12,10 +12,12 @@ from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase
 from XRayTo3DLib.dataset.prepared import truth_meshes
+from XRayTo3DLib.dataset.voxel_grid import VoxelGrid
 from XRayTo3DLib.evaluation.reconstruction_trials import DEFAULT_SAMPLES, Field, ReconstructionOutcome, outcomes_of
+from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
-from XRayTo3DLib.methods.types import ShapeFields, ShapePredictor
+from XRayTo3DLib.methods.types import ShapePredictor
 from XRayTo3DLib.methods.validation import grid_box, reaches
 from XRayTo3DLib.shape.meshes import transformed
 
@@ -31,11 +33,13 @@ class Trials:
         cases: Who; one exposure each.
         images: (N, views, rows, columns) canonical images.
         poses: (N, 4, 4) anatomical to reconstruction frame, mm.
+        cameras: Of each exposure, in the reconstruction frame, mm; ``None``: the canonical ones.
     """
 
     cases: Sequence[DatasetCase]
     images: NDArray[np.float32]
     poses: FloatArray
+    cameras: Sequence[Sequence[XRayCamera]] | None = None
 
     def truth(self, number: int) -> dict[str, vtkPolyData]:
         """True bones of one exposure in the reconstruction frame, mm."""
@@ -75,13 +79,13 @@ def judge(
         samples: Points measured from on each surface.
     """
     began = time.perf_counter()
-    fields = predictor.predict(trials.images if images is None else images)
+    fields = predictor.predict(trials.images if images is None else images, trials.cameras)
     seconds = (time.perf_counter() - began) / len(trials.cases)
     judged = Judged([], {})
     for number, (case, field) in enumerate(zip(trials.cases, fields, strict=True)):
         meshes, missing = reconstructor.meshes(field)
         judged.meshes[case.id] = meshes
-        box = measured_in(field)
+        box = measured_in(reconstructor.data.voxels)
         truth = {bone: mesh for bone, mesh in trials.truth(number).items() if reaches(mesh, *box)}
         if not truth:
             continue
@@ -100,7 +104,7 @@ def judge(
     return judged
 
 
-def measured_in(field: ShapeFields) -> Field:
+def measured_in(grid: VoxelGrid) -> Field:
     """The box in which errors are measured, in the reconstruction frame, mm."""
-    low, high = grid_box(field.grid)
+    low, high = grid_box(grid)
     return list(low + INSIDE_MM), list(high - INSIDE_MM)

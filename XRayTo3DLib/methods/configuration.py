@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import MISSING, asdict, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -13,6 +13,25 @@ from XRayTo3DLib.files import require_file
 
 FORMAT = "xrayto3d.training/1"
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class StageConfiguration:
+    """One training stage.
+
+    Attributes:
+        steps: Updates.
+        batch: Exposures per update, over all processes.
+        lr: (Highest) learning rate of Adam.
+        schedule: "constant", "one-cycle", "linear-decay" or "cosine".
+        validate_every: Updates between validations; 0 for only one at the end.
+    """
+
+    steps: int
+    lr: float
+    batch: int = 4
+    schedule: str = "constant"
+    validate_every: int = 1000
 
 
 def read_configuration(path: Path | str) -> dict[str, Any]:

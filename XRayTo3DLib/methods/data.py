@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from XRayTo3DLib.dataset.canonical_view import CanonicalView
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase, DatasetFolder
-from XRayTo3DLib.dataset.exposure_sampler import Exposures, PoseRange
+from XRayTo3DLib.dataset.exposure_sampler import Exposures, PoseRange, Sample
 from XRayTo3DLib.dataset.prepared_files import PreparedCases, prepared_file
 from XRayTo3DLib.dataset.splits import patient_folds, training_validation
 from XRayTo3DLib.dataset.voxel_grid import WRIST_CENTRE_MM, VoxelGrid
@@ -66,6 +66,8 @@ class DataConfiguration:
         fold: Which of them is tested.
         prerendered: Different exposures per person, shown again and again; 0 for new ones in every step.
         noise: Standard deviation of noise on the training images, in units of ``scale``.
+        view_turn_deg: How far each view is swung about the limb at random in training, uniform within these limits,
+            degrees: for systems that are told where the cameras really were.
     """
 
     folder: str
@@ -79,6 +81,7 @@ class DataConfiguration:
     fold: int = 0
     prerendered: int = 0
     noise: float = 0.0
+    view_turn_deg: float = 0.0
 
     @property
     def voxels(self) -> VoxelGrid:
@@ -195,8 +198,10 @@ def _part(cases: Sequence[DatasetCase]) -> Part:
     return Part(tuple(cases), PreparedCases([prepared_file(case) for case in cases]))
 
 
-def exposures_of(configuration: DataConfiguration, part: Part, seed: int, device: str = "cpu") -> Exposures:
-    """Random exposures of some people, as the configuration says."""
+def exposures_of(
+    configuration: DataConfiguration, part: Part, seed: int, device: str = "cpu", *, turned: bool = False
+) -> Exposures:
+    """Random exposures of some people, as the configuration says; ``turned`` swings the views as in training."""
     pose = configuration.pose
     return Exposures(
         part.prepared,
@@ -206,4 +211,12 @@ def exposures_of(configuration: DataConfiguration, part: Part, seed: int, device
         seed,
         device,
         prerendered=configuration.prerendered or None,
+        view_turn_deg=configuration.view_turn_deg if turned else 0.0,
     )
+
+
+def moved(sample: Sample, device: Any) -> Sample:
+    """A sample on another device."""
+    distances = None if sample.distances is None else sample.distances.to(device)
+    images, labels = sample.images.to(device), sample.soft_labels.to(device)
+    return replace(sample, images=images, soft_labels=labels, distances=distances)

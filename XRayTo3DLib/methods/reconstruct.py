@@ -1,4 +1,4 @@
-"""From radiographs to meshes in their world, with any system that predicts shapes on a grid from canonical images."""
+"""From radiographs to meshes in their world, with any system that predicts shapes in the reconstruction frame."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from vtkmodules.vtkCommonDataModel import vtkPolyData
 
-from XRayTo3DLib.dataset.canonical_view import frame_matrix
+from XRayTo3DLib.dataset.calibrated_view import calibrated_view
+from XRayTo3DLib.dataset.canonical_view import CanonicalView, frame_matrix
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.geometry import RigidPose
+from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.imaging.types import Radiograph
 from XRayTo3DLib.methods.data import DataConfiguration
-from XRayTo3DLib.methods.types import Reconstruction, ShapeFields, ShapePredictor
+from XRayTo3DLib.methods.types import Reconstruction, ShapeFields, ShapePredictor, Shapes
 from XRayTo3DLib.methods.validation import meshes_of
 from XRayTo3DLib.shape.meshes import transformed
 
@@ -50,13 +52,31 @@ class GridReconstructor:
         Raises:
             InputError: Not as many radiographs as views.
         """
+        views = self._views_for(radiographs)
+        return np.stack(
+            [view.resampled(each, frame_to_world, mirrored) for view, each in zip(views, radiographs, strict=True)]
+        )[None]
+
+    def shown_images(
+        self, radiographs: Sequence[Radiograph], frame_to_world: RigidPose, mirrored: bool
+    ) -> tuple[NDArray[np.float32], list[tuple[XRayCamera, ...]] | None]:
+        """What the system is shown, (1, views, rows, columns), and a calibrated one's cameras in its frame, mm.
+
+        Raises:
+            InputError: Not as many radiographs as views, or one that does not show the bones' place.
+        """
+        if not self.predictor.calibrated:
+            return self.canonical_images(radiographs, frame_to_world, mirrored), None
+        views = self._views_for(radiographs)
+        shown = [calibrated_view(*each, frame_to_world, mirrored) for each in zip(views, radiographs, strict=True)]
+        return np.stack([image for image, _ in shown])[None], [tuple(camera for _, camera in shown)]
+
+    def _views_for(self, radiographs: Sequence[Radiograph]) -> tuple[CanonicalView, ...]:
         views = self.data.canonical_views
         if len(radiographs) != len(views):
             names = " and ".join(view.view for view in views)
             raise InputError(f"this model reconstructs from {names}, not from {len(radiographs)} radiographs.")
-        return np.stack(
-            [view.resampled(each, frame_to_world, mirrored) for view, each in zip(views, radiographs, strict=True)]
-        )[None]
+        return views
 
     def reconstruct(
         self, radiographs: Sequence[Radiograph], frame_to_world: RigidPose, mirrored: bool = False
@@ -71,8 +91,8 @@ class GridReconstructor:
         Raises:
             InputError: Not as many radiographs as views, or a radiograph that does not show the bones' place.
         """
-        images = self.canonical_images(radiographs, frame_to_world, mirrored)
-        return self.reconstruct_images(images, radiographs, frame_to_world, mirrored)
+        images, cameras = self.shown_images(radiographs, frame_to_world, mirrored)
+        return self.reconstruct_images(images, radiographs, frame_to_world, mirrored, cameras)
 
     def reconstruct_images(
         self,
@@ -80,9 +100,10 @@ class GridReconstructor:
         radiographs: Sequence[Radiograph],
         frame_to_world: RigidPose,
         mirrored: bool = False,
+        cameras: Sequence[Sequence[XRayCamera]] | None = None,
     ) -> Reconstruction:
-        """As :meth:`reconstruct`, from canonical images (1, views, rows, columns) of the radiographs."""
-        found, missing = self.meshes(self.predictor.predict(images)[0])
+        """As :meth:`reconstruct`, from what :meth:`shown_images` made of the radiographs."""
+        found, missing = self.meshes(self.predictor.predict(images, cameras)[0])
         matrix = frame_matrix(frame_to_world, mirrored)
         notes = [
             f"{bone}: not found by the model; {'this is the mean shape' if bone in found else 'there is no such file'}."
@@ -98,13 +119,13 @@ class GridReconstructor:
             notes=tuple(notes),
         )
 
-    def meshes(self, fields: ShapeFields) -> tuple[dict, tuple[str, ...]]:  # type: ignore[type-arg]
-        """A mesh per bone in the reconstruction frame, and which bones the model lost.
+    def meshes(self, shapes: Shapes) -> tuple[dict[str, vtkPolyData], tuple[str, ...]]:
+        """A mesh per bone in the reconstruction frame, mm, and which bones the model lost.
 
         For those stands the mean shape, where it has a surface: the mean of people held very differently has none.
         """
-        found = meshes_of(fields, self.data.labels)
+        found = meshes_of(shapes, self.data.labels) if isinstance(shapes, ShapeFields) else dict(shapes)
         missing = tuple(label for label in self.data.labels if label not in found)
         stand_in = meshes_of(self.mean, self.data.labels) if missing else {}
-        shapes = {**stand_in, **found}
-        return {label: shapes[label] for label in self.data.labels if label in shapes}, missing
+        known = {**stand_in, **found}
+        return {label: known[label] for label in self.data.labels if label in known}, missing

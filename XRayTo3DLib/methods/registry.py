@@ -55,7 +55,7 @@ class TrainingRun:
 
     Attributes:
         configuration: All of it, defaults filled in, as JSON types.
-        task: For ``training.loop.train``.
+        task: For ``training.loop.train``; ``None`` for a system without weights to train.
         finish: Called afterwards: the model, judged on the test people.
     """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -29,6 +29,10 @@ class ShapeFields:
     values: NDArray[np.float32]
     level: float
     grid: VoxelGrid
+
+
+Shapes = ShapeFields | Mapping[str, vtkPolyData]
+"""Bones in the reconstruction frame: as fields on the grid, or as meshes by bone, mm; a lost bone is missing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,8 +85,18 @@ class Reconstruction:
 class ShapePredictor(Protocol):
     """What experiments and :class:`Reconstructor` implementations are built on: images in, shapes out."""
 
-    def predict(self, images: NDArray[np.float32]) -> list[ShapeFields]:
-        """Shapes of (N, views, rows, columns) canonical images."""
+    calibrated: bool
+    """Whether it looks at where the cameras really were, or takes them for the canonical ones."""
+
+    def predict(
+        self, images: NDArray[np.float32], cameras: Sequence[Sequence[XRayCamera]] | None = None
+    ) -> Sequence[Shapes]:
+        """Shapes of (N, views, rows, columns) line integrals of bone.
+
+        Args:
+            images: Canonical images; of a calibrated system as ``cameras`` saw them.
+            cameras: For each of the N the views' cameras, in the reconstruction frame, mm; ``None``: canonical ones.
+        """
         ...
 
 

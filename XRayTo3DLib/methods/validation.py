@@ -13,7 +13,7 @@ from XRayTo3DLib.dataset.prepared import truth_meshes
 from XRayTo3DLib.dataset.voxel_grid import VoxelGrid
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry.frames import FloatArray
-from XRayTo3DLib.methods.types import ShapeFields
+from XRayTo3DLib.methods.types import ShapeFields, Shapes
 from XRayTo3DLib.shape.field_surface import clipped_to_box, surface_from_field
 from XRayTo3DLib.shape.meshes import points_of, transformed
 from XRayTo3DLib.shape.surface_distance import surface_distance
@@ -31,9 +31,9 @@ def meshes_of(fields: ShapeFields, labels: Sequence[str]) -> dict[str, vtkPolyDa
     return found
 
 
-def posed_truth(truth: Mapping[str, vtkPolyData], pose: FloatArray, fields: ShapeFields) -> dict[str, vtkPolyData]:
+def posed_truth(truth: Mapping[str, vtkPolyData], pose: FloatArray, grid: VoxelGrid) -> dict[str, vtkPolyData]:
     """True surfaces under ``pose`` (4, 4), cut open where the grid ends; without bones that lie outside it."""
-    low, high = grid_box(fields.grid)
+    low, high = grid_box(grid)
     posed = {label: transformed(mesh, pose) for label, mesh in truth.items()}
     return {label: clipped_to_box(mesh, low, high) for label, mesh in posed.items() if reaches(mesh, low, high)}
 
@@ -59,7 +59,11 @@ def _assd(truth: vtkPolyData, found: vtkPolyData) -> float:
 
 
 def surface_errors(
-    fields: Sequence[ShapeFields], cases: Sequence[DatasetCase], poses: Sequence[FloatArray], labels: Sequence[str]
+    fields: Sequence[Shapes],
+    cases: Sequence[DatasetCase],
+    poses: Sequence[FloatArray],
+    labels: Sequence[str],
+    grid: VoxelGrid,
 ) -> dict[str, float]:
     """Mean ASSD per bone over people, mm ("radius_mm"), and how many bones were lost ("lost").
 
@@ -70,11 +74,13 @@ def surface_errors(
         cases: Who was exposed.
         poses: (4, 4) each, from the anatomical to the reconstruction frame, mm.
         labels: Bones, in the order of the fields.
+        grid: Outside which nothing is measured.
     """
     errors: dict[str, list[float]] = {label: [] for label in labels}
     lost = 0
     for field, case, pose in zip(fields, cases, poses, strict=True):
-        found, truth = meshes_of(field, labels), posed_truth(truth_meshes(case), pose, field)
+        found = meshes_of(field, labels) if isinstance(field, ShapeFields) else field
+        truth = posed_truth(truth_meshes(case), pose, grid)
         for label in truth:
             if label not in found:
                 lost += 1

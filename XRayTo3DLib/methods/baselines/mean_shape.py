@@ -17,6 +17,8 @@ class MeanShape:
         grid: Their grid.
     """
 
+    calibrated = False
+
     def __init__(self, distances: NDArray[np.floating], grid: VoxelGrid) -> None:
         self.distances: NDArray[np.float32] = distances.mean(axis=0, dtype=np.float32)
         self.grid = grid
@@ -26,6 +28,7 @@ class MeanShape:
         """The mean, largest inside."""
         return ShapeFields(-self.distances, 0.0, self.grid)
 
-    def predict(self, images: NDArray[np.float32]) -> list[ShapeFields]:
+    def predict(self, images: NDArray[np.float32], cameras: object = None) -> list[ShapeFields]:
         """The mean, as often as there are images."""
+        del cameras
         return [self.fields] * len(images)

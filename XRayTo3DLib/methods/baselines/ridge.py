@@ -67,6 +67,8 @@ class ImageRidge:
         shape_components: How many of the shapes are kept.
     """
 
+    calibrated = False
+
     def __init__(
         self,
         images: NDArray[np.float32],
@@ -86,8 +88,9 @@ class ImageRidge:
         self.penalty = min(losses, key=losses.__getitem__)
         self._regression = trials[self.penalty]
 
-    def predict(self, images: NDArray[np.float32]) -> list[ShapeFields]:
+    def predict(self, images: NDArray[np.float32], cameras: object = None) -> list[ShapeFields]:
         """Shapes of (N, views, rows, columns) canonical images."""
+        del cameras
         scores = self._images.project(_rows(images)) @ self._regression
         return [ShapeFields(-self._field(row), 0.0, self.grid) for row in scores]
 

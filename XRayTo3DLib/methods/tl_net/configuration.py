@@ -5,30 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.methods.configuration import FORMAT
+from XRayTo3DLib.methods.configuration import FORMAT, StageConfiguration
 from XRayTo3DLib.methods.data import DataConfiguration
 
 LATENT_LOSSES = ("formula", "text")
 PREDICTORS = ("resnet", "alexnet")
-
-
-@dataclass(frozen=True)
-class StageConfiguration:
-    """One training stage.
-
-    Attributes:
-        steps: Updates.
-        batch: Exposures per update, over all processes.
-        lr: (Highest) learning rate of Adam.
-        schedule: "constant", "one-cycle", "linear-decay" or "cosine".
-        validate_every: Updates between validations; 0 for only one at the end.
-    """
-
-    steps: int
-    lr: float
-    batch: int = 4
-    schedule: str = "constant"
-    validate_every: int = 1000
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,14 @@ class TlNetPredictor:
         networks: At least "predictor" and "decoder".
     """
 
+    calibrated = False
+
     def __init__(self, configuration: TlNetConfiguration, networks: nn.ModuleDict) -> None:
         self.configuration, self._networks = configuration, networks.eval()
 
-    def predict(self, images: NDArray[np.float32]) -> list[ShapeFields]:
+    def predict(self, images: NDArray[np.float32], cameras: object = None) -> list[ShapeFields]:
         """Shapes of (N, views, rows, columns) line integrals of bone, canonical images."""
+        del cameras
         scaled = torch.as_tensor(images, dtype=torch.float32) / self.configuration.data.image.scale
         device = next(self._networks.parameters()).device
         with torch.inference_mode():

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 from XRayTo3DLib.dataset.exposure_sampler import Exposures, Sample
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose
-from XRayTo3DLib.methods.data import People, exposures_of
+from XRayTo3DLib.methods.data import People, exposures_of, moved
 from XRayTo3DLib.methods.tl_net.configuration import TlNetConfiguration
 from XRayTo3DLib.methods.tl_net.networks import make_networks
 from XRayTo3DLib.methods.tl_net.predictor import BATCH, fields_of
@@ -71,7 +70,9 @@ class TlNetTask:
             for part in given.split(BATCH):
                 fields += fields_of(self.networks["decoder"](source(part)), self.configuration.data.voxels)
         cases = [self._validation_cases[index] for index in sample.case_index]
-        return surface_errors(fields, cases, sample.poses, self.configuration.data.labels)
+        return surface_errors(
+            fields, cases, sample.poses, self.configuration.data.labels, self.configuration.data.voxels
+        )
 
     def _scaled(self, images: Tensor) -> Tensor:
         return images / self.configuration.data.image.scale
@@ -121,8 +122,3 @@ class TlNetTask:
                     f"configuration: nothing of the first person's {label} lies in data.grid; change its size, "
                     f"spacing_mm or centre_mm (mm in the anatomical frame)."
                 )
-
-
-def moved(sample: Sample, device: Any) -> Sample:
-    """A sample on another device."""
-    return replace(sample, images=sample.images.to(device), soft_labels=sample.soft_labels.to(device))
