@@ -119,3 +119,8 @@ def generator_loss(made_logits: Tensor, made: Tensor, wanted: Tensor, l1_weight:
         l1_weight: Of the mean absolute difference of both.
     """
     return adversarial_loss(made_logits, real=True) + l1_weight * functional.l1_loss(made, wanted)
+
+
+def least_squares_loss(answers: Tensor, real: bool) -> Tensor:
+    """Mean squared distance of a discriminator's ``answers`` (any shape) from 1 (real) or 0 (made): LSGAN (Mao 2017)."""
+    return (answers - float(real)).square().mean()

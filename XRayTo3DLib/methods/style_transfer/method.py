@@ -1,0 +1,72 @@
+"""Style transfer as the registry offers it: prepare a training, judge the result, load a trained one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from XRayTo3DLib.dataset.canonical_view import CanonicalView
+from XRayTo3DLib.methods.configuration import parsed, plain
+from XRayTo3DLib.methods.image_translation.pairs import SplitPairs, split_pairs
+from XRayTo3DLib.methods.image_translation.translator import Translator
+from XRayTo3DLib.methods.registry import TrainedModel, TrainingRun
+from XRayTo3DLib.methods.style_transfer.configuration import StyleTransferConfiguration
+from XRayTo3DLib.methods.style_transfer.task import CycleGanTask, make_networks
+from XRayTo3DLib.methods.style_transfer.unpaired import unpaired
+
+
+def prepare_training(content: dict[str, Any], near: Path, device: str) -> TrainingRun:
+    """Read the pictures and make the task.
+
+    Raises:
+        InputError: A configuration or data set that cannot be used.
+    """
+    configuration = parsed(StyleTransferConfiguration, content)
+    pairs = split_pairs(configuration.data, near)
+    task = CycleGanTask(configuration, pairs, device)
+    return TrainingRun(plain(configuration), task, partial(_finished, configuration, pairs, task))
+
+
+def load_model(
+    configuration: dict[str, Any],
+    weights: Callable[[str], Mapping[str, Any]],
+    arrays: Callable[[str], NDArray[np.generic]],
+) -> Translator:
+    """A trained translator."""
+    del arrays
+    settings = parsed(StyleTransferConfiguration, configuration)
+    generator = make_networks(settings)["to_drr"]
+    generator.load_state_dict({key: value.float() for key, value in weights("to_drr").items()})
+    return Translator(settings, generator)
+
+
+def _finished(configuration: StyleTransferConfiguration, pairs: SplitPairs, task: CycleGanTask) -> TrainedModel:
+    translated = Translator(configuration, task.networks["to_drr"]).translate(pairs.test.radiographs)
+    image, people = configuration.data.image, unpaired(pairs.training)
+    view = CanonicalView(configuration.data.view, image.size, image.pixel_mm, image.source_mm)
+    return TrainedModel(
+        networks={"to_drr": task.networks["to_drr"].state_dict()},
+        arrays={},
+        labels=pairs.training.cases[0].labels,
+        views=(asdict(view),),
+        grid={},
+        metrics={"mae": float(np.abs(translated - pairs.test.drrs).mean())},
+        summary={
+            "radiographs of": len(people.radiograph_patients),
+            "DRRs of": len(people.drr_patients),
+            "pairs to judge by": {name: len(getattr(pairs, name)) for name in ("validation", "test")},
+            "updates": {stage.name: stage.steps for stage in task.stages},
+        },
+        synthetic=pairs.synthetic,
+        limitations=(
+            "It makes what it was trained to see: bones it does not know may look as those it knows.",
+            "It learnt without pairs: bones may come out moved, or be taken for soft tissue.",
+        ),
+        sources=("Zhu et al., ICCV 2017", "Kasten et al., arXiv 2004.00871"),
+    )
