@@ -16,6 +16,7 @@ from XRayTo3DLib.errors import InputError
 METHODS = {
     "tl-net": "XRayTo3DLib.methods.tl_net.method",
     "image-translation": "XRayTo3DLib.methods.image_translation.method",
+    "style-transfer": "XRayTo3DLib.methods.style_transfer.method",
     "dual-face-depth": "XRayTo3DLib.methods.dual_face_depth.method",
 }
 

@@ -122,5 +122,5 @@ def generator_loss(made_logits: Tensor, made: Tensor, wanted: Tensor, l1_weight:
 
 
 def least_squares_loss(answers: Tensor, real: bool) -> Tensor:
-    """Mean squared distance of a discriminator's ``answers`` (any shape) from 1 (real) or 0 (made): LSGAN (Mao 2017)."""
+    """Mean squared distance of a discriminator's ``answers`` (any shape) from 1 (real) or 0 (made): LSGAN."""
     return (answers - float(real)).square().mean()

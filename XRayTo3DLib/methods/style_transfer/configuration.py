@@ -46,7 +46,7 @@ class CycleGanConfiguration:
 
 @dataclass(frozen=True)
 class StyleTransferConfiguration:
-    """Everything ``xrayto3d train`` needs to know about a style transfer; ``data`` is split in two, see ``unpaired``."""
+    """Everything ``xrayto3d train`` needs to know; how ``data`` is split in two: ``unpaired``."""
 
     data: PairsConfiguration
     format: str = FORMAT

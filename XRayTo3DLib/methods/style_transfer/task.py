@@ -18,8 +18,8 @@ from XRayTo3DLib.methods.image_translation.translator import Translator, to_netw
 from XRayTo3DLib.methods.style_transfer.configuration import StyleTransferConfiguration
 from XRayTo3DLib.methods.style_transfer.unpaired import unpaired
 from XRayTo3DLib.networks.cyclegan import PictureDiscriminator, PicturePool, ResnetGenerator
-from XRayTo3DLib.networks.losses import least_squares_loss
 from XRayTo3DLib.networks.gradient_correlation import ngcc
+from XRayTo3DLib.networks.losses import least_squares_loss
 from XRayTo3DLib.training.plan import OptimiserPlan, Schedule, StagePlan, seed_of
 
 BETAS = (0.5, 0.999)
