@@ -334,7 +334,9 @@ def test_a_bone_that_the_model_loses_is_the_mean_shape_and_counted(trained, peop
     class Forgetful:
         """Finds the truth of radii and nothing of ulnae."""
 
-        def predict(self, images: NDArray[np.float32]) -> Sequence[Any]:
+        calibrated = False
+
+        def predict(self, images: NDArray[np.float32], cameras: object = None) -> Sequence[Any]:
             labels = sample.soft_labels.clone()
             labels[:, 1] = 0
             return fields_of(with_background(labels).clamp(1e-6).log(), model.data.voxels)
