@@ -42,6 +42,9 @@ class ReconstructionOutcome:
         hd95_mm: The larger of the directed 95th percentiles; NaN without a surface.
         empty: The method gave no such bone; the distances are those of what stands in for it, NaN without.
         seconds: Time the reconstruction of the whole case took; NaN if not measured.
+        to_truth_mm: Mean distance from the reconstruction to the truth: what was added.
+        from_truth_mm: Mean distance from the truth to the reconstruction: what was missed.
+        dice: Of voxels, where a grid was given (:mod:`~XRayTo3DLib.evaluation.volume_measures`); NaN otherwise.
     """
 
     case: str
@@ -53,6 +56,31 @@ class ReconstructionOutcome:
     hd95_mm: float
     empty: bool = False
     seconds: float = math.nan
+    to_truth_mm: float = math.nan
+    from_truth_mm: float = math.nan
+    dice: float = math.nan
+
+
+@dataclass(frozen=True)
+class SurfaceNumbers:
+    """Distances between two surfaces, mm.
+
+    Attributes:
+        from_truth_mm: Mean from points spread over the truth to the result.
+        to_truth_mm: Mean from points spread over the result to the truth.
+        asd_vertices_mm: Shiode's formula, vertex to vertex, pooled.
+        hd95_mm: The larger of the directed 95th percentiles.
+    """
+
+    from_truth_mm: float
+    to_truth_mm: float
+    asd_vertices_mm: float
+    hd95_mm: float
+
+    @property
+    def assd_mm(self) -> float:
+        """Mean of the two directed means; the literature calls it Chamfer distance, too."""
+        return (self.from_truth_mm + self.to_truth_mm) / 2
 
 
 @dataclass(frozen=True)
@@ -112,12 +140,17 @@ def outcomes_of(
     outcomes = []
     for bone, surface in truth.items():
         try:
-            numbers = surface_numbers(surface, reconstruction.get(bone), field, samples, seed)
+            found = directed_numbers(surface, reconstruction.get(bone), field, samples, seed)
         except InputError as error:
             raise InputError(f"Case {case}, {bone}: {error}") from error
-        missing = bone in empty or numbers is None
-        values = numbers or (math.nan, math.nan, math.nan)
-        outcomes.append(ReconstructionOutcome(case, patient or case, method, bone, *values, missing, seconds))
+        missing = bone in empty or found is None
+        near = found or SurfaceNumbers(math.nan, math.nan, math.nan, math.nan)
+        outcomes.append(
+            ReconstructionOutcome(
+                case, patient or case, method, bone, near.assd_mm, near.asd_vertices_mm, near.hd95_mm, missing, seconds,
+                near.to_truth_mm, near.from_truth_mm,
+            )
+        )  # fmt: skip
     return outcomes
 
 
@@ -133,6 +166,18 @@ def surface_numbers(
     Raises:
         InputError: The truth has no surface in the field, or the field is not a box.
     """
+    found = directed_numbers(truth, result, field, samples, seed)
+    return None if found is None else (found.assd_mm, found.asd_vertices_mm, found.hd95_mm)
+
+
+def directed_numbers(
+    truth: vtkPolyData,
+    result: vtkPolyData | None,
+    field: Field | None = None,
+    samples: int = DEFAULT_SAMPLES,
+    seed: int = 0,
+) -> SurfaceNumbers | None:
+    """As :func:`surface_numbers`, both directions told apart."""
     field = _checked(field)
     true_points = _measuring_points(truth, field, samples, seed)
     if true_points is None:
@@ -144,7 +189,7 @@ def surface_numbers(
     added, added_vertices = _distances(points, truth)
     pooled = np.concatenate([missed_vertices, added_vertices])
     hd95 = max(np.percentile(missed, 95), np.percentile(added, 95))
-    return float((missed.mean() + added.mean()) / 2), float(pooled.mean()), float(hd95)
+    return SurfaceNumbers(float(missed.mean()), float(added.mean()), float(pooled.mean()), float(hd95))
 
 
 def _checked(field: Field | None) -> Field | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from XRayTo3DLib.dataset.dataset_folder import DatasetCase
 from XRayTo3DLib.dataset.prepared import truth_meshes
 from XRayTo3DLib.dataset.voxel_grid import VoxelGrid
 from XRayTo3DLib.evaluation.reconstruction_trials import DEFAULT_SAMPLES, Field, ReconstructionOutcome, outcomes_of
+from XRayTo3DLib.evaluation.volume_measures import filled_voxels, with_dice
 from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
@@ -54,10 +56,14 @@ class Judged:
     Attributes:
         outcomes: One per person and bone that was held in the grid.
         meshes: By person's case, bones by name; the mean shape where the method lost one.
+        missing: By person's case, the bones that the method lost.
+        seconds: A case.
     """
 
     outcomes: list[ReconstructionOutcome]
     meshes: dict[str, Mapping[str, vtkPolyData]]
+    missing: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    seconds: float = math.nan
 
 
 def judge(
@@ -79,13 +85,14 @@ def judge(
         samples: Points measured from on each surface.
     """
     began = time.perf_counter()
-    fields = predictor.predict(trials.images if images is None else images, trials.cameras)
+    found = predictor.predict(trials.images if images is None else images, trials.cameras)
     seconds = (time.perf_counter() - began) / len(trials.cases)
-    judged = Judged([], {})
-    for number, (case, field) in enumerate(zip(trials.cases, fields, strict=True)):
-        meshes, missing = reconstructor.meshes(field)
-        judged.meshes[case.id] = meshes
-        box = measured_in(reconstructor.data.voxels)
+    judged = Judged([], {}, seconds=seconds)
+    grid, labels = reconstructor.data.voxels, reconstructor.data.labels
+    box = measured_in(grid)
+    for number, (case, shapes) in enumerate(zip(trials.cases, found, strict=True)):
+        meshes, missing = reconstructor.meshes(shapes)
+        judged.meshes[case.id], judged.missing[case.id] = meshes, missing
         truth = {bone: mesh for bone, mesh in trials.truth(number).items() if reaches(mesh, *box)}
         if not truth:
             continue
@@ -100,7 +107,8 @@ def judge(
             field=box,
             samples=samples,
         )
-        judged.outcomes.extend(measured)
+        filled = filled_voxels(shapes, meshes, labels, grid)
+        judged.outcomes.extend(with_dice(measured, truth, filled, grid, INSIDE_MM))
     return judged
 
 
