@@ -330,7 +330,7 @@ def do_no_files(folder: Path) -> None:
 
 
 def do_no_networks(folder: Path) -> None:
-    rewritten(folder, lambda content: content.update(networks=[]))
+    rewritten(folder, lambda content: content.update(networks=[], arrays=[]))
 
 
 def do_leads_out(folder: Path) -> None:
@@ -443,10 +443,18 @@ def test_an_older_bundle_is_replaced_whole(folder: Path) -> None:
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
+def test_a_system_without_weights_has_arrays_alone(tmp_path: Path) -> None:
+    mean = np.arange(6, dtype=np.float16).reshape(2, 3)
+    found = load_bundle(save_bundle(tmp_path / "mean", a_bundle(), {}, {"mean": mean}))
+    assert found.networks == () and found.arrays == ("mean",)
+    assert sorted(path.name for path in found.folder.iterdir()) == ["arrays.safetensors", "bundle.json"]
+    assert np.array_equal(found.array("mean"), mean) and found.array("mean").dtype == np.float16
+
+
 @pytest.mark.parametrize(
     ("networks", "options", "words"),
     [
-        ({}, {}, "needs a network"),
+        ({}, {}, "needs a network or an array"),
         ({"net": {}}, {}, "has no tensors"),
         ({"net": {"w": torch.tensor([1.0, float("nan")])}}, {}, "net': w holds NaN or infinite"),
         ({"net": {"w": torch.tensor([float("-inf")])}}, {}, "holds NaN or infinite"),

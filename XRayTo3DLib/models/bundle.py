@@ -170,7 +170,8 @@ def save_bundle(
     Args:
         folder: The bundle's folder; new, empty, or an older bundle.
         bundle: The description.
-        networks: Tensors (a state dict) by network name; names are small letters, digits, dash and underscore.
+        networks: Tensors (a state dict) by network name; names are small letters, digits, dash and underscore. A
+            system without weights has none.
         arrays: Numbers the method needs besides (mean shape, grids) by name, kept in their own type.
         stored: "float16" halves the files; weights then come back rounded to about three digits.
 
@@ -178,8 +179,8 @@ def save_bundle(
         The folder.
 
     Raises:
-        InputError: The folder holds something else; a name cannot be a file name; there is no network; a tensor is
-            not finite, or too large for float16; safetensors is not installed.
+        InputError: The folder holds something else; a name cannot be a file name; there is nothing to store; a
+            tensor is not finite, or too large for float16; safetensors is not installed.
     """
     folder, arrays = Path(folder), dict(arrays or {})
     _check_names(networks, arrays, stored)
@@ -236,8 +237,8 @@ def load_bundle(folder: Path | str) -> LoadedBundle:
 def _check_names(networks: Mapping[str, Any], arrays: Mapping[str, Any], stored: str) -> None:
     if stored not in STORED:
         raise InputError(f"weights can be stored as {_listed(STORED)}, not {stored!r}.")
-    if not networks:
-        raise InputError("a model bundle needs a network; none was given.")
+    if not networks and not arrays:
+        raise InputError("a model bundle needs a network or an array; none was given.")
     for name in (*networks, *arrays):
         if not NAME.fullmatch(name) or name == "arrays":
             raise InputError(

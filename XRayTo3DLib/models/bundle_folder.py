@@ -114,7 +114,7 @@ def _files(folder: Path, content: Mapping[str, Any]) -> dict[str, dict[str, Any]
     """The listed files; every network and the arrays have theirs, and no name leads out of the folder."""
     files, networks, arrays = content.get("files"), content.get("networks"), content.get("arrays")
     entries_fit = isinstance(files, dict) and all(_is_entry(entry) for entry in files.values())
-    if not (entries_fit and _are_names(networks) and _are_names(arrays) and networks):
+    if not (entries_fit and _are_names(networks) and _are_names(arrays) and (networks or arrays)):
         raise InputError(
             f"model bundle {folder.name}: {BUNDLE_FILE} does not list its files, networks and arrays. {AGAIN}"
         )
