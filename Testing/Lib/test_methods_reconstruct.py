@@ -35,13 +35,11 @@ def distances(bones: tuple[Ball, ...]) -> NDArray[np.float32]:
 class Oracle:
     """Knows the bones; keeps what it was shown."""
 
-    def __init__(self, *lost: int) -> None:
-        self.lost, self.shown = lost, None
-
-    calibrated = False
+    def __init__(self, *lost: int, calibrated: bool = False) -> None:
+        self.lost, self.calibrated, self.shown, self.cameras = lost, calibrated, None, None
 
     def predict(self, images: NDArray[np.float32], cameras: object = None) -> list[ShapeFields]:
-        self.shown = images
+        self.shown, self.cameras = images, cameras
         values = -distances(BONES)
         values[list(self.lost)] = -6
         return [ShapeFields(values, 0.0, GRID)] * len(images)
@@ -70,6 +68,15 @@ def exposed(view: str, mirrored: bool, world: RigidPose = PERSON) -> Radiograph:
     return Radiograph(
         pixels.astype(np.float32), there.moved(world.matrix), note, SpacingSource.USER, name=view, synthetic=True
     )
+
+
+def exposed_from(view: str, swung: RigidPose, mirrored: bool) -> Radiograph:
+    """As :func:`exposed`, the camera swung in the person's frame."""
+    straight = exposed(view, False, RigidPose.identity())
+    camera = straight.camera.moved(swung.matrix)
+    pixels = line_integrals([ball.shape() for ball in BONES], camera).astype(np.float32)
+    there = in_mirror(camera) if mirrored else camera
+    return replace(straight, pixels=pixels, camera=there.moved(PERSON.matrix))
 
 
 def in_mirror(camera: XRayCamera) -> XRayCamera:
@@ -177,6 +184,23 @@ def test_a_lost_bone_is_the_mean_shape_in_its_place_and_said_so(mirrored: bool) 
     assert enclosed_volume(found.meshes["ulna"]) > 0
     own = np.linalg.norm(points_of(found.meshes["radius"]) - true_centre(BONES[0], mirrored), axis=1)
     assert own == pytest.approx(BONES[0].radius, abs=0.1)
+
+
+@pytest.mark.parametrize("mirrored", [False, True], ids=["right", "left"])
+def test_a_calibrated_predictor_sees_the_radiographs_own_cameras_at_any_angle(mirrored: bool) -> None:
+    oracle = Oracle(calibrated=True)
+    swung = RigidPose.from_rotation((0, 0, 33), centre=CanonicalView().centre_mm)
+    radiographs = [exposed("PA", mirrored), exposed_from("LAT", swung, mirrored)]
+    found = reconstructor(("PA", "LAT"), oracle).reconstruct(radiographs, PERSON, mirrored)
+    assert oracle.shown.shape == (1, 2, 48, 48)
+    for image, camera in zip(oracle.shown[0], oracle.cameras[0], strict=True):
+        fine = line_integrals([ball.shape() for ball in BONES], camera.resampled((480, 480)))
+        assert relative_rms(image, fine.reshape(48, 10, 48, 10).mean(axis=(1, 3))) < 0.02
+    between = oracle.cameras[0][0].view_direction @ oracle.cameras[0][1].view_direction
+    assert abs(np.rad2deg(np.arccos(between)) - 90) > 30
+    for name, ball in zip(("radius", "ulna"), BONES, strict=True):
+        middle = points_of(found.meshes[name]).mean(axis=0)
+        np.testing.assert_allclose(middle, true_centre(ball, mirrored), atol=0.2)
 
 
 def test_all_bones_lost() -> None:
