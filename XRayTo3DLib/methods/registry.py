@@ -17,7 +17,9 @@ METHODS = {
     "tl-net": "XRayTo3DLib.methods.tl_net.method",
     "image-translation": "XRayTo3DLib.methods.image_translation.method",
     "style-transfer": "XRayTo3DLib.methods.style_transfer.method",
+    "histogram-matching": "XRayTo3DLib.methods.histogram_matching.method",
     "dual-face-depth": "XRayTo3DLib.methods.dual_face_depth.method",
+    "biplanar": "XRayTo3DLib.methods.biplanar.method",
 }
 
 

@@ -1,0 +1,78 @@
+"""The biplanar network as the registry offers it: prepare a training, judge the result, load a trained one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from XRayTo3DLib.methods.biplanar.configuration import BiplanarConfiguration
+from XRayTo3DLib.methods.biplanar.networks import VOLUME, make_networks
+from XRayTo3DLib.methods.biplanar.predictor import BiplanarPredictor
+from XRayTo3DLib.methods.biplanar.task import BiplanarTask
+from XRayTo3DLib.methods.configuration import parsed, plain
+from XRayTo3DLib.methods.data import People, exposures_of, people_of
+from XRayTo3DLib.methods.finish import limitations, mean_distances, tested
+from XRayTo3DLib.methods.reconstruct import GridReconstructor
+from XRayTo3DLib.methods.registry import TrainedModel, TrainingRun
+
+ATTENUATION = "bone_attenuation"
+
+
+def prepare_training(content: dict[str, Any], near: Path, device: str) -> TrainingRun:
+    """Read the data set and make the task.
+
+    Raises:
+        InputError: A configuration or data set that cannot be used.
+    """
+    configuration = parsed(BiplanarConfiguration, content)
+    people = people_of(configuration.data, near)
+    task = BiplanarTask(configuration, people, device)
+    return TrainingRun(plain(configuration), task, partial(_finished, configuration, people, task, device))
+
+
+def load_model(
+    configuration: dict[str, Any],
+    weights: Callable[[str], Mapping[str, Any]],
+    arrays: Callable[[str], NDArray[np.generic]],
+) -> GridReconstructor:
+    """A trained biplanar network."""
+    settings = parsed(BiplanarConfiguration, configuration)
+    networks = make_networks(settings)
+    networks[VOLUME].load_state_dict({key: value.float() for key, value in weights(VOLUME).items()})
+    predictor = BiplanarPredictor(settings, networks, np.float32(arrays(ATTENUATION)))
+    return GridReconstructor(settings.method, settings.data, predictor, np.float32(arrays("mean_distances")))
+
+
+def _finished(configuration: BiplanarConfiguration, people: People, task: BiplanarTask, device: str) -> TrainedModel:
+    data = configuration.data
+    predictor = BiplanarPredictor(configuration, task.networks, task.attenuation)
+    training = exposures_of(data, people.training, configuration.seed, device)
+    return TrainedModel(
+        networks={VOLUME: task.networks[VOLUME].state_dict()},
+        arrays={"mean_distances": mean_distances(training), ATTENUATION: task.attenuation},
+        labels=data.labels,
+        views=tuple(asdict(view) for view in data.canonical_views),
+        grid=data.voxels.to_dict(),
+        metrics=tested(data, configuration.seed, people, predictor, device),
+        summary={
+            "people": {name: len(getattr(people, name)) for name in ("training", "validation", "test")},
+            "updates": {stage.name: stage.steps for stage in task.stages},
+        },
+        synthetic=people.synthetic,
+        limitations=(*limitations(data), _about_cameras(configuration)),
+        sources=("Kasten et al., arXiv 2004.00871, 2020", "Milletari et al., 3DV 2016"),
+    )
+
+
+def _about_cameras(configuration: BiplanarConfiguration) -> str:
+    if configuration.network.lift == "replicated":
+        return "It takes its views for parallel and fixed: a view from another angle deforms the bones."
+    turn = configuration.data.view_turn_deg
+    learnt = f"within {turn:g} degrees of the canonical ones" if turn else "at the canonical angles only"
+    return f"It must be told the cameras, and has learnt from views {learnt}."

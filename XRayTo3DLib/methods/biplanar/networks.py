@@ -1,0 +1,93 @@
+"""The lift and the network of a biplanar model, from its configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.geometry import XRayCamera
+from XRayTo3DLib.methods.biplanar.configuration import CALIBRATED, BiplanarConfiguration
+from XRayTo3DLib.methods.data import DataConfiguration
+from XRayTo3DLib.networks.volume_net import VolumeNet
+from XRayTo3DLib.projection.back_projection import ParallelView, back_projected, lifting_grid
+
+VOLUME = "volume"
+
+
+def make_networks(configuration: BiplanarConfiguration) -> nn.ModuleDict:
+    """The volume network, with random weights."""
+    data, network = configuration.data, configuration.network
+    net = VolumeNet(
+        len(data.views), 1 + len(data.labels), network.channels, network.convolutions, network.norm, network.folded
+    )
+    if data.grid.size % net.multiple:
+        raise InputError(
+            f"configuration: data.grid.size is {data.grid.size}; this network needs a multiple of {net.multiple}."
+        )
+    return nn.ModuleDict({VOLUME: net})
+
+
+class Lift:
+    """Pictures of people into volumes, one channel per view.
+
+    Args:
+        data: Views and grid.
+        kind: One of ``configuration.LIFTS``.
+    """
+
+    def __init__(self, data: DataConfiguration, kind: str) -> None:
+        self.calibrated = kind == CALIBRATED
+        self.canonical = tuple(view.camera() for view in data.canonical_views)
+        """The canonical views' cameras, in the reconstruction frame, mm."""
+        self._points = torch.as_tensor(data.voxels.points())
+        views = zip(self.canonical, data.canonical_views, strict=True)
+        taken = self.canonical if self.calibrated else [ParallelView.of(each, view.centre_mm) for each, view in views]
+        self._grids = torch.stack([lifting_grid(view, self._points) for view in taken])
+
+    def cameras(self, count: int, cameras: Sequence[Sequence[XRayCamera]] | None) -> list[tuple[XRayCamera, ...]]:
+        """Where ``count`` people's pictures are taken to come from: ``cameras`` only if this lift looks at them."""
+        if cameras is None or not self.calibrated:
+            return [self.canonical] * count
+        return [tuple(each) for each in cameras]
+
+    def check(self, images: Tensor, cameras: Sequence[Sequence[XRayCamera]] | None) -> None:
+        """Refuse other than (B, views, n, n) pictures with one camera per view, or none at all.
+
+        Raises:
+            InputError: Not as many views as the model has, or cameras that do not fit.
+        """
+        views = len(self.canonical)
+        if images.ndim != 4 or images.shape[1] != views:
+            raise InputError(
+                f"this model reconstructs from {views} radiograph(s) of a person; pictures of shape "
+                f"{tuple(images.shape)} were given, not (people, {views}, rows, columns)."
+            )
+        if cameras is not None and [len(each) for each in cameras] != [views] * len(images):
+            raise InputError(
+                f"this model reconstructs from {views} radiograph(s) of a person, with one camera each; "
+                f"{len(images)} people came with {[len(each) for each in cameras]} cameras."
+            )
+
+    def __call__(self, images: Tensor, cameras: Sequence[Sequence[XRayCamera]] | None = None) -> Tensor:
+        """(B, views, Z, Y, X) of ``images`` (B, views, n, n), seen by ``cameras`` (the frame's; None: canonical ones).
+
+        Raises:
+            InputError: Not as many views as the model has, or cameras that do not fit.
+        """
+        self.check(images, cameras)
+        grids = torch.stack([self._grids_of(each) for each in self.cameras(len(images), cameras)])
+        return back_projected(images, grids.to(images.device))
+
+    def _grids_of(self, cameras: tuple[XRayCamera, ...]) -> Tensor:
+        """(views, Z, Y, X, 2); those of the canonical cameras are kept."""
+        if cameras is self.canonical or all(map(_same, cameras, self.canonical)):
+            return self._grids
+        return torch.stack([lifting_grid(camera, self._points) for camera in cameras])
+
+
+def _same(one: XRayCamera, other: XRayCamera) -> bool:
+    return one is other or (one.size == other.size and np.allclose(one.projection_matrix, other.projection_matrix))

@@ -1,0 +1,124 @@
+"""The training of a biplanar network, as a task of the training engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from XRayTo3DLib.dataset.exposure_sampler import Exposures, Sample
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.geometry import RigidPose
+from XRayTo3DLib.methods.biplanar.configuration import BiplanarConfiguration
+from XRayTo3DLib.methods.biplanar.networks import VOLUME, Lift, make_networks
+from XRayTo3DLib.methods.biplanar.predictor import fields_of
+from XRayTo3DLib.methods.data import Part, People, exposures_of, moved
+from XRayTo3DLib.methods.validation import surface_errors
+from XRayTo3DLib.networks.losses import soft_cross_entropy
+from XRayTo3DLib.networks.projection_losses import projected, projection_loss
+from XRayTo3DLib.networks.volume_losses import surface_weights
+from XRayTo3DLib.training.plan import OptimiserPlan, Schedule, StagePlan
+
+STAGE = "network"
+VALIDATION_CASES = 8
+"""People looked at in a validation while training; the experiments look at everybody."""
+ATTENUATION_CASES = 20
+"""Training people whose bones' mean attenuation is taken."""
+
+
+class BiplanarTask:
+    """What the engine needs to train a biplanar network.
+
+    Args:
+        configuration: Sizes, losses, updates.
+        people: Who is learned from; the test people are not touched.
+        device: Where exposures are rendered.
+    """
+
+    def __init__(self, configuration: BiplanarConfiguration, people: People, device: str = "cpu") -> None:
+        self.configuration = configuration
+        data, training = configuration.data, configuration.training
+        torch.manual_seed(configuration.seed)
+        self.networks: nn.ModuleDict = make_networks(configuration)
+        self.lift = Lift(data, configuration.network.lift)
+        self.attenuation = bone_attenuation(people.training)
+        self._exposures = exposures_of(data, people.training, configuration.seed, device, turned=True)
+        self._validation: Exposures = exposures_of(data, people.validation, configuration.seed, device)
+        self._validation_cases = people.validation.cases
+        adam = OptimiserPlan("adam", (VOLUME,), Schedule(training.lr, training.schedule))  # type: ignore[arg-type]
+        self.stages: Sequence[StagePlan] = [
+            StagePlan(STAGE, training.steps, training.batch, (adam,), training.validate_every)
+        ]
+        self._check_grid()
+
+    def batch(self, stage: str, items: Sequence[int], step: int, device: Any) -> Sample:
+        """Random exposures."""
+        del step
+        weighted = self.configuration.loss.surface > 0
+        return moved(self._exposures.sample(stage, items, distances=weighted), device)
+
+    def loss(self, stage: str, optimiser: str, batch: Sample) -> dict[str, Tensor]:
+        """Weighted cross entropy, and the projection loss where it has a weight."""
+        del stage, optimiser
+        logits = self._logits(batch, self.configuration.data.noise)
+        options = self.configuration.loss
+        entropy = soft_cross_entropy(logits, batch.soft_labels, self._weights(batch))
+        if not options.projection:
+            return {"loss": entropy}
+        projection = self._projection(logits, batch)
+        return {"loss": entropy + options.projection * projection, "cross_entropy": entropy, "projection": projection}
+
+    def validate(self, stage: str, device: Any) -> dict[str, float]:
+        """Mean surface distance per bone on people not trained on, mm, and how many bones were lost."""
+        del stage
+        count = min(len(self._validation_cases), VALIDATION_CASES)
+        found, cases, poses = [], [], []
+        for item in range(count):
+            sample = moved(self._validation.sample("validation", [item]), device)
+            with torch.no_grad():
+                found.append(fields_of(self._logits(sample), self.configuration))
+            cases.append(self._validation_cases[int(sample.case_index[0])])
+            poses.append(sample.poses[0])
+        data = self.configuration.data
+        return surface_errors(found, cases, poses, data.labels, data.voxels)
+
+    def _logits(self, sample: Sample, noise: float = 0.0) -> Tensor:
+        images = sample.images / self.configuration.data.image.scale
+        if noise:
+            images = images + noise * torch.randn_like(images)
+        return self.networks[VOLUME](self.lift(images, sample.cameras))
+
+    def _weights(self, sample: Sample) -> Tensor | None:
+        if sample.distances is None:
+            return None
+        return surface_weights(sample.distances, self.configuration.loss.surface, self.configuration.loss.surface_mm)
+
+    def _projection(self, logits: Tensor, sample: Sample) -> Tensor:
+        bones = logits.float().softmax(dim=1)[:, 1:]
+        attenuation = torch.as_tensor(self.attenuation, device=bones.device)
+        cameras = self.lift.cameras(len(bones), sample.cameras)
+        pictures = projected(bones, attenuation, cameras, self.configuration.data.voxels.voxel_to_frame)
+        return projection_loss(pictures, sample.images)
+
+    def _check_grid(self) -> None:
+        """Refuse a grid that a bone does not reach: nothing could be learnt."""
+        shown = self._exposures.exposed(0, [RigidPose.identity()]).soft_labels
+        for label, voxels in zip(self.configuration.data.labels, shown[0], strict=True):
+            if not bool(voxels.any()):
+                raise InputError(
+                    f"configuration: nothing of the first person's {label} lies in data.grid; change its size, "
+                    f"spacing_mm or centre_mm (mm in the anatomical frame)."
+                )
+
+
+def bone_attenuation(part: Part) -> NDArray[np.float32]:
+    """(labels,) mean attenuation inside each bone over some people, 1/mm."""
+    means = []
+    for person in range(min(len(part), ATTENUATION_CASES)):
+        case = part.prepared[person]
+        means.append([float(case.mu[each < 0].mean(dtype=np.float64)) for each in case.distances])
+    return np.mean(means, axis=0).astype(np.float32)
