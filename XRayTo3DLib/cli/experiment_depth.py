@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from XRayTo3DLib.cli.console import Progress
-from XRayTo3DLib.cli.models_used import loaded_model
+from XRayTo3DLib.cli.models_used import loaded_model, named_bundles
 from XRayTo3DLib.errors import InputError
 
 METHOD = "dual-face-depth"
@@ -39,7 +39,7 @@ def run_depth_losses(args: argparse.Namespace, progress: Progress) -> Result:
     from XRayTo3DLib.evaluation.experiment_report import write_experiment
     from XRayTo3DLib.experiments.depth_losses import run_depth_losses as measure
 
-    models = {name: loaded_model(bundle, METHOD) for name, bundle in _named(args.model).items()}
+    models = {name: loaded_model(bundle, METHOD) for name, bundle in named_bundles(args.model).items()}
     most = args.views or None
     found = measure(models, args.data, points=args.points, seed=args.seed, most=most, report=progress.update)
     parts = losses_parts(
@@ -73,19 +73,6 @@ def check_options(args: argparse.Namespace) -> None:
         raise InputError("--points must be 1 or more.")
     if args.views is not None and args.views < 0:
         raise InputError("--views must be 0 (all) or more.")
-
-
-def _named(words: list[str]) -> dict[str, str]:
-    """NAME=BUNDLE, ... as bundle by name."""
-    named: dict[str, str] = {}
-    for word in words:
-        name, equals, bundle = word.partition("=")
-        if not (name and equals and bundle):
-            raise InputError(f'--model {word}: write NAME=BUNDLE, such as "dual-face=run/bundle".')
-        if name in named:
-            raise InputError(f"--model: two models are called {name}; give each a name of its own.")
-        named[name] = bundle
-    return named
 
 
 def _texts(parts: list[Any]) -> list[str]:

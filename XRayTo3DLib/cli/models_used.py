@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from XRayTo3DLib.errors import InputError
+
+if TYPE_CHECKING:
+    from XRayTo3DLib.methods.translation import ImageTranslator
 
 
 def loaded_model(name: str, *methods: str) -> Any:
@@ -28,3 +31,31 @@ def loaded_model(name: str, *methods: str) -> Any:
     model = method_named(method).load_model(loaded.bundle.configuration, loaded.weights, loaded.array)
     model.synthetic = loaded.bundle.synthetic
     return model
+
+
+def named_bundles(words: list[str], option: str = "--model") -> dict[str, str]:
+    """NAME=BUNDLE, ... as bundle by name.
+
+    Raises:
+        InputError: Another form, or a name given twice.
+    """
+    named: dict[str, str] = {}
+    for word in words:
+        name, equals, bundle = word.partition("=")
+        if not (name and equals and bundle):
+            raise InputError(f'{option} {word}: write NAME=BUNDLE, such as "mine=run/bundle".')
+        if name in named:
+            raise InputError(f"{option}: two models are called {name}; give each a name of its own.")
+        named[name] = bundle
+    return named
+
+
+def loaded_translator(name: str) -> ImageTranslator:
+    """The translator of a bundle, or for "none" one that leaves radiographs as they are.
+
+    Raises:
+        InputError: No such bundle, a damaged one, or one of another method.
+    """
+    from XRayTo3DLib.methods.translation import NONE, TRANSLATIONS, NoTranslation
+
+    return NoTranslation() if name == NONE else loaded_model(name, *TRANSLATIONS)
