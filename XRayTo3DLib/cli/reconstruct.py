@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from XRayTo3DLib.geometry import RigidPose
     from XRayTo3DLib.imaging.types import Radiograph
     from XRayTo3DLib.methods.reconstruct import GridReconstructor
+    from XRayTo3DLib.methods.translation import ImageTranslator
     from XRayTo3DLib.methods.types import Reconstruction
 
 FORMAT = "xrayto3d.reconstruction/1"
@@ -36,7 +37,8 @@ The model's method decides what it needs. dual-face-depth: one radiograph in its
 also writes <bone>_seen.vtp, what the radiograph showed of a bone. tl-net: --side, and --origin or --pose.
 --origin is where a radiograph shows the middle of the radius' joint surface: column and row, counted from 0.
 With one view the bones' distance from the detector is assumed (--object-detector). The model sees bones alone: give
---translation with an image-translation bundle for actual radiographs, or radiographs that show bones alone.
+--translation with a translator's bundle for actual radiographs (two views: once for both or once per view, none leaves
+a view as it is), or radiographs that show bones alone.
 The folder gets <bone>.vtp (LPS mm, in the radiographs' world), reconstruction.json and overlay_*.png.
 """
 
@@ -52,7 +54,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     add = parser.add_argument
     add("--model", required=True, metavar="BUNDLE", help="model bundle: a folder, or a name from 'models list'")
-    add("--translation", metavar="BUNDLE", help="image-translation bundle that takes everything but the bones away")
+    add(
+        "--translation",
+        action="append",
+        metavar="BUNDLE",
+        help="takes everything but the bones away (a bundle of image-translation, style-transfer or "
+        "histogram-matching; none): once for all views, or once per view",
+    )
     add("--view", dest="views", action="append", required=True, metavar="XRAY[:CAMERA]", help="in the model's order")
     add("--origin", action="append", metavar="COLUMN,ROW", help="middle of the joint surface, once per radiograph")
     add("--pose", type=Path, metavar="POSE.tfm", help="instead of --origin: the wrist's frame (world to frame, ITK)")
@@ -77,17 +85,17 @@ def run(args: argparse.Namespace) -> int:
     began = time.monotonic()
     progress = Progress("reconstruct", quiet=args.json)
     progress.update("reading the model")
-    from XRayTo3DLib.cli.models_used import loaded_model
+    from XRayTo3DLib.cli.models_used import loaded_model, loaded_translator
     from XRayTo3DLib.cli.register import read_views
 
     model = loaded_model(args.model, "tl-net", "dual-face-depth")
     _check_placement(model.needs_frame, args)
-    translator = None if args.translation is None else loaded_model(args.translation, "image-translation")
+    translators = None if args.translation is None else [loaded_translator(name) for name in args.translation]
     radiographs = read_views(args.views, args)
     progress.update("reconstructing")
     if model.needs_frame:
         frame = _frame(model, radiographs, args)
-        found = _reconstructed(model, translator, radiographs, frame, args.side == "left")
+        found = _reconstructed(model, translators, radiographs, frame, args.side == "left")
     else:
         found = model.reconstruct_view(radiographs[0])
     content = {**_content(found, args), "seconds": round(time.monotonic() - began, 2)}
@@ -146,16 +154,20 @@ def _pixel(text: str) -> tuple[float, float]:
 
 
 def _reconstructed(
-    model: GridReconstructor, translator: Any, radiographs: list[Radiograph], frame: RigidPose, mirrored: bool
+    model: GridReconstructor,
+    given: list[ImageTranslator] | None,
+    radiographs: list[Radiograph],
+    frame: RigidPose,
+    mirrored: bool,
 ) -> Reconstruction:
-    if translator is None:
+    if given is None:
         return model.reconstruct(radiographs, frame, mirrored)
-    if len(radiographs) != 1:
-        raise InputError("image translation takes one view; give one radiograph and a model of one view.")
-    translator.require_for(model.data)
-    image = model.canonical_images(radiographs, frame, mirrored)
-    found = model.reconstruct_images(translator.translate(image[:, 0])[:, None], radiographs, frame, mirrored)
-    return replace(found, synthetic=found.synthetic or translator.synthetic)
+    from XRayTo3DLib.methods.translation import translators_for
+
+    translators = translators_for(given, model.data)
+    images, cameras = model.shown_images(radiographs, frame, mirrored)
+    found = model.reconstruct_images(translators.translate(images), radiographs, frame, mirrored, cameras)
+    return replace(found, synthetic=found.synthetic or translators.synthetic)
 
 
 def _content(found: Reconstruction, args: argparse.Namespace) -> dict[str, Any]:
@@ -167,7 +179,7 @@ def _content(found: Reconstruction, args: argparse.Namespace) -> dict[str, Any]:
         "research_use_only": True,
         "synthetic": found.synthetic,
         "model": Path(args.model).name,
-        "translation": None if args.translation is None else Path(args.translation).name,
+        "translation": _names(args.translation),
         "method": found.method,
         "views": list(found.views),
         "side": args.side,
@@ -178,6 +190,12 @@ def _content(found: Reconstruction, args: argparse.Namespace) -> dict[str, Any]:
         "missing": list(found.missing),
         "notes": list(found.notes),
     }
+
+
+def _names(bundles: list[str] | None) -> str | list[str] | None:
+    """The translations' names; one for all views is told as such."""
+    names = None if bundles is None else [Path(bundle).name for bundle in bundles]
+    return names[0] if names is not None and len(names) == 1 else names
 
 
 def _write(found: Reconstruction, radiographs: list[Radiograph], content: dict[str, Any], folder: Path) -> list[str]:

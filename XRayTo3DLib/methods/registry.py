@@ -19,6 +19,10 @@ METHODS = {
     "style-transfer": "XRayTo3DLib.methods.style_transfer.method",
     "histogram-matching": "XRayTo3DLib.methods.histogram_matching.method",
     "dual-face-depth": "XRayTo3DLib.methods.dual_face_depth.method",
+    "encoder-decoder": "XRayTo3DLib.methods.encoder_decoder.method",
+    "mean-shape": "XRayTo3DLib.methods.baselines.mean_shape_method",
+    "nearest-shape": "XRayTo3DLib.methods.baselines.nearest_shape_method",
+    "ridge": "XRayTo3DLib.methods.baselines.ridge_method",
     "biplanar": "XRayTo3DLib.methods.biplanar.method",
 }
 

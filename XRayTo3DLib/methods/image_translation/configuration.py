@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from XRayTo3DLib.dataset.canonical_view import CanonicalView
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.methods.configuration import FORMAT
 from XRayTo3DLib.methods.data import ImageConfiguration
@@ -15,7 +16,7 @@ class PairsConfiguration:
 
     Attributes:
         folder: A data set folder whose cases have views with an accepted registration, relative to the configuration.
-        view: "PA" or "LAT".
+        view: "PA" or "LAT"; "PA+LAT" for a translation that takes both.
         image: Canonical images; both pictures of a pair are brought there.
         radiograph_scale: Line integrals of a whole radiograph are divided by this.
         copies: Affine copies of each pair, new at random in every epoch (paper: 100).
@@ -32,6 +33,13 @@ class PairsConfiguration:
     validation_share: float = 0.15
     folds: int = 0
     fold: int = 0
+
+    @property
+    def canonical_views(self) -> tuple[CanonicalView, ...]:
+        """The geometry of the pictures, one for each view."""
+        image = self.image
+        names = self.view.split("+")
+        return tuple(CanonicalView(view, image.size, image.pixel_mm, image.source_mm) for view in names)
 
 
 @dataclass(frozen=True)

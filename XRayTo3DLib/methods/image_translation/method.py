@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from XRayTo3DLib.dataset.canonical_view import CanonicalView
 from XRayTo3DLib.methods.configuration import parsed, plain
 from XRayTo3DLib.methods.image_translation.configuration import ImageTranslationConfiguration
-from XRayTo3DLib.methods.image_translation.pairs import SplitPairs, split_pairs
+from XRayTo3DLib.methods.image_translation.pairs import SplitPairs, split_pairs, translation_metrics
 from XRayTo3DLib.methods.image_translation.task import Pix2PixTask, make_networks
 from XRayTo3DLib.methods.image_translation.translator import Translator
 from XRayTo3DLib.methods.registry import TrainedModel, TrainingRun
@@ -46,17 +45,14 @@ def load_model(
 
 
 def _finished(configuration: ImageTranslationConfiguration, pairs: SplitPairs, task: Pix2PixTask) -> TrainedModel:
-    translated = Translator(configuration, task.networks["generator"]).translate(pairs.test.radiographs)
-    image = configuration.data.image
-    view = CanonicalView(configuration.data.view, image.size, image.pixel_mm, image.source_mm)
-    labels = pairs.training.cases[0].labels
+    translator = Translator(configuration, task.networks["generator"])
     return TrainedModel(
         networks={"generator": task.networks["generator"].state_dict()},
         arrays={},
-        labels=labels,
-        views=(asdict(view),),
+        labels=pairs.training.cases[0].labels,
+        views=tuple(asdict(view) for view in configuration.data.canonical_views),
         grid={},
-        metrics={"mae": float(np.abs(translated - pairs.test.drrs).mean())},
+        metrics=translation_metrics(translator, pairs.test),
         summary={
             "pairs": {name: len(getattr(pairs, name)) for name in ("training", "validation", "test")},
             "updates": {stage.name: stage.steps for stage in task.stages},

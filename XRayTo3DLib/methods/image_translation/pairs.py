@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from XRayTo3DLib.dataset.canonical_view import CanonicalView
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase
 from XRayTo3DLib.dataset.prepared_files import prepared_file, read_prepared
 from XRayTo3DLib.dataset.view_pairs import read_pair
@@ -23,7 +23,7 @@ class Pairs:
     """Canonical pairs of some cases.
 
     Attributes:
-        cases: Whose.
+        cases: Whose; of several views each case several times, view by view.
         radiographs: (N, n, n) line integrals as the radiographs show them.
         drrs: (N, n, n) line integrals of the bones alone.
         poses: How each person was held in the reconstruction frame, mm.
@@ -70,14 +70,35 @@ def canonical_pairs(cases: tuple[DatasetCase, ...], configuration: PairsConfigur
     """
     if not cases:
         raise InputError("image translation: no pairs of radiograph and registration-DRR are left; add cases.")
-    image = configuration.image
-    view = CanonicalView(configuration.view, image.size, image.pixel_mm, image.source_mm)
-    pairs = [read_pair(case, configuration.view, read_prepared(prepared_file(case))) for case in cases]
-    found = [pair.canonical(view) for pair in pairs]
+    views = configuration.canonical_views
+    prepared = [read_prepared(prepared_file(case)) for case in cases]
+    chosen = [(view, case, bones) for view in views for case, bones in zip(cases, prepared, strict=True)]
+    pairs = [read_pair(case, view.view, bones) for view, case, bones in chosen]
+    found = [pair.canonical(view) for pair, (view, _, _) in zip(pairs, chosen, strict=True)]
     return Pairs(
-        tuple(cases),
+        tuple(cases) * len(views),
         np.stack([pair.image for pair in found]),
         np.stack([pair.drr for pair in found]),
         tuple(pair.pose for pair in found),
         any(pair.case.synthetic or pair.radiograph.synthetic for pair in pairs),
     )
+
+
+class Translates(Protocol):
+    """A translator, as far as it is judged here."""
+
+    def translate(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(N, rows, columns) radiographs to DRRs."""
+        ...
+
+
+def translation_metrics(translator: Translates, pairs: Pairs) -> dict[str, float]:
+    """What a translator makes of some pairs: mean absolute error of line integrals ("mae"), and mean gradient
+    correlation with the true DRR, -1 to 1 ("structure")."""
+    import torch
+
+    from XRayTo3DLib.networks.projection_losses import ngcc
+
+    made = translator.translate(pairs.radiographs)
+    alike = ngcc(*(torch.from_numpy(each)[:, None] for each in (made, pairs.drrs)))
+    return {"mae": float(np.abs(made - pairs.drrs).mean()), "structure": float(alike.mean())}

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from XRayTo3DLib.dataset.image_augmentation import AffineRange, PairAugmentation
 from XRayTo3DLib.methods.image_translation.configuration import ImageTranslationConfiguration
-from XRayTo3DLib.methods.image_translation.pairs import Pairs, SplitPairs
+from XRayTo3DLib.methods.image_translation.pairs import Pairs, SplitPairs, translation_metrics
 from XRayTo3DLib.methods.image_translation.translator import Translator, to_network
 from XRayTo3DLib.networks.losses import discriminator_loss, generator_loss
 from XRayTo3DLib.networks.pix2pix import PatchDiscriminator, UNetGenerator
@@ -70,10 +70,9 @@ class Pix2PixTask:
         return {"loss": generator_loss(logits, made, batch.wanted, self.configuration.gan.l1), "l1": l1.detach()}
 
     def validate(self, stage: str, device: Any) -> dict[str, float]:
-        """Mean absolute error on pairs not trained on, in line integrals."""
+        """Mean absolute error in line integrals, and gradient correlation, on pairs not trained on."""
         del stage, device
-        translated = Translator(self.configuration, self.networks["generator"]).translate(self._validation.radiographs)
-        return {"mae": float(abs(translated - self._validation.drrs).mean())}
+        return translation_metrics(Translator(self.configuration, self.networks["generator"]), self._validation)
 
 
 def make_networks(configuration: ImageTranslationConfiguration) -> nn.ModuleDict:

@@ -1,50 +1,28 @@
-"""A trained pix2pix at work: canonical images of actual radiographs in, line integrals of bone out."""
+"""A trained generator at work: canonical images of actual radiographs in, line integrals of bone out."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from XRayTo3DLib.dataset.voxel_grid import WRIST_CENTRE_MM
-from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.methods.data import DataConfiguration
-from XRayTo3DLib.methods.image_translation.configuration import ImageTranslationConfiguration
+from XRayTo3DLib.methods.translation import CanonicalTranslator, HasPictures
 
 BATCH = 16
 
 
-class Translator:
-    """From radiographs to the DRRs of their bones.
+class Translator(CanonicalTranslator):
+    """From radiographs to the DRRs of their bones, by a network (pix2pix's or CycleGAN's generator).
 
     Args:
         configuration: The one it was trained with.
-        generator: The trained U-Net.
+        generator: The trained network, (B, 1, N, N) in [-1, 1] to the same.
     """
 
-    def __init__(self, configuration: ImageTranslationConfiguration, generator: nn.Module) -> None:
-        self.configuration, self._generator = configuration, generator.eval()
-        self.synthetic = False
-        """Whether its training data were made up."""
-
-    def require_for(self, data: DataConfiguration) -> None:
-        """Refuse a model that was made for other images.
-
-        Raises:
-            InputError: Its view or the size or geometry of its images differ.
-        """
-        mine = self.configuration.data
-        # A scale is each network's own: between them go line integrals.
-        image = replace(mine.image, scale=data.image.scale)
-        same = (mine.view,) == data.views and image == data.image and data.grid.centre_mm == WRIST_CENTRE_MM
-        if not same:
-            raise InputError(
-                "the translation bundle was made for other images than the model; train both with the same view and "
-                "data.image."
-            )
+    def __init__(self, configuration: HasPictures, generator: nn.Module) -> None:
+        super().__init__(configuration)
+        self._generator = generator.eval()
 
     def translate(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """(N, rows, columns) line integrals of whole limbs, canonical images, to those of the bones alone."""

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from XRayTo3DLib.dataset.canonical_view import CanonicalView
 from XRayTo3DLib.methods.configuration import parsed, plain
-from XRayTo3DLib.methods.image_translation.pairs import SplitPairs, split_pairs
+from XRayTo3DLib.methods.image_translation.pairs import SplitPairs, split_pairs, translation_metrics
 from XRayTo3DLib.methods.image_translation.translator import Translator
 from XRayTo3DLib.methods.registry import TrainedModel, TrainingRun
 from XRayTo3DLib.methods.style_transfer.configuration import StyleTransferConfiguration
@@ -47,16 +46,15 @@ def load_model(
 
 
 def _finished(configuration: StyleTransferConfiguration, pairs: SplitPairs, task: CycleGanTask) -> TrainedModel:
-    translated = Translator(configuration, task.networks["to_drr"]).translate(pairs.test.radiographs)
-    image, people = configuration.data.image, unpaired(pairs.training)
-    view = CanonicalView(configuration.data.view, image.size, image.pixel_mm, image.source_mm)
+    translator = Translator(configuration, task.networks["to_drr"])
+    people = unpaired(pairs.training)
     return TrainedModel(
         networks={"to_drr": task.networks["to_drr"].state_dict()},
         arrays={},
         labels=pairs.training.cases[0].labels,
-        views=(asdict(view),),
+        views=tuple(asdict(view) for view in configuration.data.canonical_views),
         grid={},
-        metrics={"mae": float(np.abs(translated - pairs.test.drrs).mean())},
+        metrics=translation_metrics(translator, pairs.test),
         summary={
             "radiographs of": len(people.radiograph_patients),
             "DRRs of": len(people.drr_patients),

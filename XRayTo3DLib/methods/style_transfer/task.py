@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from XRayTo3DLib.dataset.image_augmentation import AffineRange, PairAugmentation
-from XRayTo3DLib.methods.image_translation.pairs import SplitPairs
+from XRayTo3DLib.methods.image_translation.pairs import SplitPairs, translation_metrics
 from XRayTo3DLib.methods.image_translation.translator import Translator, to_network
 from XRayTo3DLib.methods.style_transfer.configuration import StyleTransferConfiguration
 from XRayTo3DLib.methods.style_transfer.unpaired import unpaired
 from XRayTo3DLib.networks.cyclegan import PictureDiscriminator, PicturePool, ResnetGenerator
-from XRayTo3DLib.networks.gradient_correlation import ngcc
 from XRayTo3DLib.networks.losses import least_squares_loss
+from XRayTo3DLib.networks.projection_losses import ngcc
 from XRayTo3DLib.training.plan import OptimiserPlan, Schedule, StagePlan, seed_of
 
 BETAS = (0.5, 0.999)
@@ -84,11 +84,9 @@ class CycleGanTask:
         return self._generators(batch) if optimiser == "generators" else self._discriminators(batch)
 
     def validate(self, stage: str, device: Any) -> dict[str, float]:
-        """Mean absolute error in line integrals, and gradient correlation with the true DRR, on people not seen."""
+        """Mean absolute error in line integrals, and gradient correlation, on the validation people's pairs."""
         del stage, device
-        made = Translator(self.configuration, self.networks["to_drr"]).translate(self._validation.radiographs)
-        alike = ngcc(torch.from_numpy(made)[:, None], torch.from_numpy(self._validation.drrs)[:, None])
-        return {"mae": float(np.abs(made - self._validation.drrs).mean()), "structure": float(alike.mean())}
+        return translation_metrics(Translator(self.configuration, self.networks["to_drr"]), self._validation)
 
     def _generators(self, batch: UnpairedBatch) -> dict[str, Tensor]:
         gan, nets = self.configuration.gan, self.networks
