@@ -24,6 +24,7 @@ METHODS = {
     "nearest-shape": "XRayTo3DLib.methods.baselines.nearest_shape_method",
     "ridge": "XRayTo3DLib.methods.baselines.ridge_method",
     "biplanar": "XRayTo3DLib.methods.biplanar.method",
+    "shape-intensity-fit": "XRayTo3DLib.methods.shape_intensity_fit.method",
 }
 
 

@@ -110,8 +110,8 @@ def fit_to_contours(
     if not outlines:
         raise InputError("fit: give at least one outline.")
     model = model if options.modes is None else model.truncated(options.modes)
-    seen = [_Seen(outline, max(options.points // len(outlines), 4)) for outline in outlines]
-    edges = _edges(model.triangles)
+    seen = [SeenOutline(outline, max(options.points // len(outlines), 4)) for outline in outlines]
+    edges = edges_of(model.triangles)
 
     def evidence(world: FloatArray, softness: Softness) -> tuple[Pulls, FloatArray]:
         normals = vertex_normals(world, model.triangles)
@@ -121,7 +121,7 @@ def fit_to_contours(
     return run_rounds(model, start, evidence, options, landmarks)
 
 
-class _Seen:
+class SeenOutline:
     """One outline with its rays and the planes they span with its tangent."""
 
     def __init__(self, outline: Outline, count: int) -> None:
@@ -164,7 +164,7 @@ class _Seen:
         return pulls, np.abs(np.einsum("qd,qd->q", rim[nearest] - targets, self.normals))
 
 
-def _edges(triangles: NDArray[np.int64]) -> NDArray[np.int64]:
+def edges_of(triangles: NDArray[np.int64]) -> NDArray[np.int64]:
     """Every edge once, (e, 2) vertex numbers."""
     return np.unique(np.sort(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1), axis=0)
 
