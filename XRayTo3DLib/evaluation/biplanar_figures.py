@@ -32,6 +32,8 @@ BONE_COLOURS = ("#ff9f1c", "#4cc9f0", "#f15bb5", "#80ed99", "#fee440", "#b8b8ff"
 # All lengths in inches.
 _EDGE, _GAP, _LEFT, _RIGHT, _HEAD, _FOOT = 2.5, 0.1, 1.75, 0.3, 1.3, 0.25
 _CAPTION_WIDTH = 17
+SMALLEST_LOSS_MM = 0.1
+"""The axis of losses shows at least this much: rounding is no loss."""
 _SUBTITLE = "Thin white line: outline of the true bone. Coloured line: of the reconstruction."
 
 
@@ -179,8 +181,11 @@ def turn_figure(
     for axis, name in zip(axes, ("Mean error of the bones", "Lost against 0 degrees"), strict=True):
         panel_style(axis, name, first=True)
         axis.set_xlabel("lateral camera turned by (degrees)", fontsize=9.5, color=INK)
-    axes[0].set_ylim(bottom=0)
+    largest = max(point.chamfer_mm for points in methods.values() for point in points)
+    axes[0].set_ylim(0, 1.08 * largest)
     axes[0].set_ylabel("Chamfer distance (mm)", fontsize=9.5, color=INK)
+    low, high = axes[1].get_ylim()
+    axes[1].set_ylim(min(low, -SMALLEST_LOSS_MM), max(high, SMALLEST_LOSS_MM))
     axes[1].axhline(0, color=QUIET, linewidth=0.8)
     handles, names = axes[0].get_legend_handles_labels()
     figure.legend(

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from XRayTo3DLib.evaluation.biplanar_figures import OutlinePicture, outlines_figure, turn_figure
 from XRayTo3DLib.evaluation.biplanar_tables import (
+    IN_PICTURES,
     TurnPoint,
     details_table,
     outlines_table,
-    published_table,
     turn_table,
     volumes_table,
 )
@@ -28,48 +28,72 @@ CASE_RANGE_MM = 5.0
 def biplanar_parts(
     volumes: Sequence[ReconstructionOutcome],
     outlines: Sequence[OutlineOutcome],
-    turned: Mapping[str, Sequence[TurnPoint]],
     *,
+    baseline: str,
+    background: Mapping[str, Sequence[float]] | None = None,
+    turned: Mapping[str, Sequence[TurnPoint]] | None = None,
     cases: Sequence[CasePicture] = (),
     pictures: Sequence[OutlinePicture] = (),
     calibrated: Sequence[str] = (),
-    baseline: str,
     shown: str = "",
     synthetic: bool = False,
 ) -> list[Part]:
-    """Bones in space, their outlines in pictures, the turned lateral view, statistics, published numbers.
+    """Bones in space, their outlines in DRRs, the turned lateral view, statistics.
 
     Args:
         volumes: Of all methods, in space.
-        outlines: Of all methods, in pictures.
-        turned: Points by method; empty if it was not asked for.
-        cases: People in space as ``shown`` reconstructed them.
-        pictures: The same people in pictures.
-        calibrated: Methods that are told where cameras are.
+        outlines: Of all methods, in DRRs.
         baseline: The mean shape's name.
+        background: By method, Dice of what is no bone.
+        turned: Points by method; none if it was not asked for.
+        cases: People in space as ``shown`` reconstructed them.
+        pictures: The same people in DRRs.
+        calibrated: Methods that are told where cameras are.
         shown: The method of the pictures.
         synthetic: Label the figures.
 
     Raises:
         InputError: No outcome.
     """
-    space = _space(volumes, cases, baseline, shown, synthetic)
-    flat = []
-    if pictures:
-        png = outlines_figure(pictures, title=f"{shown}: outlines", synthetic=synthetic)
-        flat.append(Picture("outlines", png, "Outlines of the true and the reconstructed bones over the pictures."))
-    parts = [space, Part("Outlines in pictures", tables=(outlines_table(outlines),), pictures=tuple(flat))]
+    space = _space(volumes, background, cases, baseline, shown, synthetic)
+    parts = [space, outlines_part(outlines, pictures, shown=shown, synthetic=synthetic)]
     if turned:
         parts.append(_turned(turned, calibrated, baseline, synthetic))
     tests = tuple(
         statistics_table(compare_methods(per_patient(volumes, bone)), title=f"{bone}: Chamfer distance")
         for bone in dict.fromkeys(o.bone for o in volumes)
     )
-    return [*parts, Part("Statistics", tables=tests), Part("Published numbers", tables=(published_table(),))]
+    return [*parts, Part("Statistics", tables=tests)]
+
+
+def outlines_part(
+    outlines: Sequence[OutlineOutcome],
+    pictures: Sequence[OutlinePicture] = (),
+    *,
+    title: str = IN_PICTURES,
+    shown: str = "",
+    synthetic: bool = False,
+) -> Part:
+    """Outlines in DRRs, or in radiographs; arguments as of :func:`biplanar_parts`.
+
+    Raises:
+        InputError: No outcome.
+    """
+    figures = []
+    if pictures:
+        png = outlines_figure(pictures, title=f"{shown}: {title[:1].lower()}{title[1:]}", synthetic=synthetic)
+        name = title.lower().replace(" ", "-")
+        figures.append(Picture(f"{name}-examples", png, "Outlines of the true and the reconstructed bones."))
+    return Part(title, tables=(outlines_table(outlines, title=title),), pictures=tuple(figures))
 
 
 def _space(
-    volumes: Sequence[ReconstructionOutcome], cases: Sequence[CasePicture], baseline: str, shown: str, synthetic: bool
+    volumes: Sequence[ReconstructionOutcome],
+    background: Mapping[str, Sequence[float]] | None,
+    cases: Sequence[CasePicture],
+    baseline: str,
+    shown: str,
+    synthetic: bool,
 ) -> Part:
     """Tables, boxes and cases of bones in space."""
     values = {bone: per_patient(volumes, bone) for bone in dict.fromkeys(o.bone for o in volumes)}
@@ -86,7 +110,7 @@ def _space(
             synthetic=synthetic,
         )  # fmt: skip
         pictures.append(Picture("bones-cases", png, "Reconstructions coloured by their distance to the true bone."))
-    tables = (volumes_table(volumes), details_table(volumes, baseline))
+    tables = (volumes_table(volumes, background), details_table(volumes, baseline))
     return Part("Bones in space", warnings=tuple(failures(volumes)), tables=tables, pictures=tuple(pictures))
 
 

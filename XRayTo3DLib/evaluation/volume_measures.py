@@ -70,7 +70,7 @@ def with_dice(
     outcomes: Sequence[ReconstructionOutcome], truth: Mapping[str, vtkPolyData], filled: Mapping[str, Voxels],
     grid: VoxelGrid, margin_mm: float = 0.0,
 ) -> list[ReconstructionOutcome]:  # fmt: skip
-    """The outcomes of one case with the Dice coefficient of every bone that has voxels.
+    """The outcomes of one case with the Dice coefficient of every bone; 0 for one without voxels.
 
     Args:
         outcomes: Of one case and method.
@@ -79,14 +79,30 @@ def with_dice(
         grid: The voxels.
         margin_mm: Voxels nearer to the outermost voxels' centres are left out, as they are of surface distances.
     """
+    within = _inner(grid, margin_mm)
+    nothing: Voxels = np.zeros((grid.size,) * 3, dtype=bool)
+    return [
+        replace(o, dice=dice(voxels_of(truth[o.bone], grid)[within], filled.get(o.bone, nothing)[within]))
+        for o in outcomes
+    ]
+
+
+def background_dice(
+    truth: Mapping[str, vtkPolyData], filled: Mapping[str, Voxels], grid: VoxelGrid, margin_mm: float = 0.0
+) -> float:
+    """Dice coefficient of the voxels that no bone fills; arguments as of :func:`with_dice`."""
+    within = _inner(grid, margin_mm)
+    solid = {bone: voxels_of(mesh, grid) for bone, mesh in truth.items()}
+    nothing: Voxels = np.zeros((grid.size,) * 3, dtype=bool)
+    free = [~np.logical_or.reduce([nothing, *each.values()])[within] for each in (solid, filled)]
+    return dice(*free)
+
+
+def _inner(grid: VoxelGrid, margin_mm: float) -> tuple[slice, slice, slice]:
+    """The voxels that are ``margin_mm`` or more inside the outermost ones."""
     edge = math.ceil(margin_mm / grid.spacing_mm)
-    within = (slice(edge, grid.size - edge),) * 3
-    found = []
-    for outcome in outcomes:
-        bone = outcome.bone
-        overlap = 0.0 if bone not in filled else dice(voxels_of(truth[bone], grid)[within], filled[bone][within])
-        found.append(replace(outcome, dice=overlap))
-    return found
+    inner = slice(edge, grid.size - edge)
+    return inner, inner, inner
 
 
 def _largest_part(mask: Voxels) -> Voxels:

@@ -3,59 +3,91 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from XRayTo3DLib.dataset.canonical_view import turned_camera
+from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
+from XRayTo3DLib.dataset.segmented_views import has_ct
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.biplanar_figures import OutlinePicture, ViewPicture
 from XRayTo3DLib.evaluation.experiment_case_figure import CasePicture
 from XRayTo3DLib.evaluation.outline_measures import Mask, OutlineOutcome, fine_camera, outline_outcomes, shadow
 from XRayTo3DLib.evaluation.reconstruction_trials import ReconstructionOutcome
 from XRayTo3DLib.experiments.reconstruction import MEAN, case_pictures, test_trials
+from XRayTo3DLib.experiments.segmented_radiographs import best_to_worst, judge_radiographs, segmented_cases
 from XRayTo3DLib.experiments.trials import INSIDE_MM, Judged, Trials, judge
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
+from XRayTo3DLib.methods.biplanar.adaptation import Adaptation
+from XRayTo3DLib.methods.biplanar.predictor import BiplanarPredictor
 from XRayTo3DLib.methods.data import DataConfiguration, Part, exposures_of, in_folder, people_of
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
-from XRayTo3DLib.methods.types import ShapeFields
-from XRayTo3DLib.methods.validation import grid_box
+from XRayTo3DLib.methods.translation import ImageTranslator
+from XRayTo3DLib.methods.types import ShapeFields, ShapePredictor
+from XRayTo3DLib.methods.validation import grid_box, reaches
+from XRayTo3DLib.shape.field_surface import clipped_to_box
 
 OBLIQUE_DEG = 45.0
 """The view that no method is shown: the first one, swung about z."""
 SAMPLES = 4000
 """Points measured from on each surface where many views are tried: means within 0.01 mm of those of more."""
 LATERAL = ("LAT", "LL", "RL")
+BEYOND_MM = 8.0
+"""So much of a true bone is drawn beyond the grid."""
 Report = Callable[[str], None]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class BiplanarExperiment:
     """Outcomes of all methods.
 
     Attributes:
         volumes: Per person, method and bone, in space.
-        outlines: Per person, method, bone and view, in pictures.
+        background: By method, Dice of what is no bone, one per person.
+        outlines: Per person, method, bone and view, in DRRs.
         turned: By how far the lateral camera was turned (degrees), as ``volumes``; empty if not asked for.
-        calibrated: Methods that are told where cameras are.
+        radiographs: As ``outlines``, in radiographs in which bones were outlined.
         cases: Best, median and worst person of ``shown``, in space.
-        pictures: The same people in pictures.
-        shown: The last model.
+        pictures: The same people in DRRs.
+        radiograph_pictures: Best, median and worst person in radiographs.
+        calibrated: Methods that are told where cameras are.
+        shown: The last method.
         baseline: Name of the mean shape.
         synthetic: Whether the people, or those that a model learnt from, are made up.
     """
 
-    volumes: list[ReconstructionOutcome]
-    outlines: list[OutlineOutcome]
-    turned: dict[float, list[ReconstructionOutcome]]
-    calibrated: tuple[str, ...]
-    cases: list[CasePicture]
-    pictures: list[OutlinePicture]
-    shown: str
-    baseline: str
-    synthetic: bool
+    volumes: list[ReconstructionOutcome] = field(default_factory=list)
+    background: dict[str, list[float]] = field(default_factory=dict)
+    outlines: list[OutlineOutcome] = field(default_factory=list)
+    turned: dict[float, list[ReconstructionOutcome]] = field(default_factory=dict)
+    radiographs: list[OutlineOutcome] = field(default_factory=list)
+    cases: list[CasePicture] = field(default_factory=list)
+    pictures: list[OutlinePicture] = field(default_factory=list)
+    radiograph_pictures: list[OutlinePicture] = field(default_factory=list)
+    calibrated: tuple[str, ...] = ()
+    shown: str = ""
+    baseline: str = MEAN
+    synthetic: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class _Method:
+    """A row of the tables.
+
+    Attributes:
+        name: In the tables.
+        model: Whose geometry and bones are used.
+        predictor: What answers.
+        fitted: Whether it is fitted to every person first; it is then not asked with turned cameras.
+    """
+
+    name: str
+    model: GridReconstructor
+    predictor: ShapePredictor
+    fitted: bool = False
 
 
 class StandingShape:
@@ -100,16 +132,23 @@ def run_biplanar(
     models: Mapping[str, GridReconstructor],
     folder: Path,
     *,
+    adapt: int = 0,
     view_errors: Sequence[float] = (),
+    translators: Sequence[ImageTranslator] = (),
     seed: int = 0,
     report: Report = lambda text: None,
 ) -> BiplanarExperiment:
     """Mean shape and models on the test people, in space and in pictures.
 
+    People with a CT are exposed, and judged in space and by their outlines in DRRs; people with radiographs in which
+    bones are outlined are reconstructed from these, and judged by the outlines.
+
     Args:
         models: By name, in the order of the tables; the mean shape is that of the first.
         folder: The data set.
+        adapt: Also ask biplanar networks after so many steps of fitting to each person's pictures; 0 does not.
         view_errors: How far the lateral camera is turned about z, degrees; 0 is added.
+        translators: Take soft tissue out of radiographs, one for all views or one for each; none if empty.
         seed: Of the exposures.
         report: Told what is being done.
 
@@ -117,32 +156,73 @@ def run_biplanar(
         InputError: No model, models of other bones or other test people, or a data set that cannot be used.
     """
     _require_alike(models)
-    asked: dict[DataConfiguration, _Asked] = {}
-    volumes: list[ReconstructionOutcome] = []
-    outlines: list[OutlineOutcome] = []
-    turned: dict[float, list[ReconstructionOutcome]] = {}
+    methods = _methods(models, adapt)
+    people = segmented_cases(folder)
+    with_ct = any(has_ct(case) for case in DatasetFolder.open(folder).cases("test"))
+    if not with_ct and not people:
+        raise InputError(f"data set {folder.name}: its test people have neither CTs nor radiographs with masks.")
+    found = BiplanarExperiment(calibrated=tuple(m.name for m in methods if m.predictor.calibrated))
+    found.shown = methods[-1].name
+    found.synthetic = any(each.synthetic for each in (*models.values(), *translators, *people))
+    if with_ct:
+        _exposed(found, methods, folder, view_errors, seed, report)
+    for method in methods if people else ():
+        report(f"{method.name}, radiographs")
+        own, pictures = judge_radiographs(method.name, method.predictor, method.model, people, translators)
+        found.radiographs += own
+        found.radiograph_pictures = best_to_worst(pictures)
+    return found
+
+
+def _methods(models: Mapping[str, GridReconstructor], adapt: int) -> list[_Method]:
+    """The mean shape, then the models, each that can be fitted to a person's pictures twice."""
     first = next(iter(models.values()))
-    methods = [
-        (MEAN, first, StandingShape(first.mean)),
-        *((name, each, each.predictor) for name, each in models.items()),
-    ]
-    for name, model, predictor in methods:
-        report(name)
-        data = in_folder(model.data, folder)
+    methods = [_Method(MEAN, first, StandingShape(first.mean))]
+    for name, model in models.items():
+        predictor = model.predictor
+        methods.append(_Method(name, model, predictor))
+        if adapt and isinstance(predictor, BiplanarPredictor):
+            fitted = predictor.adapting(Adaptation(steps=adapt))
+            methods.append(_Method(f"{name}, {adapt} steps on the case", model, fitted, True))
+    if adapt and not any(method.fitted for method in methods):
+        raise InputError("none of the models can be fitted to a person's pictures; only biplanar networks can.")
+    return methods
+
+
+def _exposed(
+    found: BiplanarExperiment,
+    methods: Sequence[_Method],
+    folder: Path,
+    view_errors: Sequence[float],
+    seed: int,
+    report: Report,
+) -> None:
+    """Ask all methods about exposures of the test people's CTs."""
+    asked: dict[DataConfiguration, _Asked] = {}
+    turned: dict[DataConfiguration, list[tuple[float, Trials]]] = {}
+    for method in methods:
+        report(method.name)
+        data = in_folder(method.model.data, folder)
         people = asked[data] = asked.get(data) or _asked(data, seed)
-        judged = judge(name, predictor, model, people.trials)
-        volumes += judged.outcomes
-        own = _outlines(name, judged, people)
-        outlines += own
-        for angle, trials in _turned(people, view_errors, seed):
-            report(f"{name}, lateral view turned by {angle:g} degrees")
-            turned.setdefault(angle, []).extend(judge(name, predictor, model, trials, samples=SAMPLES).outcomes)
-    cases = case_pictures(judged, people.trials, name)
-    return BiplanarExperiment(
-        volumes, outlines, turned, tuple(each for each, _, predictor in methods if predictor.calibrated), cases,
-        [_picture(case, people, judged, own, seed) for case in cases], name, MEAN,
-        any(each.synthetic for each in (*asked.values(), *models.values())),
-    )  # fmt: skip
+        judged = judge(method.name, method.predictor, method.model, people.trials)
+        outlines = _outlines(method.name, judged, people)
+        found.volumes += judged.outcomes
+        found.outlines += outlines
+        found.background[method.name] = list(judged.background.values())
+        if not method.fitted:
+            turned[data] = turned.get(data) or _turned(people, view_errors, seed)
+        for angle, trials in () if method.fitted else turned[data]:
+            report(f"{method.name}, lateral view turned by {angle:g} degrees")
+            again = judge(method.name, method.predictor, method.model, trials, samples=SAMPLES)
+            found.turned.setdefault(angle, []).extend(again.outcomes)
+    found.synthetic |= any(each.synthetic for each in asked.values())
+    low, high = grid_box(data.voxels)
+    for case in case_pictures(judged, people.trials, method.name):
+        near = {bone: clipped_to_box(m, low - BEYOND_MM, high + BEYOND_MM) for bone, m in case.truth.items()
+                if reaches(m, low, high)}  # fmt: skip
+        known = {bone: mesh for bone, mesh in case.result.items() if bone in near}
+        found.cases.append(replace(case, truth=near, result=known))
+        found.pictures.append(_picture(case, people, judged, outlines, seed))
 
 
 def _require_alike(models: Mapping[str, GridReconstructor]) -> None:

@@ -15,7 +15,7 @@ from XRayTo3DLib.dataset.dataset_folder import DatasetCase
 from XRayTo3DLib.dataset.prepared import truth_meshes
 from XRayTo3DLib.dataset.voxel_grid import VoxelGrid
 from XRayTo3DLib.evaluation.reconstruction_trials import DEFAULT_SAMPLES, Field, ReconstructionOutcome, outcomes_of
-from XRayTo3DLib.evaluation.volume_measures import filled_voxels, with_dice
+from XRayTo3DLib.evaluation.volume_measures import background_dice, filled_voxels, with_dice
 from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
@@ -58,12 +58,14 @@ class Judged:
         meshes: By person's case, bones by name; the mean shape where the method lost one.
         missing: By person's case, the bones that the method lost.
         seconds: A case.
+        background: By person's case, Dice of the voxels that no bone fills.
     """
 
     outcomes: list[ReconstructionOutcome]
     meshes: dict[str, Mapping[str, vtkPolyData]]
     missing: dict[str, tuple[str, ...]] = field(default_factory=dict)
     seconds: float = math.nan
+    background: dict[str, float] = field(default_factory=dict)
 
 
 def judge(
@@ -109,6 +111,7 @@ def judge(
         )
         filled = filled_voxels(shapes, meshes, labels, grid)
         judged.outcomes.extend(with_dice(measured, truth, filled, grid, INSIDE_MM))
+        judged.background[case.id] = background_dice(truth, filled, grid, INSIDE_MM)
     return judged
 
 

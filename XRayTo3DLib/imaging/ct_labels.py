@@ -62,7 +62,7 @@ def _merged(image: Any, path: Path) -> tuple[NDArray[np.int32], dict[str, int], 
         values = values.astype(np.int32)
     if values.min() < 0 or values.max() > MAX_LABEL:
         raise InputError(f"label map: {path.name} holds values outside 0..{MAX_LABEL}; it is an image, not labels.")
-    segments, notes = _with_unique_names(_segments(image))
+    segments, notes = _with_unique_names(segments_of(image))
     if layers == 1:
         merged = values.astype(np.int32)
         names = {name: value for name, _, value in segments}
@@ -74,7 +74,7 @@ def _merged(image: Any, path: Path) -> tuple[NDArray[np.int32], dict[str, int], 
     return merged, names, notes
 
 
-def _segments(image: Any) -> list[tuple[str, int, int]]:
+def segments_of(image: Any) -> list[tuple[str, int, int]]:
     """(name, layer, label value) of a Slicer segmentation header, in order."""
     keys = image.GetMetaDataKeys()
     found = []

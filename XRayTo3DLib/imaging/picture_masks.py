@@ -1,0 +1,107 @@
+"""Bones outlined in a radiograph: a Slicer segmentation or label map of the picture, or one picture per bone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.files import require_file
+from XRayTo3DLib.geometry import XRayCamera
+from XRayTo3DLib.geometry.frames import apply_matrix
+from XRayTo3DLib.imaging.ct_labels import segments_of
+from XRayTo3DLib.imaging.itk_images import image_to_lps, read_image
+from XRayTo3DLib.imaging.picture_files import PICTURE_SUFFIXES
+
+SEGMENTATIONS = ("mask.seg.nrrd", "mask.nrrd")
+PICTURE_PREFIX = "mask_"
+"""Of pictures of one bone each: ``mask_femur.png``, not zero where the bone is."""
+
+Mask = NDArray[np.bool_]
+
+
+def picture_masks(folder: Path | str, camera: XRayCamera) -> dict[str, Mask]:
+    """The bones outlined in a view's folder, (rows, columns) of the camera's detector, by name.
+
+    Bones may overlap: a segmentation may have a layer for each. A segmentation that covers only part of the picture (as
+    Slicer saves it) is put where its header says it lies on the detector.
+
+    Args:
+        folder: With ``mask.seg.nrrd``, ``mask.nrrd`` or ``mask_<bone>.png``.
+        camera: Of the picture.
+
+    Returns:
+        By the segment's or the file's name; nothing when the folder has none of these files.
+
+    Raises:
+        InputError: A file that cannot be read, is of another size, or lies elsewhere.
+    """
+    folder = Path(folder)
+    for name in SEGMENTATIONS:
+        if (folder / name).exists():
+            return read_segmented_picture(folder / name, camera)
+    files = sorted(path for path in folder.glob(f"{PICTURE_PREFIX}*") if path.suffix.lower() in PICTURE_SUFFIXES)
+    return {path.stem.removeprefix(PICTURE_PREFIX): _picture_mask(path, camera) for path in files}
+
+
+def read_segmented_picture(path: Path | str, camera: XRayCamera) -> dict[str, Mask]:
+    """Masks of a Slicer segmentation (or label map, "label 1", ...) of a radiograph, as :func:`picture_masks`.
+
+    Raises:
+        InputError: As :func:`picture_masks`.
+    """
+    import SimpleITK as sitk
+
+    path = require_file(path, "mask")
+    image = read_image(path, "mask")
+    values = sitk.GetArrayFromImage(image)
+    if values.ndim == 2:
+        values = values[None]
+    if image.GetNumberOfComponentsPerPixel() == 1:
+        values = values[..., None]
+    if values.ndim != 4 or values.shape[0] != 1:
+        raise InputError(f"mask: {path.name} is a volume; the segmentation of a radiograph has one slice.")
+    on_detector = _on_detector(values[0], image, camera, path)
+    found = segments_of(image) or [(f"label {value}", 0, int(value)) for value in np.unique(values) if value]
+    return {name: on_detector[..., layer] == value for name, layer, value in found}
+
+
+def _on_detector(values: NDArray[Any], image: Any, camera: XRayCamera, path: Path) -> NDArray[Any]:
+    """(rows, columns, layers) on the camera's pixels; 0 where the file does not reach."""
+    columns, rows = camera.size
+    if values.shape[:2] == (rows, columns):
+        return values
+    if image.GetDimension() != 3:
+        raise InputError(
+            f"mask: {path.name} has {values.shape[1]} x {values.shape[0]} pixels, the radiograph {columns} x {rows}; "
+            f"draw it on the radiograph."
+        )
+    pixels = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1)
+    index = apply_matrix(np.linalg.inv(image_to_lps(image)), camera.pixel_to_world(pixels))
+    column, row, depth = np.moveaxis(np.round(index, 6), -1, 0)
+    where = np.round(column).astype(int), np.round(row).astype(int)
+    inside = (where[0] >= 0) & (where[0] < values.shape[1]) & (where[1] >= 0) & (where[1] < values.shape[0])
+    if not inside.any() or np.abs(depth[inside]).max() > 0.5:
+        raise InputError(f"mask: {path.name} does not lie on the radiograph's detector; draw it on the radiograph.")
+    result = np.zeros((rows, columns, values.shape[2]), dtype=values.dtype)
+    result[inside] = values[where[1][inside], where[0][inside]]
+    return result
+
+
+def _picture_mask(path: Path, camera: XRayCamera) -> Mask:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            values = np.asarray(picture.convert("L"))
+    except OSError as error:
+        raise InputError(f"mask: {path.name} cannot be read; export it again.") from error
+    if values.shape != camera.size[::-1]:
+        raise InputError(
+            f"mask: {path.name} has {values.shape[1]} x {values.shape[0]} pixels, the radiograph "
+            f"{camera.size[0]} x {camera.size[1]}; draw it on the radiograph."
+        )
+    return values > 0
