@@ -93,7 +93,7 @@ def test_what_cannot_be_asked(
         (("reconstruction", *model, "--data", tmp_path, *out), "dataset.json"),
         (("reconstruction", "--model", translation_bundle, "--data", wrists, *out), "tl-net is needed"),
         (("reconstruction", "--model", two_view_bundle, *translation, "--data", wrists, *out), "other images"),
-        (("image-translation", "--translation", tl_net_bundle, "--data", wrists, *out), "image-translation is needed"),
+        (("image-translation", "--translation", tl_net_bundle, "--data", wrists, *out), "or histogram-matching is needed"),
         (("sensitivity", *model, "--data", wrists, "-o", tmp_path / "file"), "is a file"),
         (("sensitivity", *model, "--data", wrists, *out, "--seed", -1), "--seed"),
     ):

@@ -16,7 +16,7 @@ from XRayTo3DLib.dataset.exposure_sampler import Exposures
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.reconstruction_trials import ReconstructionOutcome
 from XRayTo3DLib.experiments import reconstruction, sensitivity
-from XRayTo3DLib.experiments.image_translation import ORACLE, run_image_translation
+from XRayTo3DLib.experiments.image_translation import ORACLE, WHOLE, run_image_translation
 from XRayTo3DLib.experiments.reconstruction import (
     CT_DRR,
     GAN,
@@ -171,13 +171,13 @@ def test_baselines_learn_from_training_people_only(tested, wrists: Path, monkeyp
 def test_people_who_taught_one_model_do_not_test_the_other(model, translator, wrists: Path, monkeypatch) -> None:
     monkeypatch.setattr(model, "data", replace(model.data, folds=4, fold=1))
     with pytest.raises(InputError, match="train both on the same fold"):
-        run_reconstruction(model, wrists, translator)
+        run_reconstruction(model, wrists, {GAN: translator})
 
 
 @pytest.mark.usefixtures("quick")
 def test_reconstruction_with_every_input(model, translator, wrists: Path) -> None:
     told: list[str] = []
-    found = run_reconstruction(model, wrists, translator, report=told.append)
+    found = run_reconstruction(model, wrists, {GAN: translator}, report=told.append)
     names = [MEAN, RIDGE, CT_DRR, RAW, MATCHED, GAN, REGISTRATION]
     assert methods_in(found.outcomes) == names and set(names) <= set(told) and found.synthetic and found.shown == GAN
     keys = {(outcome.method, outcome.case, outcome.bone) for outcome in found.outcomes}
@@ -205,13 +205,13 @@ def test_the_registration_drr_is_what_the_model_would_see(model, translator, wri
 
 
 def test_translation_is_judged_beside_its_rivals(translator, wrists: Path) -> None:
-    found = run_image_translation(translator, wrists)
-    assert {outcome.method for outcome in found.outcomes} == {RAW, MATCHED, GAN, ORACLE}
+    found = run_image_translation({GAN: translator}, wrists)
+    assert {outcome.method for outcome in found.outcomes} == {RAW, MATCHED, GAN, WHOLE, ORACLE}
     errors = {
         name: np.mean([outcome.mae for outcome in found.outcomes if outcome.method == name])
-        for name in (RAW, MATCHED, GAN, ORACLE)
+        for name in (RAW, MATCHED, GAN, WHOLE, ORACLE)
     }
-    assert errors[ORACLE] <= errors[MATCHED] < errors[RAW]
+    assert errors[ORACLE] <= errors[MATCHED] < errors[WHOLE] < errors[RAW]
     pairs = split_pairs(translator.configuration.data.__class__(**{**vars(translator.configuration.data),
                         "folder": str(wrists)}), Path())  # fmt: skip
     expected = np.abs(pairs.test.radiographs - pairs.test.drrs).mean()
@@ -239,7 +239,7 @@ def test_a_translator_of_other_images_is_refused(model, translator, wrists: Path
 
     wrong = GridReconstructor("x", replace(model.data, views=("LAT",)), model.predictor, -model.mean.values)
     with pytest.raises(InputError, match="other images"):
-        run_reconstruction(wrong, wrists, translator)
+        run_reconstruction(wrong, wrists, {GAN: translator})
 
 
 def test_another_data_set_of_other_bones_is_refused(model, wrists: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from XRayTo3DLib.cli import experiment_biplanar, experiment_depth
 from XRayTo3DLib.cli.console import Progress, say
 from XRayTo3DLib.cli.folders import require_folder_name
-from XRayTo3DLib.cli.models_used import loaded_model
+from XRayTo3DLib.cli.models_used import loaded_model, named_bundles
 from XRayTo3DLib.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ EPILOG = """examples:
   xrayto3d experiment reconstruction --model run/bundle --data wrists -o report
   xrayto3d experiment reconstruction --model run/bundle --translation gan/bundle --data wrists -o report
   xrayto3d experiment image-translation --translation gan/bundle --data wrists -o report
+  xrayto3d experiment image-translation --translation pix2pix=gan/bundle --translation CycleGAN=cyclegan/bundle \\
+                                        --data wrists -o report
   xrayto3d experiment sensitivity --model run/bundle --data wrists -o report
   xrayto3d experiment biplanar --model mine=a/bundle --model other=b/bundle --data knees -o report
   xrayto3d experiment depth-losses --model dual=a/bundle --model single=b/bundle --data hips -o report
@@ -66,7 +68,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
             add("--model", required=True, metavar="BUNDLE", help="model bundle: a folder, or a name from models list")
         if name != "sensitivity":
             needed = name == "image-translation"
-            add("--translation", required=needed, metavar="BUNDLE", help="image-translation bundle")
+            add(
+                "--translation", action="append", required=needed, metavar="[NAME=]BUNDLE",
+                help="a translator's bundle (image-translation, style-transfer, histogram-matching); named: several",
+            )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
@@ -108,8 +113,7 @@ def _reconstruction(args: argparse.Namespace, progress: Progress) -> Result:
     from XRayTo3DLib.experiments.reconstruction import BASELINES, run_reconstruction
 
     model = loaded_model(args.model, "tl-net")
-    translator = None if args.translation is None else loaded_model(args.translation, "image-translation")
-    found = run_reconstruction(model, args.data, translator, args.seed, progress.update)
+    found = run_reconstruction(model, args.data, _translators(args.translation), args.seed, progress.update)
     parts = reconstruction_parts(found.outcomes, baselines=BASELINES, cases=found.cases, synthetic=found.synthetic)
     files = write_experiment(args.output, "Reconstruction", parts, synthetic=found.synthetic, outcomes=found.outcomes)
     figures = {"synthetic": found.synthetic, "outcomes": len(found.outcomes), **_means(found.outcomes)}
@@ -121,16 +125,34 @@ def _translation(args: argparse.Namespace, progress: Progress) -> Result:
     from XRayTo3DLib.experiments.image_translation import run_image_translation
     from XRayTo3DLib.experiments.reconstruction import RAW
 
-    found = run_image_translation(loaded_model(args.translation, "image-translation"), args.data, progress.update)
-    parts = translation_parts(found.outcomes, pictures=found.pictures, baselines=(RAW,), synthetic=found.synthetic)
+    found = run_image_translation(_translators(args.translation), args.data, progress.update)
+    parts = translation_parts(
+        found.outcomes, pictures=found.pictures, beside=found.beside, baselines=(RAW,), synthetic=found.synthetic
+    )
     files = write_experiment(
         args.output, "Image translation", parts, synthetic=found.synthetic, outcomes=found.outcomes
     )
-    means: dict[str, list[float]] = {}
-    for outcome in found.outcomes:
-        means.setdefault(outcome.method, []).append(outcome.mae)
-    figures = {"synthetic": found.synthetic, "mae": {k: sum(v) / len(v) for k, v in means.items()}}
+    figures = {"synthetic": found.synthetic, "mae": _mean_of(found.outcomes, "mae")}
+    figures["structure"] = _mean_of(found.outcomes, "structure")
     return _texts(parts), figures, files["report.html"]
+
+
+def _translators(words: list[str] | None) -> dict[str, Any]:
+    """Translators by name; a single one without a name is called as the paper's."""
+    from XRayTo3DLib.experiments.reconstruction import GAN
+    from XRayTo3DLib.methods.translation import TRANSLATIONS
+
+    alone = words is not None and len(words) == 1 and "=" not in words[0]
+    named = {GAN: words[0]} if words and alone else named_bundles(words or [], "--translation")
+    return {name: loaded_model(bundle, *TRANSLATIONS) for name, bundle in named.items()}
+
+
+def _mean_of(outcomes: Any, measure: str) -> dict[str, float]:
+    """Mean of a measure by method."""
+    values: dict[str, list[float]] = {}
+    for outcome in outcomes:
+        values.setdefault(outcome.method, []).append(getattr(outcome, measure))
+    return {method: sum(of) / len(of) for method, of in values.items()}
 
 
 def _sensitivity(args: argparse.Namespace, progress: Progress) -> Result:

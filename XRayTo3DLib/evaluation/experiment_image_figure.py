@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _CAPTION_WIDTH = 14
+_HEADING_WIDTH = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,25 @@ class TranslationPicture:
     translated: NDArray[np.floating]
     target: NDArray[np.floating]
     mae: float
+
+
+@dataclass(frozen=True, eq=False)
+class SideBySide:
+    """One radiograph as several translators see it; images (rows, columns) of the same size.
+
+    Attributes:
+        name: Whose.
+        radiograph: The input; shown from its 1st to its 99th percentile.
+        translated: Line integrals by translator.
+        target: Line integrals of the bone-only DRR.
+        notes: What is written below each translator's image.
+    """
+
+    name: str
+    radiograph: NDArray[np.floating]
+    translated: Mapping[str, NDArray[np.floating]]
+    target: NDArray[np.floating]
+    notes: Mapping[str, str]
 
 
 _TRANSLATION_NOTE = "Line integrals on the same scales in all rows; each radiograph in a window of its own."
@@ -91,3 +111,37 @@ def _colour_bar(
     bar.outline.set(edgecolor=QUIET, linewidth=0.6)
     bar.ax.tick_params(labelsize=8.5, colors=INK, length=3)
     bar.ax.locator_params(nbins=5)
+
+
+def side_by_side_figure(rows: Sequence[SideBySide], *, title: str, synthetic: bool = False) -> bytes:
+    """Radiograph, what each translator made of it, and the target; one row per radiograph, common scale.
+
+    Raises:
+        InputError: No row, or rows of different translators.
+    """
+    methods = list(rows[0].translated) if rows else []
+    if not methods or any(list(row.translated) != methods for row in rows):
+        raise InputError("Pictures side by side need rows of the same translators, one or more.")
+    edge, gap, left, head, foot = 1.75, 0.08, 1.25, 1.15, 0.35
+    names = ["Radiograph", *methods, "Target (DRR)"]
+    width = left + len(names) * (edge + gap) + 0.3
+    height = head + len(rows) * (edge + foot)
+    figure = blank_figure(width, height, title, _TRANSLATION_NOTE, synthetic)
+    highest = max(float(row.target.max()) for row in rows) or 1.0
+    for number, row in enumerate(rows):
+        bottom = height - head - number * (edge + foot) - edge
+        for column, image in enumerate((row.radiograph, *row.translated.values(), row.target)):
+            place = left + column * (edge + gap)
+            axes = figure.add_axes((place / width, bottom / height, edge / width, edge / height))
+            low, high = np.percentile(image, (1, 99)) if column == 0 else (0.0, highest)
+            axes.imshow(image, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_color(FAINT)
+            if number == 0:
+                heading = "\n".join(textwrap.wrap(names[column], _HEADING_WIDTH))
+                axes.set_title(heading, fontsize=9.5, color=INK, pad=5)
+            note = row.notes.get(names[column], "") if 0 < column <= len(methods) else ""
+            axes.set_xlabel(note, fontsize=8.5, color=QUIET, labelpad=4)
+        name = "\n".join(textwrap.wrap(row.name, _CAPTION_WIDTH))
+        figure.text(0.3 / width, (bottom + edge / 2) / height, name, fontsize=9, color=INK, va="center")
+    return png_of(figure)

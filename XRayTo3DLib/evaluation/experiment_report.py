@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,12 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation import report
 from XRayTo3DLib.evaluation.experiment_case_figure import CasePicture, case_figure
 from XRayTo3DLib.evaluation.experiment_figures import box_figure
-from XRayTo3DLib.evaluation.experiment_image_figure import TranslationPicture, translation_figure
+from XRayTo3DLib.evaluation.experiment_image_figure import (
+    SideBySide,
+    TranslationPicture,
+    side_by_side_figure,
+    translation_figure,
+)
 from XRayTo3DLib.evaluation.experiment_statistics import compare_methods
 from XRayTo3DLib.evaluation.experiment_style import DPI
 from XRayTo3DLib.evaluation.experiment_tables import (
@@ -29,6 +35,10 @@ from XRayTo3DLib.evaluation.reconstruction_trials import ReconstructionOutcome, 
 from XRayTo3DLib.files import write_bytes, write_text
 
 _CSS_DPI = 96
+_TRANSLATION_MEASURES = (
+    ("mae", "MAE", "MAE (line integral)"),
+    ("structure", "Structure", "gradient correlation with the true DRR"),
+)
 
 
 @dataclass(frozen=True)
@@ -124,16 +134,18 @@ def translation_parts(
     *,
     title: str = "Image translation",
     pictures: Sequence[TranslationPicture] = (),
+    beside: Sequence[SideBySide] = (),
     baselines: Sequence[str] = (),
     synthetic: bool = False,
     paper: bool = True,
 ) -> list[Part]:
-    """Everything about image translation: table, box plot, pictures, statistics, and the MAE of every patient.
+    """Everything about image translation: table, box plots, pictures, statistics, and the MAE of every patient.
 
     Args:
         outcomes: Of all methods.
         title: Of the first section.
         pictures: Rows of the picture of images, if any.
+        beside: Rows of the picture of several translators, if any.
         baselines: Methods drawn in grey.
         synthetic: Label the figures.
         paper: Show the paper's own figure, marked as theirs.
@@ -142,21 +154,28 @@ def translation_parts(
         InputError: No outcome.
     """
     table = translation_table(outcomes, title=title, paper=paper)
-    values, slug = mae_per_patient(outcomes), _slug(title)
-    statistics = compare_methods(values)
-    boxes = box_figure(
-        {"MAE": values}, unit="MAE (line integral)", title=f"{title}: error by method",
-        tests={"MAE": statistics.tukey}, baselines=baselines, synthetic=synthetic,
-    )  # fmt: skip
-    shown = [Picture(f"{slug}-boxes", boxes, "Mean absolute error of every patient under every method.")]
+    slug, shown, tests = _slug(title), [], []
+    for measure, name, unit in _TRANSLATION_MEASURES:
+        values = mae_per_patient(outcomes, measure)
+        if measure != "mae" and all(math.isnan(value) for of in values.values() for value in of.values()):
+            continue
+        statistics = compare_methods(values)
+        boxes = box_figure(
+            {name: values}, unit=unit, title=f"{title}: {name} by method",
+            tests={name: statistics.tukey}, baselines=baselines, synthetic=synthetic,
+        )  # fmt: skip
+        shown.append(Picture(f"{slug}-{measure}", boxes, f"{name} of every patient under every method."))
+        tests.append(statistics_table(statistics, title=f"{title}: {name}", decimals=4))
+    if beside:
+        png = side_by_side_figure(beside, title=f"{title}: the same radiographs", synthetic=synthetic)
+        shown.append(Picture(f"{slug}-beside", png, "What every translator makes of the same radiographs."))
     if pictures:
         png = translation_figure(pictures, title=f"{title}: examples", synthetic=synthetic)
         shown.append(Picture(f"{slug}-images", png, "Radiograph, translated image, target and their difference."))
-    tests = statistics_table(statistics, title=f"{title}: MAE", decimals=4)
     each = patient_table(outcomes, title=f"{title}: MAE per patient")
     return [
         Part(title, tables=(table,), pictures=tuple(shown)),
-        Part(f"{title}: statistics", tables=(tests,)),
+        Part(f"{title}: statistics", tables=tuple(tests)),
         Part(each.title, tables=(each,)),
     ]
 

@@ -93,6 +93,8 @@ class TranslationOutcome:
         method: What translated it ("pix2pix", "histogram matching", "raw").
         mae: Mean absolute error over all pixels of the line integrals, dimensionless.
         bone_mae: The same over the pixels that the target's bones cover; NaN if they cover none.
+        structure: Gradient correlation of both, -1 to 1: whether edges lie where they should, blind to gain and offset.
+            Negative where bones come out as shadows of themselves; NaN for pictures under three pixels.
     """
 
     case: str
@@ -100,6 +102,7 @@ class TranslationOutcome:
     method: str
     mae: float
     bone_mae: float = math.nan
+    structure: float = math.nan
 
 
 def outcomes_of(
@@ -229,7 +232,7 @@ def _distances(points: tuple[np.ndarray, np.ndarray], target: vtkPolyData) -> tu
 def translation_outcome(
     image: ArrayLike, target: ArrayLike, *, case: str, method: str, patient: str | None = None
 ) -> TranslationOutcome:
-    """Mean absolute error of a translated image.
+    """Mean absolute error and gradient correlation of a translated image.
 
     Args:
         image: (rows, columns) line integrals.
@@ -249,4 +252,15 @@ def translation_outcome(
         raise InputError(f"Case {case}, {method}: image or target holds values that are not finite.")
     bone = difference[target > 0]
     bone_mae = float(bone.mean()) if bone.size else math.nan
-    return TranslationOutcome(case, patient or case, method, float(difference.mean()), bone_mae)
+    structure = _gradient_correlation(image, target)
+    return TranslationOutcome(case, patient or case, method, float(difference.mean()), bone_mae, structure)
+
+
+def _gradient_correlation(image: np.ndarray, target: np.ndarray) -> float:
+    import torch
+
+    from XRayTo3DLib.networks.projection_losses import ngcc
+
+    if min(image.shape) < 3:
+        return math.nan
+    return float(ngcc(*(torch.from_numpy(np.array(each))[None, None] for each in (image, target))))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +16,10 @@ from XRayTo3DLib.experiments.trials import Judged, Trials, judge
 from XRayTo3DLib.methods.baselines.mean_shape import MeanShape
 from XRayTo3DLib.methods.baselines.ridge import ImageRidge
 from XRayTo3DLib.methods.data import DataConfiguration, Part, exposures_of, in_folder, people_of
-from XRayTo3DLib.methods.image_translation.configuration import PairsConfiguration
 from XRayTo3DLib.methods.image_translation.histograms import HistogramMatching
 from XRayTo3DLib.methods.image_translation.pairs import Pairs, SplitPairs, split_pairs
-from XRayTo3DLib.methods.image_translation.translator import Translator
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
+from XRayTo3DLib.methods.translation import ImageTranslator, common_pictures, require_same_fold
 
 MEAN, RIDGE, CT_DRR = "mean shape", "ridge", "CT-DRR"
 RAW, MATCHED, GAN, REGISTRATION = "raw radiograph", "histogram-matched", "GAN-DRR", "registration-DRR"
@@ -53,26 +52,27 @@ class ReconstructionExperiment:
 def run_reconstruction(
     reconstructor: GridReconstructor,
     folder: Path,
-    translator: Translator | None = None,
+    translators: Mapping[str, ImageTranslator] | None = None,
     seed: int = 0,
     report: Report = lambda text: None,
 ) -> ReconstructionExperiment:
-    """Baselines and the model on the test people's DRRs; with a translator, also on their actual radiographs.
+    """Baselines and the model on the test people's DRRs; with translators, also on their actual radiographs.
 
     Args:
         reconstructor: The model.
         folder: The data set; its test people are asked.
-        translator: From actual radiographs to bone-only DRRs; the data set then needs radiographs with registrations.
+        translators: By name, from actual radiographs to bone-only DRRs; the data set then needs radiographs with
+            registrations. Cases of the first are shown.
         seed: Of the exposures.
         report: Told what is being done.
 
     Raises:
         InputError: A data set that cannot be used, or a translator of other images than the model's.
     """
-    data = reconstructor.data
-    if translator is not None:
+    data, translators = reconstructor.data, translators or {}
+    for translator in translators.values():
         translator.require_for(data)
-        _require_same_split(data, translator.configuration.data)
+        require_same_fold(data, translator.configuration.data)
     people = people_of(in_folder(data, folder), Path())
     report("exposing the test people")
     trials = test_trials(data, people.test, seed)
@@ -83,14 +83,15 @@ def run_reconstruction(
         report(name)
         judged[name] = judge(name, predictor, reconstructor, trials)
     shown, shown_trials = CT_DRR, trials
-    if translator is not None:
-        pairs = split_pairs(in_folder(translator.configuration.data, folder), Path())
-        shown, shown_trials = GAN, pair_trials(pairs.test)
-        for name, images in translated(pairs, translator).items():
+    if translators:
+        pictures = replace(common_pictures(translators.values()), view=data.views[0])
+        pairs = split_pairs(in_folder(pictures, folder), Path())
+        shown, shown_trials = next(iter(translators)), pair_trials(pairs.test)
+        for name, images in translated(pairs, translators).items():
             report(name)
             judged[name] = judge(name, reconstructor.predictor, reconstructor, shown_trials, images[:, None])
     outcomes = [outcome for each in judged.values() for outcome in each.outcomes]
-    synthetic = people.synthetic or reconstructor.synthetic or (translator is not None and translator.synthetic)
+    synthetic = people.synthetic or reconstructor.synthetic or any(each.synthetic for each in translators.values())
     return ReconstructionExperiment(outcomes, case_pictures(judged[shown], shown_trials, shown), shown, synthetic)
 
 
@@ -115,13 +116,19 @@ def baselines(data: DataConfiguration, training: Part, validation: Part, seed: i
     return MeanShape(learnt[1], data.voxels), ImageRidge(*learnt, data.voxels, judged_by)
 
 
-def translated(pairs: SplitPairs, translator: Translator) -> dict[str, NDArray[np.float32]]:
-    """The test radiographs as every input that the paper compares, (N, n, n) each."""
-    matching = HistogramMatching(pairs.training)
+def translated(pairs: SplitPairs, translators: Mapping[str, ImageTranslator]) -> dict[str, NDArray[np.float32]]:
+    """The test radiographs as every input that the papers compare, (N, n, n) each.
+
+    Raises:
+        InputError: A translator has the name of another input.
+    """
+    taken = {RAW, MATCHED, REGISTRATION} & set(translators)
+    if taken:
+        raise InputError(f"a translation cannot be called {taken.pop()!r}: that row is there already.")
     return {
         RAW: pairs.test.radiographs,
-        MATCHED: matching.matched(pairs.test),
-        GAN: translator.translate(pairs.test.radiographs),
+        MATCHED: HistogramMatching(pairs.training).matched(pairs.test),
+        **{name: each.translate(pairs.test.radiographs) for name, each in translators.items()},
         REGISTRATION: pairs.test.drrs,
     }
 
@@ -147,13 +154,3 @@ def _with_distances(
         images.append(sample.images.cpu().numpy())
         distances.append(sample.distances.cpu().numpy())
     return np.concatenate(images), np.concatenate(distances)
-
-
-def _require_same_split(data: DataConfiguration, pairs: PairsConfiguration) -> None:
-    """Nobody may be tested by one model who taught the other."""
-    mine, theirs = ((each.folds, each.fold if each.folds else 0) for each in (data, pairs))
-    if mine != theirs:
-        raise InputError(
-            f"the model was trained for fold {mine[1]} of {mine[0]}, the translation for {theirs[1]} of {theirs[0]}: "
-            f"one would be tested on people who taught the other; train both on the same fold."
-        )

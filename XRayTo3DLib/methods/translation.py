@@ -6,7 +6,7 @@ method asks :func:`translators_for` with what was given, and translates with the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from XRayTo3DLib.dataset.voxel_grid import WRIST_CENTRE_MM
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.methods.data import DataConfiguration
+from XRayTo3DLib.methods.data import DataConfiguration, Splitting
 from XRayTo3DLib.methods.image_translation.configuration import PairsConfiguration
 
 TRANSLATIONS = ("image-translation", "style-transfer", "histogram-matching")
@@ -145,4 +145,36 @@ def require_same_images(mine: PairsConfiguration, data: DataConfiguration, view:
         raise InputError(
             f"the translation bundle (view {mine.view}) was made for other images than the model "
             f"({' and '.join(wanted)}); train both with the same view and data.image."
+        )
+
+
+def common_pictures(translators: Iterable[ImageTranslator]) -> PairsConfiguration:
+    """The pictures that translators to be compared have in common: the first one's.
+
+    Raises:
+        InputError: One of them was made for other images, or learnt from people who test another.
+    """
+    first, *others = (each.configuration.data for each in translators)
+    for other in others:
+        same = replace(other.image, scale=first.image.scale) == first.image
+        if not same or not {*first.view.split("+")} <= {*other.view.split("+")}:
+            raise InputError(
+                f"translations to be compared must be of the same view and images; one has {first.view}, another "
+                f"{other.view}, or their data.image differ."
+            )
+        require_same_fold(first, other)
+    return first
+
+
+def require_same_fold(one: Splitting, other: Splitting) -> None:
+    """Nobody may be tested by one model who taught the other.
+
+    Raises:
+        InputError: Both were trained for different folds.
+    """
+    first, second = ((each.folds, each.fold if each.folds else 0) for each in (one, other))
+    if first != second:
+        raise InputError(
+            f"one model was trained for fold {first[1]} of {first[0]}, another for {second[1]} of {second[0]}: one "
+            f"would be tested on people who taught the other; train both on the same fold."
         )
