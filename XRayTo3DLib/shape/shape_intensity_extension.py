@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 
 from XRayTo3DLib.errors import InputError
 
@@ -35,7 +36,7 @@ class SmoothExtension:
             raise InputError(f"a field needs 5 points (n, 3) or more that it goes through, not {self.centres.shape}.")
         self._middle = self.centres.mean(axis=0)
         system = np.zeros((count + 4, count + 4))
-        system[:count, :count] = -np.linalg.norm(self.centres[:, None] - self.centres, axis=2)
+        system[:count, :count] = -cdist(self.centres, self.centres)
         system[:count, count:] = self._affine(self.centres)
         system[count:, :count] = system[:count, count:].T
         try:
@@ -55,10 +56,10 @@ class SmoothExtension:
         result = np.empty((len(places), 3, 3, coefficients.shape[1] // 3))
         for first in range(0, len(places), CHUNK):
             part = slice(first, first + CHUNK)
-            away = places[part, None] - self.centres
-            away /= np.maximum(np.linalg.norm(away, axis=2, keepdims=True), 1e-9)
+            far = np.maximum(cdist(places[part], self.centres), 1e-9)
             for axis in range(3):
-                slope = coefficients[len(self.centres) + 1 + axis] - away[..., axis] @ coefficients[: len(self.centres)]
+                away = (places[part, axis, None] - self.centres[:, axis]) / far
+                slope = coefficients[len(self.centres) + 1 + axis] - away @ coefficients[: len(self.centres)]
                 result[part, :, axis] = slope.reshape(-1, 3, result.shape[-1])
         return result
 
@@ -67,7 +68,7 @@ class SmoothExtension:
         return self._to_coefficients @ moves
 
     def _basis(self, places: FloatArray) -> FloatArray:
-        kernel = -np.linalg.norm(places[:, None] - self.centres, axis=2)
+        kernel = -cdist(places, self.centres)
         return np.concatenate([kernel, self._affine(places)], axis=1)
 
     def _affine(self, places: FloatArray) -> FloatArray:

@@ -49,7 +49,8 @@ class Likeness:
         """Residuals (r,) and their change (r, P), from a picture and its derivatives (rows * columns, P)."""
         parts = [part.ravel() for part in self._parts(picture[..., None])]
         count = derivatives.shape[1]
-        slopes = [each.reshape(each.shape[0] * each.shape[1], count) for each in self._parts(derivatives.reshape(*picture.shape, count))]
+        stacked = self._parts(derivatives.reshape(*picture.shape, count))
+        slopes = [each.reshape(each.shape[0] * each.shape[1], count) for each in stacked]
         if self.metric == "ssd":
             return (parts[0] - self._target[0]) / self._size, slopes[0] / self._size
         share = 1.0 / np.sqrt(len(parts))
