@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
@@ -28,8 +29,10 @@ from XRayTo3DLib.shape.meshes import points_of, triangles_of
 Mask = NDArray[np.bool_]
 FINE_MM = 0.5
 """Pixels that shadows are drawn with, in the plane they are measured in."""
+SMOOTHING_PIXELS = 1.0
+"""Takes the steps out of outlines: the nearest point of a staircase is a fifth of a pixel too near."""
 ACROSS = 0.5
-"""A side of the grid counts as crossed by no ray when its normal is this much or less along the beam (cosine)."""
+"""Sides of the grid whose normal has this cosine to the beam, or less, are such as no counted ray may cross."""
 
 
 @dataclass(frozen=True)
@@ -123,13 +126,14 @@ def shadow(camera: XRayCamera, surface: vtkPolyData) -> Mask:
 
 
 def outline_points(mask: Any) -> FloatArray:
-    """Points along the edge of a mask, (n, 2) as (column, row), about half a pixel apart.
+    """Points along the edge of a mask, (n, 2) as (column, row), about half a pixel apart, without its pixels' steps.
 
     The picture's border is no edge: a bone that leaves the picture has no outline there.
     """
     mask = np.asarray(mask, dtype=bool)
+    sharp = mask.astype(np.float32)
     pieces = [np.empty((0, 2))]
-    for line in drr_outline(mask.astype(np.float32), 0.5):
+    for line in drr_outline(gaussian_filter(sharp, SMOOTHING_PIXELS, mode="nearest"), 0.5) or drr_outline(sharp, 0.5):
         start, end = line[:-1], line[1:]
         pieces += [start, (start + end) / 2]
     points = np.concatenate(pieces)
