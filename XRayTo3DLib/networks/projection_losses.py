@@ -21,7 +21,7 @@ SMOOTH = (0.25, 0.5, 0.25)
 SLOPE = (-0.5, 0.0, 0.5)
 """Sobel's operator, divided by 8: a derivative along one axis, smoothed along the other."""
 FLAT = 1e-6
-"""Standard deviation, as a share of the picture's own, below which a picture counts as without edges."""
+"""Length of all of a picture's derivatives (less their mean) below which it counts as without edges."""
 
 
 def image_gradients(images: Tensor) -> Tensor:
@@ -69,7 +69,7 @@ def projected(
 
 
 def projection_loss(pictures: Tensor, images: Tensor) -> Tensor:
-    """Minus the NGCC of ``pictures`` and ``images``, (B, views, rows, columns) each: summed over views, batch's mean."""
+    """Minus the NGCC of ``pictures`` and ``images``, each (B, views, rows, columns): views' sum, batch's mean."""
     batch, views, *sides = images.shape
     each = ngcc(pictures.reshape(batch * views, 1, *sides), images.reshape(batch * views, 1, *sides))
     return -each.reshape(batch, views).sum(dim=1).mean()

@@ -4,8 +4,8 @@
 convolutions up, skip connections by concatenation, and a 1^3 convolution to logits. The paper prints its channels in a
 figure only: (16, 32, 64, 128, 256) with (1, 2, 3, 3, 3) convolutions is our reading, 8.60 M weights.
 
-On a CPU full-resolution feature maps take most of the time. ``folded`` has none: 2 x 2 x 2 voxels become channels on the
-way in, and the last layer computes their logits from one (Shi et al., CVPR 2016): four to six times as fast.
+On a CPU full-resolution feature maps take most of the time. ``folded`` has none: 2 x 2 x 2 voxels become channels on
+the way in, and the last layer computes their logits from one (Shi et al., CVPR 2016): several times as fast.
 """
 
 from __future__ import annotations
