@@ -203,7 +203,7 @@ def test_what_cannot_be_reconstructed(
         ((*model, *view, *side, *out, "--origin", "60,1500"), "check the"),
         ((*model, *view, *side, *out, *at, "--object-detector", "5000"), "detector"),
         (("--model", translation_bundle, *view, *side, *out, *at), "tl-net or dual-face-depth is needed"),
-        ((*model, "--translation", tl_net_bundle, *view, *side, *out, *at), "style-transfer or histogram-matching is needed"),
+        ((*model, "--translation", tl_net_bundle, *view, *side, *out, *at), "or histogram-matching is needed"),
         (("--model", "no-such-model", *view, *side, *out, *at), "no model bundle no-such-model"),
         (("--model", damaged, *view, *side, *out, *at), "decoder.safetensors"),
         ((*model, "--view", tmp_path / "nothing.nrrd", *side, *out, *at), "nothing.nrrd"),
