@@ -1,0 +1,79 @@
+"""What the registry needs of any baseline: a training without steps, judged and packed as a network's is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from XRayTo3DLib.methods.baselines.configuration import BaselineConfiguration
+from XRayTo3DLib.methods.configuration import plain
+from XRayTo3DLib.methods.data import People, exposures_of, people_of
+from XRayTo3DLib.methods.finish import limitations, mean_distances, tested
+from XRayTo3DLib.methods.reconstruct import GridReconstructor
+from XRayTo3DLib.methods.registry import TrainedModel, TrainingRun
+from XRayTo3DLib.methods.types import ShapePredictor
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A baseline that has seen the training people.
+
+    Attributes:
+        predictor: Ready, and made of ``arrays``: what is judged is what a bundle holds.
+        arrays: Everything that it needs, besides the mean distances that every bundle has.
+        summary: What it learnt from, for the card.
+    """
+
+    predictor: ShapePredictor
+    arrays: Arrays
+    summary: dict[str, Any]
+
+
+Fit = Callable[[People, NDArray[np.float16]], Fitted]
+"""From the people and the mean of their signed distances (bones, D, H, W), mm."""
+
+
+def baseline_run(configuration: BaselineConfiguration, near: Path, device: str, fit: Fit) -> TrainingRun:
+    """A training run that has no steps: everything is done when it is finished.
+
+    Raises:
+        InputError: A data set that cannot be used.
+    """
+    people = people_of(configuration.data, near)
+    return TrainingRun(plain(configuration), None, partial(_finished, configuration, people, device, fit))
+
+
+def reconstructor_of(
+    configuration: BaselineConfiguration, predictor: ShapePredictor, arrays: Callable[[str], NDArray[np.generic]]
+) -> GridReconstructor:
+    """A baseline out of a bundle, ready to use."""
+    mean = np.float32(arrays("mean_distances"))
+    return GridReconstructor(configuration.method, configuration.data, predictor, mean)
+
+
+def _finished(configuration: BaselineConfiguration, people: People, device: str, fit: Fit) -> TrainedModel:
+    data = configuration.data
+    mean = mean_distances(exposures_of(data, people.training, configuration.seed, device))
+    fitted = fit(people, mean)
+    return TrainedModel(
+        networks={},
+        arrays={"mean_distances": mean, **fitted.arrays},
+        labels=data.labels,
+        views=tuple(asdict(view) for view in data.canonical_views),
+        grid=data.voxels.to_dict(),
+        metrics=tested(data, configuration.seed, people, fitted.predictor, device),
+        summary={
+            "people": {name: len(getattr(people, name)) for name in ("training", "validation", "test")},
+            **fitted.summary,
+        },
+        synthetic=people.synthetic,
+        limitations=limitations(data),
+    )

@@ -1,0 +1,75 @@
+"""The encoder-decoder as the registry offers it: prepare a training, judge the result, load a trained one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from XRayTo3DLib.methods.configuration import parsed, plain
+from XRayTo3DLib.methods.data import People, exposures_of, people_of
+from XRayTo3DLib.methods.encoder_decoder.configuration import EncoderDecoderConfiguration
+from XRayTo3DLib.methods.encoder_decoder.predictor import EncoderDecoderPredictor, made_network
+from XRayTo3DLib.methods.encoder_decoder.task import NETWORK, EncoderDecoderTask
+from XRayTo3DLib.methods.finish import limitations, mean_distances, tested
+from XRayTo3DLib.methods.reconstruct import GridReconstructor
+from XRayTo3DLib.methods.registry import TrainedModel, TrainingRun
+
+SOURCES = (
+    "Chen and Fang, ICBHI 2019, IFMBE Proceedings 74 (2020)",
+    "Layers: xrayto3D benchmark (OneDConcat), 2023",
+)
+
+
+def prepare_training(content: dict[str, Any], near: Path, device: str) -> TrainingRun:
+    """Read the data set and make the task.
+
+    Raises:
+        InputError: A configuration or data set that cannot be used.
+    """
+    configuration = parsed(EncoderDecoderConfiguration, content)
+    people = people_of(configuration.data, near)
+    task = EncoderDecoderTask(configuration, people, device)
+    return TrainingRun(plain(configuration), task, partial(_finished, configuration, people, task, device))
+
+
+def load_model(
+    configuration: dict[str, Any],
+    weights: Callable[[str], Mapping[str, Any]],
+    arrays: Callable[[str], NDArray[np.generic]],
+) -> GridReconstructor:
+    """A trained encoder-decoder."""
+    settings = parsed(EncoderDecoderConfiguration, configuration)
+    network = made_network(settings)
+    network.load_state_dict(
+        {name: value.float() if value.is_floating_point() else value for name, value in weights(NETWORK).items()}
+    )
+    predictor = EncoderDecoderPredictor(settings, network)
+    return GridReconstructor(settings.method, settings.data, predictor, np.float32(arrays("mean_distances")))
+
+
+def _finished(
+    configuration: EncoderDecoderConfiguration, people: People, task: EncoderDecoderTask, device: str
+) -> TrainedModel:
+    network, data = task.networks[NETWORK], configuration.data
+    predictor = EncoderDecoderPredictor(configuration, network)
+    return TrainedModel(
+        networks={NETWORK: network.state_dict()},
+        arrays={"mean_distances": mean_distances(exposures_of(data, people.training, configuration.seed, device))},
+        labels=data.labels,
+        views=tuple(asdict(view) for view in data.canonical_views),
+        grid=data.voxels.to_dict(),
+        metrics=tested(data, configuration.seed, people, predictor, device),
+        summary={
+            "people": {name: len(getattr(people, name)) for name in ("training", "validation", "test")},
+            "updates": {stage.name: stage.steps for stage in task.stages},
+        },
+        synthetic=people.synthetic,
+        limitations=limitations(data),
+        sources=SOURCES,
+    )
