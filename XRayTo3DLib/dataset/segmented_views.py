@@ -68,7 +68,7 @@ def _view(case: DatasetCase, place: Path) -> SegmentedView | None:
     if not masks:
         return None
     picture = next((place / name for name in RADIOGRAPHS if (place / name).exists()), place / RADIOGRAPHS[0])
-    radiograph = read_radiograph(picture, camera=camera, view=place.name.upper(), name=f"{case.id} {place.name}")
+    radiograph = read_radiograph(picture, camera=camera, name=f"{case.id} {place.name}")
     moved = camera.moved(np.linalg.inv(_frame_to_world(case, place)))
     unknown = sorted(set(masks) - set(case.labels))
     if unknown:

@@ -183,7 +183,7 @@ def _methods(models: Mapping[str, GridReconstructor], adapt: int) -> list[_Metho
         methods.append(_Method(name, model, predictor))
         if adapt and isinstance(predictor, BiplanarPredictor):
             fitted = predictor.adapting(Adaptation(steps=adapt))
-            methods.append(_Method(f"{name}, {adapt} steps on the case", model, fitted, True))
+            methods.append(_Method(f"{name}, fitted ({adapt} steps)", model, fitted, True))
     if adapt and not any(method.fitted for method in methods):
         raise InputError("none of the models can be fitted to a person's pictures; only biplanar networks can.")
     return methods

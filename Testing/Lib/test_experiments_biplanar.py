@@ -1,0 +1,273 @@
+"""The biplanar experiment on a tiny data set: what a method that knows the truth gets, in space and in pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_experiments import Truthful
+
+from XRayTo3DLib.cli.main import main
+from XRayTo3DLib.cli.models_used import loaded_model
+from XRayTo3DLib.dataset.canonical_view import turned_camera
+from XRayTo3DLib.dataset.dataset_folder import CaseEntry, DatasetFolder, write_dataset_json
+from XRayTo3DLib.dataset.prepared import truth_meshes
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.experiments import biplanar
+from XRayTo3DLib.experiments.biplanar import MEAN, run_biplanar
+from XRayTo3DLib.experiments.segmented_radiographs import best_to_worst, judge_radiographs, segmented_cases
+from XRayTo3DLib.experiments.trials import judge
+from XRayTo3DLib.geometry import RigidPose
+from XRayTo3DLib.geometry.anatomical_frame import MIRROR
+from XRayTo3DLib.imaging.radiograph_header import write_radiograph
+from XRayTo3DLib.imaging.types import IntensityNote, Radiograph, SpacingSource
+from XRayTo3DLib.methods.biplanar.configuration import BiplanarConfiguration, NetworkConfiguration
+from XRayTo3DLib.methods.biplanar.networks import make_networks
+from XRayTo3DLib.methods.biplanar.predictor import BiplanarPredictor
+from XRayTo3DLib.methods.data import GridConfiguration, exposures_of
+from XRayTo3DLib.methods.reconstruct import GridReconstructor
+from XRayTo3DLib.methods.translation import NoTranslation
+from XRayTo3DLib.projection.silhouette import mesh_silhouette
+from XRayTo3DLib.shape.meshes import points_of, triangles_of
+
+OBLIQUE = "PA turned 45°"
+SAMPLES = 200
+
+
+@pytest.fixture(scope="module")
+def model(two_view_bundle: Path) -> GridReconstructor:
+    return loaded_model(str(two_view_bundle), "tl-net")
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(biplanar, "judge", partial(judge, samples=SAMPLES))
+    monkeypatch.setattr(biplanar, "SAMPLES", SAMPLES)
+
+
+def calibrated(model: GridReconstructor) -> GridReconstructor:
+    """A biplanar network that has learnt nothing."""
+    settings = BiplanarConfiguration(
+        model.data, network=NetworkConfiguration(channels=(4, 8), convolutions=(1, 1), norm="group")
+    )
+    predictor = BiplanarPredictor(settings, make_networks(settings), np.full(2, 0.05, np.float32))
+    return GridReconstructor("biplanar", model.data, predictor, -model.mean.values)
+
+
+# ---- exposures of people with a CT -----------------------------------------------------------------------------------
+
+
+def test_who_knows_the_truth_gets_it_in_space_and_in_pictures(model: GridReconstructor, wrists: Path) -> None:
+    data = replace(model.data, folder=str(wrists), grid=GridConfiguration(32, 2.5))
+    fine = GridReconstructor("fine", data, model.predictor, np.zeros((2, 32, 32, 32), np.float32))
+    asked = biplanar._asked(data, 0)
+    assert list(asked.cameras) == ["PA", "LAT", OBLIQUE]
+    known = Truthful(fine, exposures_of(data, asked.part, 0), asked.trials)
+    judged = judge("truth", known, fine, asked.trials, samples=300)
+    assert len(judged.outcomes) == 6 and min(o.dice for o in judged.outcomes) > 0.93
+    assert all(abs(o.to_truth_mm + o.from_truth_mm - 2 * o.assd_mm) < 1e-9 for o in judged.outcomes)
+    assert min(judged.background.values()) > 0.99
+    outlines = biplanar._outlines("truth", judged, asked)
+    assert {(o.view, o.shown) for o in outlines} == {("PA", True), ("LAT", True), (OBLIQUE, False)}
+    assert len(outlines) == 3 * 3 * 2 and not any(o.empty for o in outlines)
+    assert max(o.chamfer_mm for o in outlines) < 0.45 and min(o.dice for o in outlines) > 0.97  # voxels of 2.5 mm
+
+
+@pytest.mark.usefixtures("quick")
+def test_mean_shape_and_models_stand_side_by_side(model: GridReconstructor, wrists: Path) -> None:
+    told: list[str] = []
+    other = calibrated(model)
+    found = run_biplanar({"tl": model, "net": other}, wrists, adapt=1, view_errors=(10,), report=told.append)
+    fitted = "net, fitted (1 steps)"
+    names = [MEAN, "tl", "net", fitted]
+    for outcomes, each in ((found.volumes, 3 * 2), (found.outlines, 3 * 2 * 3)):
+        assert [o.method for o in outcomes] == [name for name in names for _ in range(each)]
+    assert set(names) <= set(told) and found.synthetic and found.calibrated == ("net", fitted)
+    assert {name: len(values) for name, values in found.background.items()} == dict.fromkeys(names, 3)
+    assert sorted(found.turned) == [0.0, 10.0]
+    for outcomes in found.turned.values():
+        assert list(dict.fromkeys(o.method for o in outcomes)) == names[:3] and len(outcomes) == 3 * 3 * 2
+    still = {(o.method, o.case, o.bone): o.assd_mm for o in found.turned[0.0]}
+    assert still == {(o.method, o.case, o.bone): o.assd_mm for o in found.volumes if o.method != fitted}
+    turned = {(o.case, o.bone): o.assd_mm for o in found.turned[10.0] if o.method == MEAN}
+    assert turned == {(case, bone): value for (name, case, bone), value in still.items() if name == MEAN}
+    assert found.shown == fitted and [p.title for p in found.cases] == [p.title for p in found.pictures]
+    assert all(len(picture.views) == 3 for picture in found.pictures)
+    assert not found.radiographs  # its radiographs have no masks
+
+
+def test_a_lateral_camera_is_truly_turned_every_other_one_the_other_way(model, wrists: Path) -> None:
+    data = replace(model.data, folder=str(wrists))
+    asked = biplanar._asked(data, 0)
+    (_, still), (angle, turned) = biplanar._turned(asked, (20.0,), 0)
+    assert angle == 20 and np.array_equal(still.images, asked.trials.images)
+    assert np.array_equal(turned.images[:, 0], still.images[:, 0]) and np.array_equal(turned.poses, still.poses)
+    lateral = data.canonical_views[1].camera()
+    for number, sign in enumerate((1, -1, 1)):
+        camera = turned.cameras[number][1]
+        assert camera.is_close(turned_camera(lateral, data.grid.centre_mm, sign * 20))
+        shadows = []
+        for where in (camera, turned_camera(lateral, data.grid.centre_mm, -sign * 20)):
+            meshes = asked.trials.truth(number).values()
+            shadows.append(
+                np.any([mesh_silhouette(where, points_of(m), triangles_of(m), touching=True) for m in meshes], axis=0)
+            )
+        shown = turned.images[number, 1] > 0.02 * turned.images[number, 1].max()
+        own, mirrored = ((shown ^ shadow).sum() for shadow in shadows)
+        assert 2 * own < mirrored and own < 0.15 * shown.sum()
+
+
+def test_models_that_cannot_be_compared_are_refused(model: GridReconstructor, wrists: Path) -> None:
+    def another(**changes) -> GridReconstructor:
+        return GridReconstructor("x", replace(model.data, **changes), model.predictor, -model.mean.values)
+
+    for models, message in (
+        ({}, "no model"),
+        ({MEAN: model}, "may not be called"),
+        ({"a": model, "b": another(labels=("radius",))}, "bones"),
+        ({"a": model, "b": another(folds=4, fold=1)}, "fold"),
+        ({"a": model, "b": another(pose=replace(model.data.pose, rotation_deg=(1, 1, 1)))}, "pose"),
+    ):
+        with pytest.raises(InputError, match=message):
+            run_biplanar(models, wrists)
+    with pytest.raises(InputError, match="only biplanar networks"):
+        run_biplanar({"a": model}, wrists, adapt=2)
+
+
+# ---- radiographs with outlined bones, and no CT ----------------------------------------------------------------------
+
+
+class KnowsMeshes:
+    """Answers with the true bones of one person after the other."""
+
+    calibrated = False
+
+    def __init__(self, answers: list) -> None:
+        self.answers = list(answers)
+
+    def predict(self, images, cameras: Sequence | None = None) -> list:
+        assert images.shape == (1, 2, 32, 32) and images.max() > 0
+        return [self.answers.pop(0)]
+
+
+@pytest.fixture(scope="module")
+def radiographs(model: GridReconstructor, wrists: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list]:
+    """Two people's PA, LAT and a third view with masks, in a world of their own; the second has a left wrist."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("radiographs") / "films"
+    cases, truths, world = [], [], RigidPose.from_rotation((20, -30, 70), (100, -50, 30))
+    for case, side in zip(DatasetFolder.open(wrists).cases("test")[:2], ("right", "left"), strict=True):
+        truth = truth_meshes(case)
+        place = folder / "cases" / case.id
+        lateral = [view.camera() for view in model.data.canonical_views]
+        views = dict(zip(("pa", "lat"), lateral, strict=True))
+        views["oblique"] = turned_camera(lateral[0], model.data.grid.centre_mm, 40)
+        for name, camera in views.items():
+            (place / "views" / name).mkdir(parents=True)
+            camera = camera.resampled((160, 160))
+            masks = {bone: mesh_silhouette(camera, points_of(m), triangles_of(m)) for bone, m in truth.items()}
+            moved = camera.moved(world.matrix @ MIRROR if side == "left" else world.matrix)
+            moved.save(place / "views" / name / "camera.json")
+            pixels = np.sum(list(masks.values()), axis=0).astype(np.float32)
+            note, source = IntensityNote("line-integral", None, True, "Made."), SpacingSource.DETECTOR
+            picture = Radiograph(pixels, moved, note, source, name=case.id, synthetic=True)
+            write_radiograph(picture, place / "views" / name / "radiograph.nrrd")
+            for bone, mask in masks.items():
+                Image.fromarray(mask).save(place / "views" / name / f"mask_{bone}.png")
+        world.save(place / "frame.tfm")
+        cases.append(CaseEntry(case.id, case.patient, "test", side))
+        truths.append(truth)
+    description = {"anatomy": "distal forearm", "labels": ["radius", "ulna"], "frame": "wrist", "synthetic": True,
+                   "provenance": "SYNTHETIC.", "licence": "Apache-2.0"}  # fmt: skip
+    write_dataset_json(folder, cases, description)
+    return folder, truths
+
+
+def test_without_a_ct_outlines_judge(model: GridReconstructor, radiographs: tuple[Path, list]) -> None:
+    folder, truths = radiographs
+    people = segmented_cases(folder)
+    assert [[view.view for view in each.views] for each in people] == [["LAT", "OBLIQUE", "PA"]] * 2
+    for view in people[1].views:  # its mirrored left wrist is seen as a right one
+        assert view.radiograph.camera.source[2] == pytest.approx(model.data.grid.centre_mm[2], abs=1e-6)
+    outcomes, pictures = judge_radiographs("truth", KnowsMeshes(truths), model, people, [NoTranslation()])
+    assert len(outcomes) == 2 * 3 * 2 and {o.view for o in outcomes if not o.shown} == {"OBLIQUE"}
+    assert min(o.dice for o in outcomes) > 0.999 and max(o.chamfer_mm for o in outcomes) < 0.01
+    swapped, worse = judge_radiographs("swapped", KnowsMeshes(truths[::-1]), model, people)
+    assert min(o.chamfer_mm for o in swapped) > 0.1 and len(best_to_worst(worse)) == 2
+    assert [p.title for p in best_to_worst(worse)] == ["Best", "Worst"] and set(pictures) == set(worse)
+
+
+def test_a_model_whose_views_are_not_there_is_asked_nothing(model, radiographs) -> None:
+    other = GridReconstructor("x", replace(model.data, views=("AP",)), model.predictor, -model.mean.values)
+    assert judge_radiographs("x", model.predictor, other, segmented_cases(radiographs[0])) == ([], {})
+
+
+def test_names_that_no_bone_has_are_refused(radiographs: tuple[Path, list], tmp_path: Path) -> None:
+    import shutil
+
+    folder = shutil.copytree(radiographs[0], tmp_path / "films")
+    mask = next(folder.glob("cases/*/views/pa/mask_ulna.png"))
+    mask.rename(mask.with_name("mask_elbow.png"))
+    with pytest.raises(InputError, match="outlines elbow"):
+        segmented_cases(folder)
+    for path in folder.glob("cases/*/views/*/mask_*"):
+        path.unlink()
+    with pytest.raises(InputError, match="neither CTs nor radiographs"):
+        run_biplanar({"a": loaded_model_like(folder)}, folder)
+
+
+def loaded_model_like(folder: Path) -> GridReconstructor:
+    from XRayTo3DLib.methods.data import DataConfiguration
+
+    data = DataConfiguration(str(folder), grid=GridConfiguration(16, 5.0))
+    return GridReconstructor("x", data, KnowsMeshes([]), np.zeros((2, 16, 16, 16), np.float32))
+
+
+# ---- the command -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_command_prints_both_tables(wrists: Path, two_view_bundle: Path, tmp_path: Path, capsys) -> None:
+    words = ["--model", f"tl={two_view_bundle}", "--data", str(wrists), "-o", str(tmp_path), "--view-errors", "5"]
+    assert main(["experiment", "biplanar", *words]) == 0
+    out = capsys.readouterr().out
+    for text in ("SYNTHETIC people", "Bones in space", "Outlines in pictures", OBLIQUE, "Lateral view turned",
+                 "Published numbers", "1.724", "Seconds", "report:"):  # fmt: skip
+        assert text in out, text
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Synthetic data" in page and page.count("data:image/png;base64,") == 4
+    for name in ("outcomes.csv", "outcomes_outlines.csv", "bones-in-space.csv", "lateral-view-turned.csv"):
+        assert len((tmp_path / name).read_text().splitlines()) > 2, name
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_command_for_radiographs_alone(radiographs, two_view_bundle: Path, tmp_path: Path, capsys) -> None:
+    words = ["--model", f"tl={two_view_bundle}", "--data", str(radiographs[0]), "-o", str(tmp_path), "--json"]
+    assert main(["experiment", "biplanar", *words]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["chamfer_mm"] == {} and set(told["radiograph_dice"]["shown"]) == {MEAN, "tl"}
+    assert 0 < told["radiograph_dice"]["not_shown"][MEAN]["radius"] < 1 and told["synthetic"]
+    assert (tmp_path / "outcomes_radiographs.csv").exists() and "Outlines in radiographs" in (
+        tmp_path / "report.html"
+    ).read_text(encoding="utf-8")
+
+
+def test_what_cannot_be_asked(wrists: Path, two_view_bundle: Path, translation_bundle: Path, tmp_path, capsys) -> None:
+    model = ("--model", f"a={two_view_bundle}")
+    for words, message in (
+        (("--model", str(two_view_bundle)), "NAME=BUNDLE"),
+        ((*model, *model), "two models are called a"),
+        (("--model", f"a={translation_bundle}"), "does not reconstruct"),
+        ((*model, "--view-errors", "50"), "--view-errors"),
+        ((*model, "--adapt", "-1"), "--adapt"),
+    ):
+        command = ["experiment", "biplanar", *words, "--data", str(wrists), "-o", str(tmp_path / "out")]
+        assert main(command) == 2, words
+        assert message in capsys.readouterr().err, words
+    assert not (tmp_path / "out").exists()
