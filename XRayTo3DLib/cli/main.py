@@ -25,6 +25,7 @@ COMMANDS = (
     "train",
     "reconstruct",
     "experiment",
+    "compare",
     "ssm",
     "models",
 )

@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.ndimage import binary_dilation, binary_erosion
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.evaluation.case_rendering import coloured, picture
 from XRayTo3DLib.evaluation.distance_colours import colour_map
 from XRayTo3DLib.evaluation.experiment_style import DPI, INK, QUIET, blank_figure, png_of
 from XRayTo3DLib.evaluation.reconstruction_trials import ReconstructionOutcome
-from XRayTo3DLib.evaluation.software_render import View, downsample, rasterise, shade
-from XRayTo3DLib.shape.closest_points import closest_points
-from XRayTo3DLib.shape.meshes import points_of, triangles_of, vertex_normals
+from XRayTo3DLib.evaluation.software_render import View
+from XRayTo3DLib.shape.meshes import points_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,8 +30,6 @@ WRIST_VIEWS = (
 )
 """The anatomical frame of a right wrist: +x radial, -y volar, +z distal."""
 DEFAULT_RANGE_MM = 3.0
-_OUTLINE = (0.106, 0.153, 0.2)
-_SUPERSAMPLING = 2
 # All lengths of the layout in inches.
 _LEFT, _RIGHT, _HEAD, _FOOT, _GAP, _TALLEST, _VIEWS_WIDTH = 1.75, 1.15, 1.25, 0.2, 0.25, 2.9, 7.6
 _NARROWEST = 1.3
@@ -158,72 +155,16 @@ def _bounds(row: CasePicture) -> tuple[np.ndarray, np.ndarray]:
 
 def _draw_row(figure: Figure, row: CasePicture, layout: _Layout, bottom: float, range_mm: float) -> None:
     low, high = _bounds(row)
-    surface = _coloured(row)
+    surface = coloured(row.truth, row.result)
     left = _LEFT
     for view, shape, width in zip(layout.views, layout.shapes, layout.widths, strict=True):
-        rgba = _picture(row, surface, view, (low + high) / 2, layout.pixel_mm, shape, range_mm)
+        rgba = picture(row.truth, surface, view, (low + high) / 2, layout.pixel_mm, shape, range_mm)
         across, up = shape[1] / DPI, shape[0] / DPI
         box = (left + (width - across) / 2, bottom + (layout.tall - up) / 2, across, up)
         axes = figure.add_axes(_shares(figure, *box))
         axes.imshow(rgba, interpolation="antialiased", aspect="auto")
         axes.set_axis_off()
         left += width
-
-
-def _coloured(row: CasePicture) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All bones of the result together: points, triangles, and each vertex's distance to its own true bone, mm."""
-    points, triangles, distances = [np.empty((0, 3))], [np.empty((0, 3), dtype=np.int64)], [np.empty(0)]
-    for bone, surface in row.result.items():
-        triangles.append(triangles_of(surface) + sum(map(len, points)))
-        points.append(points_of(surface))
-        distances.append(closest_points(row.truth[bone], points[-1]).distances)
-    return np.concatenate(points), np.concatenate(triangles), np.concatenate(distances)
-
-
-def _picture(
-    row: CasePicture,
-    surface: tuple[np.ndarray, np.ndarray, np.ndarray],
-    view: View,
-    centre: np.ndarray,
-    pixel_mm: float,
-    shape: tuple[int, int],
-    range_mm: float,
-) -> np.ndarray:
-    """One view as rgba (rows, columns, 4): the shaded, coloured result, and the outline of every true bone."""
-    points, triangles, distances = surface
-    fine = (shape[0] * _SUPERSAMPLING, shape[1] * _SUPERSAMPLING)
-    where = (view, centre, pixel_mm / _SUPERSAMPLING, fine)
-    rgba = np.zeros((*fine, 4))
-    if len(triangles):
-        fragments = rasterise(points, triangles, *where)
-        colours = colour_map()(np.clip(fragments.interpolate(triangles, distances) / range_mm, 0, 1))
-        normals = fragments.interpolate(triangles, vertex_normals(points, triangles))
-        colours[:, :3] *= shade(normals, view)[:, None]
-        rgba[fragments.covered] = colours
-    for bone in row.truth.values():
-        rgba[_edge(_silhouette(bone, *where))] = (*_OUTLINE, 1.0)
-    return downsample(rgba, _SUPERSAMPLING)
-
-
-def _silhouette(
-    surface: vtkPolyData, view: View, centre: np.ndarray, pixel_mm: float, shape: tuple[int, int]
-) -> np.ndarray:
-    """Which pixels a surface covers, bool (rows, columns); many times faster than finding what is nearest."""
-    from PIL import Image, ImageDraw
-
-    rows, columns = shape
-    local = (points_of(surface) - centre) @ view.axes.T / pixel_mm
-    places = np.stack([local[:, 0] + columns / 2 - 0.5, rows / 2 - 0.5 - local[:, 1]], axis=1)
-    image = Image.new("1", (columns, rows))
-    draw = ImageDraw.Draw(image)
-    for corners in places[triangles_of(surface)].reshape(-1, 6).tolist():
-        draw.polygon(corners, fill=1)
-    return np.asarray(image)
-
-
-def _edge(covered: np.ndarray) -> np.ndarray:
-    """A line about one and a half pixels wide, three when supersampled, round what is covered."""
-    return binary_dilation(covered, iterations=2) & ~binary_erosion(covered)
 
 
 def _shares(

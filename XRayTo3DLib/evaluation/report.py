@@ -6,6 +6,8 @@ import base64
 from collections.abc import Iterable, Sequence
 from html import escape
 
+WIDE = 10
+"""Tables of more columns are set smaller."""
 RESEARCH_USE = "Research use only. Not clinically validated; not a medical device."
 
 _STYLE = """
@@ -26,7 +28,10 @@ table { border-collapse: collapse; width: 100%; font-size: 14px; }
 th { text-align: left; font-weight: 600; color: var(--quiet); font-size: 12.5px; padding: 6px 14px 6px 0;
   border-bottom: 1px solid var(--line); }
 td { padding: 6px 14px 6px 0; border-bottom: 1px solid #eef1f4; vertical-align: baseline; }
-th:last-child, td:last-child { padding-right: 0; }
+main:has(table.wide) { max-width: 1180px; }
+table.wide { font-size: 12.3px; } table.wide th { font-size: 11.5px; }
+table.wide th, table.wide td { padding-right: 8px; }
+th:last-child, td:last-child, table.wide th:last-child, table.wide td:last-child { padding-right: 0; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 th { vertical-align: bottom; } td.number { white-space: nowrap; } section { overflow-x: auto; }
 td.name { white-space: nowrap; } td.quiet { color: var(--quiet); }
@@ -87,7 +92,8 @@ def table(
     """A table of plain text.
 
     Args:
-        rows: Cells; a row of one cell is a sub-heading over the full width.
+        rows: Cells; a row of one cell is a sub-heading over the full width, of two (in a wider table) a name and a
+            sentence over the rest of it.
         header: Column titles.
         numeric: Columns that are numbers (right-aligned, equal digits).
         strong: Rows to set in bold.
@@ -100,10 +106,17 @@ def table(
         if len(row) == 1:
             body.append(f'<tr class="head"><td colspan="{len(header)}">{escape(row[0])}</td></tr>')
             continue
+        if len(row) == 2 < len(header):
+            name, sentence = map(escape, row)
+            body.append(
+                f'<tr><td class="name">{name}</td><td class="quiet" colspan="{len(header) - 1}">{sentence}</td></tr>'
+            )
+            continue
         cells = "".join(f'<td class="{kind}">{escape(text)}</td>' for kind, text in zip(kinds, row, strict=True))
         marker = ' class="strong"' if number in strong else ""
         body.append(f"<tr{marker}>{cells}</tr>")
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+    opening = '<table class="wide">' if len(header) > WIDE else "<table>"
+    return f"{opening}<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
 
 
 def figure(png_bytes: bytes, caption: str) -> str:

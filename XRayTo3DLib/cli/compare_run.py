@@ -1,0 +1,202 @@
+"""A comparison step by step: train what is not there, render the pictures, measure each method in its own process."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
+from XRayTo3DLib.dataset.voxel_grid import VoxelGrid
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.evaluation.compare_results import Row
+from XRayTo3DLib.experiments.compare_files import RESULT, TASK, Task, fingerprint, kept_result
+from XRayTo3DLib.experiments.compare_methods import Candidate
+from XRayTo3DLib.files import read_json, safe_file_name, write_json, write_text
+from XRayTo3DLib.jobs import JobFolder, JobStatus
+from XRayTo3DLib.jobs.run import follow, start_training, start_worker
+
+BUNDLE = "bundle"
+TIME_FORMAT = "xrayto3d.comparison-training/1"
+STOP_S = 120.0
+"""How long a worker may take to write its checkpoint when the comparison is interrupted."""
+Told = Callable[[str, float, float | None], None]
+"""What is done, the share done of it, and seconds left of it if known."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """How models are trained.
+
+    Attributes:
+        dataset: The data set.
+        device: "auto", "cpu", "cuda" or "mps".
+        threads: CPU threads; ``None`` leaves them.
+    """
+
+    dataset: Path
+    device: str = "auto"
+    threads: int | None = None
+
+    @property
+    def options(self) -> list[str]:
+        """Of ``xrayto3d train``."""
+        threads = [] if self.threads is None else ["--threads", str(self.threads)]
+        return ["--data", str(self.dataset.absolute()), "--device", self.device, *threads]
+
+
+class MethodFailed(Exception):
+    """One method could not be trained or measured; the others go on."""
+
+
+def trained(candidate: Candidate, folder: Path, training: Training, told: Told) -> tuple[Candidate, float]:
+    """The candidate with its bundle, and the seconds its training took (all attempts); trained now if need be.
+
+    Args:
+        candidate: With a configuration.
+        folder: Of the row; holds the configuration, the training job and its bundle.
+        training: How.
+        told: Told how far it is.
+
+    Raises:
+        InputError: The folder holds a training with other settings.
+        MethodFailed: The training ended without a bundle.
+    """
+    config = folder / "config.yaml"
+    text = yaml.safe_dump(dict(candidate.configuration), sort_keys=False)
+    if config.exists() and config.read_text(encoding="utf-8") != text:
+        raise InputError(
+            f"{folder} was trained with other settings than this comparison's; delete that folder, or compare into "
+            f"another one."
+        )
+    write_text(config, text)
+    job = JobFolder(folder / "training")
+    bundle, clock = job.path / BUNDLE, folder / "training.json"
+    before = _seconds(clock)
+    if not (bundle.is_dir() and job.state().status is JobStatus.FINISHED):
+        began = time.monotonic()
+        try:
+            with_name = f"{candidate.name}: training"
+            if not (job.path / "job.json").exists() or job.state().status is not JobStatus.RUNNING:
+                job = start_training(config, job.path, training.options)
+            _followed(job, lambda record: told(*_training_state(with_name, record)))
+        finally:
+            before += time.monotonic() - began
+            write_json(clock, {"format": TIME_FORMAT, "seconds": round(before, 2)})
+    return replace(candidate, bundle=bundle), before
+
+
+def _seconds(clock: Path) -> float:
+    return float(read_json(clock, "training time", TIME_FORMAT)["seconds"]) if clock.exists() else 0.0
+
+
+def _training_state(name: str, record: Mapping[str, Any]) -> tuple[str, float, float | None]:
+    stages, steps = int(record.get("stages", 1)), int(record.get("steps", 1))
+    share = (int(record.get("stage_number", 1)) - 1 + int(record.get("step", 0)) / max(steps, 1)) / max(stages, 1)
+    eta = record.get("eta_s")
+    return f"{name}, {record.get('stage', '')} {record.get('step', '')}/{steps}", share, eta
+
+
+def measured(task: Task, folder: Path, told: Told) -> Row:
+    """The row of a method; measured now unless an earlier run did.
+
+    Raises:
+        MethodFailed: The worker ended without a result.
+    """
+    method, mark = _about(task)
+    found, complete = kept_result(folder / RESULT, mark)
+    if not complete:
+        job = JobFolder(folder)
+        if not (folder / "job.json").exists() or job.state().status is not JobStatus.RUNNING:
+            job = JobFolder.create(folder, "comparison", {"name": task.name, "mark": mark})
+            task.save(folder / TASK)
+            start_worker(job, ["-m", "XRayTo3DLib.cli.compare_worker", str(folder.absolute())])
+        _followed(job, lambda record: told(str(record.get("text", "")), float(record.get("share", 0.0)), None))
+        found, complete = kept_result(folder / RESULT, mark)
+    if found is None or not complete:
+        raise MethodFailed(f"its measurement in {folder} has no result; compare again.")
+    return Row(task.name, method, found)
+
+
+def _about(task: Task) -> tuple[str, str]:
+    """The bundle's method, and what the result depends on."""
+    from XRayTo3DLib.models.bundle_folder import BUNDLE_FILE
+    from XRayTo3DLib.models.checksums import file_sha256
+
+    content = read_json(task.bundle / BUNDLE_FILE, "model bundle", "xrayto3d.bundle/1")
+    about = {
+        "bundle": file_sha256(task.bundle / BUNDLE_FILE),
+        "pictures": task.pictures.name,
+        "dataset": file_sha256(task.dataset / "dataset.json"),
+        "grid": task.grid.to_dict(),
+        "numbers": [task.samples, task.hard, task.seed],
+        "shown": task.shown,
+    }
+    return str(content["method"]), fingerprint(about)
+
+
+def _followed(job: JobFolder, told: Callable[[dict[str, Any]], None]) -> None:
+    """Wait for a job and pass its progress on; an interrupt reaches it, and it keeps what is done.
+
+    Raises:
+        MethodFailed: It did not finish.
+    """
+    try:
+        for record in follow(job, job.tail()[1]):
+            told(record)
+    except KeyboardInterrupt:
+        job.cancel()
+        with contextlib.suppress(KeyboardInterrupt):
+            ends = time.monotonic() + STOP_S
+            while not job.state().status.ended and time.monotonic() < ends:
+                time.sleep(0.2)
+        raise
+    state = job.state()
+    if state.status is not JobStatus.FINISHED:
+        raise MethodFailed(state.message or f"its process ended {state.status.value}; {job.path / 'log.txt'} has more.")
+
+
+def row_folder(output: Path, name: str) -> Path:
+    """Folder of a row."""
+    return output / safe_file_name(name)
+
+
+def same_settings(output: Path, content: Mapping[str, Any]) -> None:
+    """Remember what is compared in ``output``, and refuse to mix it with something else.
+
+    Raises:
+        InputError: The folder holds another comparison.
+    """
+    path, kind = output / "compare.json", "xrayto3d.comparison/1"
+    if path.exists():
+        before = read_json(path, "comparison", kind)
+        differing = [key for key, value in content.items() if before.get(key) != value]
+        if differing:
+            raise InputError(
+                f"{output} holds a comparison with another {' and '.join(differing)}; name another folder with -o."
+            )
+    write_json(path, {"format": kind, **content})
+
+
+def grids_of(contents: Sequence[Mapping[str, Any]]) -> list[VoxelGrid]:
+    """Grids of configurations of methods on a grid."""
+    from XRayTo3DLib.methods.configuration import parsed
+    from XRayTo3DLib.methods.data import DataConfiguration
+
+    return [parsed(DataConfiguration, content["data"]).voxels for content in contents]
+
+
+def opened(folder: Path) -> DatasetFolder:
+    """The data set.
+
+    Raises:
+        InputError: Not usable, or without people to test.
+    """
+    dataset = DatasetFolder.open(folder)
+    dataset.cases("train"), dataset.cases("test")
+    return dataset
