@@ -19,7 +19,6 @@ from XRayTo3DLib.imaging.radiograph_reader import read_radiograph
 from XRayTo3DLib.imaging.types import Radiograph
 
 FRAME_FILE = "frame.tfm"
-RADIOGRAPHS = ("radiograph.nrrd", "radiograph.png", "radiograph.dcm")
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +44,7 @@ def has_ct(case: DatasetCase) -> bool:
 def segmented_views(case: DatasetCase) -> list[SegmentedView]:
     """Every view of a case in which bones are outlined, in order of the folders' names.
 
-    ``views/<view>/`` holds ``radiograph.nrrd`` (or .png, .dcm), ``camera.json`` and masks (see
+    ``views/<view>/`` holds ``radiograph.nrrd``, ``camera.json`` and masks (see
     :func:`~XRayTo3DLib.imaging.picture_masks.picture_masks`). Where the reconstruction frame is, is told by the case's
     ``frame.tfm`` (world to frame, ITK); in a case with a CT also by a view's ``pose.tfm``, its registration; with
     neither the cameras are in the frame.
@@ -67,8 +66,7 @@ def _view(case: DatasetCase, place: Path) -> SegmentedView | None:
     masks = picture_masks(place, camera)
     if not masks:
         return None
-    picture = next((place / name for name in RADIOGRAPHS if (place / name).exists()), place / RADIOGRAPHS[0])
-    radiograph = read_radiograph(picture, camera=camera, name=f"{case.id} {place.name}")
+    radiograph = read_radiograph(place / "radiograph.nrrd", camera=camera, name=f"{case.id} {place.name}")
     moved = camera.moved(np.linalg.inv(_frame_to_world(case, place)))
     unknown = sorted(set(masks) - set(case.labels))
     if unknown:
