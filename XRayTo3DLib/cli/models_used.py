@@ -33,6 +33,14 @@ def loaded_model(name: str, *methods: str) -> Any:
     return model
 
 
+def reconstructing() -> tuple[str, ...]:
+    """Every method that makes bones of radiographs, not other pictures."""
+    from XRayTo3DLib.methods.registry import METHODS
+    from XRayTo3DLib.methods.translation import TRANSLATIONS
+
+    return tuple(name for name in METHODS if name not in TRANSLATIONS)
+
+
 def named_bundles(words: list[str], option: str = "--model") -> dict[str, str]:
     """NAME=BUNDLE, ... as bundle by name.
 

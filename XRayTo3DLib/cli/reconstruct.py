@@ -85,10 +85,10 @@ def run(args: argparse.Namespace) -> int:
     began = time.monotonic()
     progress = Progress("reconstruct", quiet=args.json)
     progress.update("reading the model")
-    from XRayTo3DLib.cli.models_used import loaded_model, loaded_translator
+    from XRayTo3DLib.cli.models_used import loaded_model, loaded_translator, reconstructing
     from XRayTo3DLib.cli.register import read_views
 
-    model = loaded_model(args.model, "tl-net", "dual-face-depth")
+    model = loaded_model(args.model, *reconstructing())
     _check_placement(model.needs_frame, args)
     translators = None if args.translation is None else [loaded_translator(name) for name in args.translation]
     radiographs = read_views(args.views, args)
