@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from XRayTo3DLib.cli import experiment_biplanar, experiment_depth
+from XRayTo3DLib.cli import experiment_biplanar, experiment_depth, experiment_shape_fit
 from XRayTo3DLib.cli.console import Progress, say
 from XRayTo3DLib.cli.folders import require_folder_name
 from XRayTo3DLib.cli.models_used import loaded_model, named_bundles
@@ -24,6 +24,7 @@ EPILOG = """examples:
                                         --data wrists -o report
   xrayto3d experiment sensitivity --model run/bundle --data wrists -o report
   xrayto3d experiment biplanar --model mine=a/bundle --model other=b/bundle --data knees -o report
+  xrayto3d experiment shape-fit --model ssim/bundle --data knees -o report
   xrayto3d experiment depth-losses --model dual=a/bundle --model single=b/bundle --data hips -o report
   xrayto3d experiment completion --model a/bundle --data hips -o report
 
@@ -36,6 +37,7 @@ KINDS = {
     "reconstruction": "surface errors by input image, with statistics (experiment 2)",
     "sensitivity": "surface errors of people who are turned",
     **experiment_biplanar.KINDS,
+    **experiment_shape_fit.KINDS,
     **experiment_depth.KINDS,
 }
 
@@ -64,6 +66,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         if name in experiment_biplanar.KINDS:
             experiment_biplanar.add_options(kind)
             continue
+        if name in experiment_shape_fit.KINDS:
+            experiment_shape_fit.add_options(kind)
+            continue
         if name != "image-translation":
             add("--model", required=True, metavar="BUNDLE", help="model bundle: a folder, or a name from models list")
         if name != "sensitivity":
@@ -83,12 +88,15 @@ def run(args: argparse.Namespace) -> int:
         experiment_depth.check_options(args)
     if args.experiment in experiment_biplanar.KINDS:
         experiment_biplanar.check_options(args)
+    if args.experiment in experiment_shape_fit.KINDS:
+        experiment_shape_fit.check_options(args)
     progress = Progress("experiment", quiet=args.json)
     work = {
         "reconstruction": _reconstruction,
         "image-translation": _translation,
         "sensitivity": _sensitivity,
         "biplanar": experiment_biplanar.run_biplanar,
+        "shape-fit": experiment_shape_fit.run_shape_fit,
         "depth-losses": experiment_depth.run_depth_losses,
         "completion": experiment_depth.run_completion,
     }

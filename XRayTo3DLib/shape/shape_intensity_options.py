@@ -8,6 +8,7 @@ import numpy as np
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose
+from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.shape.model_fitting_contours import Outline
 from XRayTo3DLib.shape.shape_intensity_model import ShapeIntensityModel
 from XRayTo3DLib.shape.shape_intensity_similarity import Metric
@@ -82,3 +83,8 @@ class Bone:
     rotation_sd_deg: float = 10.0
     translation_sd_mm: float = 10.0
     outlines: tuple[Outline, ...] = ()
+
+    @property
+    def middle(self) -> FloatArray:
+        """(3,) middle of the mean surface's vertices, model's frame, mm."""
+        return np.asarray(self.model.shape.mean.mean(axis=0))

@@ -194,7 +194,7 @@ class Scene:
         return np.concatenate([common, np.eye(count)[:, kept]], axis=1)
 
     def _middle(self, name: str, placed: Mapping[str, Placed]) -> FloatArray:
-        return placed[name].pose.apply(self.models[name].shape.mean.mean(axis=0))
+        return placed[name].pose.apply(self.bones[name].middle)
 
     def _common_middle(self, placed: Mapping[str, Placed]) -> FloatArray:
         return np.mean([self._middle(name, placed) for name in placed], axis=0)
@@ -202,9 +202,8 @@ class Scene:
     def _prior(self, name: str, placed: Placed) -> FloatArray:
         """All of a bone's unknowns in SD from what is usual."""
         bone = self.bones[name]
-        middle = self.models[name].shape.mean.mean(axis=0)
         turn = Rotation.from_matrix(placed.pose.rotation @ bone.usual.rotation.T).as_rotvec(degrees=True)
-        shift = placed.pose.apply(middle) - bone.usual.apply(middle)
+        shift = placed.pose.apply(bone.middle) - bone.usual.apply(bone.middle)
         away = [turn / bone.rotation_sd_deg, shift / bone.translation_sd_mm]
         return np.concatenate([*away, placed.theta, placed.phi])
 

@@ -69,7 +69,7 @@ class ShapeIntensityConfiguration:
     method: str
     name: str
     data: DataConfiguration
-    anatomy: str = ""
+    anatomy: str = "bones"
     model: ModelConfiguration = field(default_factory=ModelConfiguration)
     fit: FitConfiguration = field(default_factory=FitConfiguration)
     seed: int = 0

@@ -46,7 +46,12 @@ def built_models(
     prepared = [people.prepared[number] for number in chosen]
     surfaces = [in_volume(people.cases[number], each) for number, each in zip(chosen, prepared, strict=True)]
     options = CorrespondenceOptions(
-        bend="drift", vertices=settings.vertices, target_points=TARGET_POINTS, passes=settings.passes, check_sides=False
+        bend="drift",
+        align=False,  # all people stand in one frame
+        vertices=settings.vertices,
+        target_points=TARGET_POINTS,
+        passes=settings.passes,
+        check_sides=False,
     )
     models = {}
     for label in labels:

@@ -38,6 +38,11 @@ class ShapeIntensityPredictor:
         self.options = IntensityFitOptions(cast(Metric, fit.metric), fit.prior, fit.contour)
         self.bones = {label: _bone(built, configuration.data.pose) for label, built in models.items()}
 
+    @property
+    def canonical_cameras(self) -> list[XRayCamera]:
+        """Of the views, in the reconstruction frame, mm."""
+        return [view.camera() for view in self.configuration.data.canonical_views]
+
     def predict(
         self, images: NDArray[np.float32], cameras: Sequence[Sequence[XRayCamera]] | None = None
     ) -> list[dict[str, vtkPolyData]]:
@@ -47,9 +52,8 @@ class ShapeIntensityPredictor:
             images: As the cameras saw them; any number of views.
             cameras: For each of the N the views' cameras in the reconstruction frame; None: the canonical ones.
         """
-        if cameras is None:
-            cameras = [[view.camera() for view in self.configuration.data.canonical_views]] * len(images)
-        found = [self.fit(image, each) for image, each in zip(images, cameras, strict=True)]
+        shown = [self.canonical_cameras] * len(images) if cameras is None else cameras
+        found = [self.fit(image, each) for image, each in zip(images, shown, strict=True)]
         return [{label: bone.surface() for label, bone in fit.bones.items()} for fit in found]
 
     def fit(
