@@ -160,7 +160,7 @@ def test_baselines_learn_from_training_people_only(tested, wrists: Path, monkeyp
     assert np.array_equal(one[0].distances, same[0].distances) and one[1].penalty == same[1].penalty
     exposures = exposures_of(data, people.training, 0)
     drawn = exposures.sample("baselines", range(2 * len(people.training)), images=False, distances=True).distances
-    assert one[0].distances == pytest.approx(drawn.numpy().mean(axis=0), abs=1e-4)
+    assert one[0].distances == pytest.approx(drawn.numpy().mean(axis=0), abs=3e-3)  # mm: float16
     fields = one[1].predict(trials_of(data, people.test, 0).images)
     assert len(fields) == 3 and fields[0].values.shape == (2, 16, 16, 16)
 

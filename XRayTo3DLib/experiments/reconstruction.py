@@ -13,6 +13,7 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.experiment_case_figure import CasePicture, pick_cases
 from XRayTo3DLib.evaluation.reconstruction_trials import ReconstructionOutcome
 from XRayTo3DLib.experiments.trials import Judged, Trials, judge
+from XRayTo3DLib.methods.baselines.learnt import learnt
 from XRayTo3DLib.methods.baselines.mean_shape import MeanShape
 from XRayTo3DLib.methods.baselines.ridge import ImageRidge
 from XRayTo3DLib.methods.data import DataConfiguration, Part, exposures_of, in_folder, people_of
@@ -26,9 +27,6 @@ RAW, MATCHED, GAN, REGISTRATION = "raw radiograph", "histogram-matched", "GAN-DR
 BASELINES = (MEAN, RIDGE)
 RIDGE_EXPOSURES = 4
 """Exposures of every training person that the baselines learn from."""
-
-MOST_FLOATS = 250_000_000
-"""Distances that the baselines keep at once, 1 GB, three times that while they are fitted: fine grids get fewer."""
 Report = Callable[[str], None]
 
 
@@ -109,11 +107,9 @@ def pair_trials(pairs: Pairs) -> Trials:
 
 def baselines(data: DataConfiguration, training: Part, validation: Part, seed: int) -> tuple[MeanShape, ImageRidge]:
     """Mean shape and ridge regression, from the same people and exposures."""
-    floats = len(data.labels) * data.grid.size**3
-    most = max(len(training), min(RIDGE_EXPOSURES * len(training), MOST_FLOATS // floats))
-    learnt = _with_distances(data, training, seed, "baselines", most)
-    judged_by = _with_distances(data, validation, seed, "validation", RIDGE_EXPOSURES * len(validation))
-    return MeanShape(learnt[1], data.voxels), ImageRidge(*learnt, data.voxels, judged_by)
+    exposed = learnt(data, training, seed, "baselines", RIDGE_EXPOSURES)
+    judged_by = learnt(data, validation, seed, "validation", RIDGE_EXPOSURES)
+    return MeanShape(exposed[1], data.voxels), ImageRidge(*exposed, data.voxels, judged_by)
 
 
 def translated(pairs: SplitPairs, translators: Mapping[str, ImageTranslator]) -> dict[str, NDArray[np.float32]]:
@@ -141,16 +137,3 @@ def case_pictures(judged: Judged, trials: Trials, method: str) -> list[CasePictu
         outcomes = [outcome for outcome in judged.outcomes if outcome.case == case]
         rows.append(CasePicture(title, case, trials.truth(number[case]), judged.meshes[case], outcomes))
     return rows
-
-
-def _with_distances(
-    data: DataConfiguration, part: Part, seed: int, stage: str, count: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    exposures = exposures_of(data, part, seed)
-    images, distances = [], []
-    for start in range(0, count, 64):
-        sample = exposures.sample(stage, range(start, min(start + 64, count)), distances=True)
-        assert sample.distances is not None  # asked for
-        images.append(sample.images.cpu().numpy())
-        distances.append(sample.distances.cpu().numpy())
-    return np.concatenate(images), np.concatenate(distances)
