@@ -20,6 +20,7 @@ from XRayTo3DLib.dataset.prepared import truth_meshes
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.experiments import biplanar
 from XRayTo3DLib.experiments.biplanar import MEAN, run_biplanar
+from XRayTo3DLib.experiments.biplanar_trials import asked_people, outlines_of, turned_trials
 from XRayTo3DLib.experiments.segmented_radiographs import best_to_worst, judge_radiographs, segmented_cases
 from XRayTo3DLib.experiments.trials import judge
 from XRayTo3DLib.geometry import RigidPose
@@ -65,14 +66,14 @@ def calibrated(model: GridReconstructor) -> GridReconstructor:
 def test_who_knows_the_truth_gets_it_in_space_and_in_pictures(model: GridReconstructor, wrists: Path) -> None:
     data = replace(model.data, folder=str(wrists), grid=GridConfiguration(32, 2.5))
     fine = GridReconstructor("fine", data, model.predictor, np.zeros((2, 32, 32, 32), np.float32))
-    asked = biplanar._asked(data, 0)
+    asked = asked_people(data, 0)
     assert list(asked.cameras) == ["PA", "LAT", OBLIQUE]
     known = Truthful(fine, exposures_of(data, asked.part, 0), asked.trials)
     judged = judge("truth", known, fine, asked.trials, samples=300)
     assert len(judged.outcomes) == 6 and min(o.dice for o in judged.outcomes) > 0.93
     assert all(abs(o.to_truth_mm + o.from_truth_mm - 2 * o.assd_mm) < 1e-9 for o in judged.outcomes)
     assert min(judged.background.values()) > 0.99
-    outlines = biplanar._outlines("truth", judged, asked)
+    outlines = outlines_of("truth", judged, asked)
     assert {(o.view, o.shown) for o in outlines} == {("PA", True), ("LAT", True), (OBLIQUE, False)}
     assert len(outlines) == 3 * 3 * 2 and not any(o.empty for o in outlines)
     assert max(o.chamfer_mm for o in outlines) < 0.45 and min(o.dice for o in outlines) > 0.97  # voxels of 2.5 mm
@@ -103,8 +104,8 @@ def test_mean_shape_and_models_stand_side_by_side(model: GridReconstructor, wris
 
 def test_a_lateral_camera_is_truly_turned_every_other_one_the_other_way(model, wrists: Path) -> None:
     data = replace(model.data, folder=str(wrists))
-    asked = biplanar._asked(data, 0)
-    (_, still), (angle, turned) = biplanar._turned(asked, (20.0,), 0)
+    asked = asked_people(data, 0)
+    (_, still), (angle, turned) = turned_trials(asked, (20.0,), 0)
     assert angle == 20 and np.array_equal(still.images, asked.trials.images)
     assert np.array_equal(turned.images[:, 0], still.images[:, 0]) and np.array_equal(turned.poses, still.poses)
     lateral = data.canonical_views[1].camera()

@@ -9,32 +9,29 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from XRayTo3DLib.dataset.canonical_view import turned_camera
 from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
 from XRayTo3DLib.dataset.segmented_views import has_ct
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.evaluation.biplanar_figures import OutlinePicture, ViewPicture
+from XRayTo3DLib.evaluation.biplanar_figures import OutlinePicture
 from XRayTo3DLib.evaluation.experiment_case_figure import CasePicture
-from XRayTo3DLib.evaluation.outline_measures import Mask, OutlineOutcome, fine_camera, outline_outcomes, shadow
+from XRayTo3DLib.evaluation.outline_measures import OutlineOutcome
 from XRayTo3DLib.evaluation.reconstruction_trials import ReconstructionOutcome
-from XRayTo3DLib.experiments.reconstruction import MEAN, case_pictures, test_trials
+from XRayTo3DLib.experiments.biplanar_trials import AskedPeople, asked_people, outlines_of, picture_of, turned_trials
+from XRayTo3DLib.experiments.reconstruction import MEAN, case_pictures
 from XRayTo3DLib.experiments.segmented_radiographs import best_to_worst, judge_radiographs, segmented_cases
-from XRayTo3DLib.experiments.trials import INSIDE_MM, Judged, Trials, judge
-from XRayTo3DLib.geometry import RigidPose, XRayCamera
+from XRayTo3DLib.experiments.trials import Trials, judge
+from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.methods.biplanar.adaptation import Adaptation
 from XRayTo3DLib.methods.biplanar.predictor import BiplanarPredictor
-from XRayTo3DLib.methods.data import DataConfiguration, Part, exposures_of, in_folder, people_of
+from XRayTo3DLib.methods.data import DataConfiguration, in_folder
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
 from XRayTo3DLib.methods.translation import ImageTranslator
 from XRayTo3DLib.methods.types import ShapeFields, ShapePredictor
 from XRayTo3DLib.methods.validation import grid_box, reaches
 from XRayTo3DLib.shape.field_surface import clipped_to_box
 
-OBLIQUE_DEG = 45.0
-"""The view that no method is shown: the first one, swung about z."""
 SAMPLES = 4000
 """Points measured from on each surface where many views are tried: means within 0.01 mm of those of more."""
-LATERAL = ("LAT", "LL", "RL")
 BEYOND_MM = 8.0
 """So much of a true bone is drawn beyond the grid."""
 Report = Callable[[str], None]
@@ -103,29 +100,6 @@ class StandingShape:
     ) -> list[ShapeFields]:
         """The shape, as often as there are images."""
         return [self.fields] * len(images)
-
-
-@dataclass(frozen=True, eq=False)
-class _Asked:
-    """Test people before the cameras of one geometry, with their true shadows.
-
-    Attributes:
-        data: The geometry.
-        part: The people.
-        trials: One exposure each.
-        cameras: By view's name, per trial: fine pixels, reconstruction frame, mm.
-        shadows: By view's name, per trial, by bone.
-        shown: Names of the views that the methods see.
-        synthetic: Whether they are made up.
-    """
-
-    data: DataConfiguration
-    part: Part
-    trials: Trials
-    cameras: dict[str, list[XRayCamera]]
-    shadows: dict[str, list[dict[str, Mask]]]
-    shown: tuple[str, ...]
-    synthetic: bool
 
 
 def run_biplanar(
@@ -198,23 +172,26 @@ def _exposed(
     report: Report,
 ) -> None:
     """Ask all methods about exposures of the test people's CTs."""
-    asked: dict[DataConfiguration, _Asked] = {}
+    asked: dict[DataConfiguration, AskedPeople] = {}
     turned: dict[DataConfiguration, list[tuple[float, Trials]]] = {}
     for method in methods:
         report(method.name)
-        data = in_folder(method.model.data, folder)
-        people = asked[data] = asked.get(data) or _asked(data, seed)
+        # What only training knows must not make two models' people stand differently.
+        data = replace(in_folder(method.model.data, folder), prerendered=0, view_turn_deg=0.0, noise=0.0)
+        people = asked[data] = asked.get(data) or asked_people(data, seed)
         judged = judge(method.name, method.predictor, method.model, people.trials)
-        outlines = _outlines(method.name, judged, people)
+        outlines = outlines_of(method.name, judged, people)
         found.volumes += judged.outcomes
         found.outlines += outlines
         found.background[method.name] = list(judged.background.values())
         if not method.fitted:
-            turned[data] = turned.get(data) or _turned(people, view_errors, seed)
+            turned[data] = turned.get(data) or turned_trials(people, view_errors, seed)
         for angle, trials in () if method.fitted else turned[data]:
-            report(f"{method.name}, lateral view turned by {angle:g} degrees")
-            again = judge(method.name, method.predictor, method.model, trials, samples=SAMPLES)
-            found.turned.setdefault(angle, []).extend(again.outcomes)
+            outcomes = judged.outcomes
+            if angle and not isinstance(method.predictor, StandingShape):
+                report(f"{method.name}, lateral view turned by {angle:g} degrees")
+                outcomes = judge(method.name, method.predictor, method.model, trials, samples=SAMPLES).outcomes
+            found.turned.setdefault(angle, []).extend(outcomes)
     found.synthetic |= any(each.synthetic for each in asked.values())
     low, high = grid_box(data.voxels)
     for case in case_pictures(judged, people.trials, method.name):
@@ -222,7 +199,7 @@ def _exposed(
                 if reaches(m, low, high)}  # fmt: skip
         known = {bone: mesh for bone, mesh in case.result.items() if bone in near}
         found.cases.append(replace(case, truth=near, result=known))
-        found.pictures.append(_picture(case, people, judged, outlines, seed))
+        found.pictures.append(picture_of(case, people, judged, outlines, seed))
 
 
 def _require_alike(models: Mapping[str, GridReconstructor]) -> None:
@@ -245,74 +222,3 @@ def _require_alike(models: Mapping[str, GridReconstructor]) -> None:
                     f"models {whose} and {name} differ in their {what} ({other}; {value}): their numbers cannot be "
                     f"compared; ask them one by one."
                 )
-
-
-def _asked(data: DataConfiguration, seed: int) -> _Asked:
-    """The test people before the cameras of one geometry."""
-    people = people_of(data, Path())
-    trials = test_trials(data, people.test, seed)
-    assert trials.cameras is not None  # test_trials tells them
-    names = (*data.views, f"{data.views[0]} turned {OBLIQUE_DEG:g}°")
-    middle = np.array(data.grid.centre_mm)
-    cameras: dict[str, list[XRayCamera]] = {name: [] for name in names}
-    shadows: dict[str, list[dict[str, Mask]]] = {name: [] for name in names}
-    for number, own in enumerate(trials.cameras):
-        truth = trials.truth(number)
-        for name, camera in zip(names, (*own, turned_camera(own[0], middle, OBLIQUE_DEG)), strict=True):
-            fine = fine_camera(camera, middle)
-            cameras[name].append(fine)
-            shadows[name].append({bone: shadow(fine, mesh) for bone, mesh in truth.items()})
-    return _Asked(data, people.test, trials, cameras, shadows, data.views, people.synthetic)
-
-
-def _outlines(name: str, judged: Judged, asked: _Asked) -> list[OutlineOutcome]:
-    """Outlines of everybody in every view."""
-    low, high = grid_box(asked.data.voxels)
-    found = []
-    for view, cameras in asked.cameras.items():
-        for case, camera, truth in zip(asked.trials.cases, cameras, asked.shadows[view], strict=True):
-            found += outline_outcomes(
-                truth, judged.meshes[case.id], camera, (low + INSIDE_MM, high - INSIDE_MM), case=case.id,
-                patient=case.patient, method=name, view=view, shown=view in asked.shown,
-                empty=judged.missing[case.id], seconds=judged.seconds,
-            )  # fmt: skip
-    return found
-
-
-def _turned(asked: _Asked, angles: Sequence[float], seed: int) -> list[tuple[float, Trials]]:
-    """The same people, held the same, before a lateral camera that really is turned: every other one the other way."""
-    lateral = [number for number, view in enumerate(asked.data.views) if view in LATERAL]
-    if not angles or not lateral:
-        return []
-    exposures = exposures_of(asked.data, asked.part, seed)
-    where = {case.id: number for number, case in enumerate(asked.part.cases)}
-    found = []
-    for angle in sorted({0.0, *map(float, angles)}):
-        samples = []
-        for number, (case, pose) in enumerate(zip(asked.trials.cases, asked.trials.poses, strict=True)):
-            turns = np.zeros(len(asked.data.views))
-            turns[lateral[0]] = angle if number % 2 == 0 else -angle
-            samples.append(exposures.exposed(where[case.id], [RigidPose(np.asarray(pose))], turns_deg=turns.tolist()))
-        images = np.concatenate([sample.images.cpu().numpy() for sample in samples])
-        cameras = [sample.cameras[0] for sample in samples]
-        found.append((angle, replace(asked.trials, images=images, cameras=cameras)))
-    return found
-
-
-def _picture(
-    case: CasePicture, asked: _Asked, judged: Judged, outlines: Sequence[OutlineOutcome], seed: int
-) -> OutlinePicture:
-    """A person's pictures with the true and the reconstructed outlines."""
-    number = [each.id for each in asked.trials.cases].index(case.case)
-    where = [each.id for each in asked.part.cases].index(case.case)
-    pose = RigidPose(np.asarray(asked.trials.poses[number]))
-    swung = np.zeros(len(asked.data.views))
-    swung[0] = OBLIQUE_DEG
-    oblique = exposures_of(asked.data, asked.part, seed).exposed(where, [pose], turns_deg=swung.tolist())
-    images = [*asked.trials.images[number], oblique.images[0, 0].cpu().numpy()]
-    views = []
-    for image, (name, cameras) in zip(images, asked.cameras.items(), strict=True):
-        found = {bone: shadow(cameras[number], mesh) for bone, mesh in judged.meshes[case.case].items()}
-        truth = asked.shadows[name][number]
-        views.append(ViewPicture(name, name in asked.shown, image, truth, found))
-    return OutlinePicture(case.title, case.case, views, [o for o in outlines if o.case == case.case])
