@@ -25,7 +25,7 @@ from XRayTo3DLib.files import write_json
 
 KNEE_BONES = ("femur", "tibia", "patella", "fibula")
 """The bones to learn, in the order of their channels."""
-KNEE_CENTRE_MM = (0.0, 5.0, 0.0)
+KNEE_CENTRE_MM = (0.0, -10.0, 0.0)
 """Middle of the field of view in a knee's frame, mm; the origin is the middle of the joint line."""
 PREPARATION = {"spacing_mm": 2.0, "energy_kev": 45.0, "centre_mm": list(KNEE_CENTRE_MM), "field_mm": 64.0}
 """How the cases are prepared for training: the middle 128 mm of the leg."""
