@@ -98,7 +98,7 @@ def test_soft_tissue_only_adds(trials) -> None:
     _, made = trials
     whole, bones = made.asked["tissue"].images, made.asked["plain"].images[:2]
     beside = bones == 0
-    assert (whole[beside] > 0.1).mean() > 0.3
+    assert (whole[beside] > 0.1).mean() > 0.15
     assert np.quantile(whole - bones, 0.02) > -0.05 and (whole - bones).mean() > 0.3
 
 

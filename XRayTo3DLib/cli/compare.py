@@ -49,6 +49,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="a translator of radiographs to bones, one for all views or one per view; as often as needed",
     )  # fmt: skip
     add("--people", type=int, metavar="N", help="test people, the first N (all)")
+    add("--hard", type=int, metavar="N", help="of them, how many are asked under harder conditions (10; tiny: 2)")
     add("--seed", type=int, default=0, metavar="N", help="of poses, noise and metal (0)")
     add("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="where to train (default auto)")
     add("--threads", type=int, metavar="N", help="CPU threads of the training")
@@ -99,8 +100,10 @@ def _options(args: argparse.Namespace) -> Options:
 
     if args.seed < 0:
         raise InputError("--seed must be 0 or more.")
-    if args.people is not None and args.people < 1:
-        raise InputError("--people must be 1 or more.")
+    for name in ("people", "hard"):
+        given = getattr(args, name)
+        if given is not None and given < 1:
+            raise InputError(f"--{name} must be 1 or more.")
     methods = () if ALL in args.methods else tuple(dict.fromkeys(args.methods))
     return Options(
         dataset=args.data,
@@ -113,6 +116,7 @@ def _options(args: argparse.Namespace) -> Options:
         },
         seed=args.seed,
         people=args.people,
+        hard=args.hard,
         device=args.device,
         threads=args.threads,
     )

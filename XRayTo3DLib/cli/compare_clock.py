@@ -28,14 +28,14 @@ class Clock:
 
     def state(self, share: float, left_s: float | None) -> tuple[float, float]:
         """Share of everything done, and seconds left; ``left_s`` is what the work at hand says of itself."""
-        passed = time.monotonic() - self._began
-        done = sum(self._expected[name] for name in self._spent)
-        pace = min(max(sum(self._spent.values()) / done, 0.05), 20.0) if done else 1.0
+        passed, spent = time.monotonic() - self._began, sum(self._spent.values())
+        done, own_guess = sum(self._expected[name] for name in self._spent), self._expected.get(self._name, 0.0)
+        before = min(max(spent / done, 0.05), 20.0) if done else 1.0
+        pace = max(before, (spent + passed) / max(done + own_guess, 1.0))
         later = sum(s for name, s in self._expected.items() if name not in self._spent and name != self._name)
-        expected = self._expected.get(self._name, 0.0) * pace
-        own = max(expected - passed, 0.0 if left_s is None else left_s, (1 - share) * 1.0)
-        total = sum(self._spent.values()) + passed + own + later * pace
-        return (sum(self._spent.values()) + passed) / max(total, 1e-6), own + later * pace
+        own = max(own_guess * pace - passed, 0.0 if left_s is None else left_s, 1 - share)
+        total = spent + passed + own + later * pace
+        return (spent + passed) / max(total, 1e-6), own + later * pace
 
 
 def left_text(seconds: float) -> str:

@@ -80,6 +80,7 @@ def trained(candidate: Candidate, folder: Path, training: Training, told: Told) 
     before = _seconds(clock)
     if not (bundle.is_dir() and job.state().status is JobStatus.FINISHED):
         began = time.monotonic()
+        told(f"{candidate.name}: training", 0.0, None)
         try:
             with_name = f"{candidate.name}: training"
             if not (job.path / "job.json").exists() or job.state().status is not JobStatus.RUNNING:

@@ -58,6 +58,7 @@ class Options:
         translations: Bundles of translators by name: one, or one per view.
         seed: Of poses, noise, metal.
         people: Test people, the first so many; ``None`` for all.
+        hard: Of them, how many are asked under harder conditions; ``None`` leaves it to the size.
         device: Where to train.
         threads: CPU threads of the training.
     """
@@ -70,6 +71,7 @@ class Options:
     translations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     seed: int = 0
     people: int | None = None
+    hard: int | None = None
     device: str = "auto"
     threads: int | None = None
 
@@ -131,6 +133,7 @@ class Session:
                 "size": options.size,
                 "seed": options.seed,
                 "people": len(people.test),
+                "hard": self._hard(people),
             },
         )
         found = [
@@ -143,7 +146,7 @@ class Session:
         datas = {each.name: self._data_of(each) for each in taking if each.method != DEPTH}
         grids = [data.voxels for data in datas.values()] or [parsed(DataConfiguration, shared).voxels]
         grid = common_grid(grids)
-        self._clock.plan({each.name: self._expected_s(each, len(people.test)) for each in taking})
+        self._clock.plan({each.name: self._expected_s(each, people) for each in taking})
         shown = _spread([case.id for case in people.test.cases])
         rows, pictures = [], {}
         for each in found:
@@ -185,7 +188,8 @@ class Session:
         )
 
     def _hard(self, people: People) -> int:
-        return min(SIZES[self._options.size].hard, len(people.test))
+        wanted = SIZES[self._options.size].hard if self._options.hard is None else self._options.hard
+        return min(wanted, len(people.test))
 
     def _about(self, people: People, grid: VoxelGrid) -> str:
         learnt = len(people.training) + len(people.validation)
@@ -232,7 +236,7 @@ class Session:
 
     def _pictures(self, data: DataConfiguration, people: People) -> Path:
         """File of everything that a method of this geometry is shown; rendered if it is not there."""
-        options, hard = self._options, SIZES[self._options.size].hard
+        options, hard = self._options, self._hard(people)
         shape = {"views": data.views, "image": data.image, "centre": data.grid.centre_mm, "edge": data.voxels.extent_mm}
         about = {
             **shape,
@@ -273,9 +277,9 @@ class Session:
         overall, left = self._clock.state(share, left_s)
         self._told(f"{text}; {left_text(left)}", overall)
 
-    def _expected_s(self, candidate: Candidate, people: int) -> float:
+    def _expected_s(self, candidate: Candidate, people: People) -> float:
         training = 0.0 if candidate.bundle else 60 * minutes(candidate.name, self._options.size)
-        asked = people + (len(CONDITIONS) - 1) * min(SIZES[self._options.size].hard, people)
+        asked = len(people.test) + (len(CONDITIONS) - 1) * self._hard(people)
         return training + asked * PERSON_S
 
 

@@ -1,0 +1,178 @@
+"""A method of a comparison measured: the truth has no error, memory is its own, an interruption loses little."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from learning_cases import TL_NET, changed
+
+from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
+from XRayTo3DLib.dataset.prepared import truth_meshes
+from XRayTo3DLib.dataset.voxel_grid import VoxelGrid
+from XRayTo3DLib.errors import Cancelled, InputError
+from XRayTo3DLib.evaluation.compare_results import Measured
+from XRayTo3DLib.experiments.compare_files import RESULT, SHOWN, Task, keep_result, kept_result
+from XRayTo3DLib.experiments.compare_measure import BoneJudge, common_grid, measured, on_grid
+from XRayTo3DLib.experiments.compare_methods import RECIPES, candidates, data_part, why_not
+from XRayTo3DLib.experiments.compare_recipes import SIZES
+from XRayTo3DLib.experiments.compare_trials import TrialMaker, TrialSet
+from XRayTo3DLib.experiments.peak_memory import STATUS
+from XRayTo3DLib.geometry import RigidPose
+from XRayTo3DLib.methods.configuration import parsed
+from XRayTo3DLib.methods.data import DataConfiguration, people_of
+from XRayTo3DLib.methods.registry import METHODS, method_named
+from XRayTo3DLib.methods.types import ShapeFields
+from XRayTo3DLib.shape.meshes import transformed
+
+
+class Told:
+    """Takes note of everything; stops after so many people."""
+
+    def __init__(self, stop_after: int = 10_000) -> None:
+        self.texts: list[str] = []
+        self.kept: list[Measured] = []
+        self._left = stop_after
+
+    def told(self, text: str, share: float) -> None:
+        assert 0 <= share <= 1
+        self.texts.append(text)
+
+    def stopped(self) -> bool:
+        self._left -= 1
+        return self._left < 0
+
+    def keep(self, found: Measured) -> None:
+        self.kept.append(found)
+
+
+@pytest.fixture(scope="module")
+def task(wrists: Path, two_view_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Task:
+    folder = tmp_path_factory.mktemp("compare")
+    data = parsed(DataConfiguration, changed(TL_NET["data"], views=["PA", "LAT"], folder=str(wrists)))
+    people = people_of(data, wrists)
+    poses = [RigidPose.from_rotation([1.0, 2.0, number], [0.5, 0.0, 0.0]) for number in range(len(people.test))]
+    made = TrialMaker(data, people.test, poses, 1, 0).made({}, lambda text, share: None)
+    few = {key: made.asked[key] for key in ("plain", "turned+10", "metal")}
+    TrialSet(made.cases, few, {"tissue": "not today"}).save(folder / "pictures.safetensors")
+    shown = (made.cases[1],)
+    return Task("mine", two_view_bundle, wrists, folder / "pictures.safetensors", data.voxels, 300, 1, 0, shown)
+
+
+def test_a_method_is_measured_under_every_condition(task: Task, tmp_path: Path) -> None:
+    told = Told()
+    found = measured(task, tmp_path, told)
+    assert {key: len(each) for key, each in found.outcomes.items()} == {"plain": 6, "turned+10": 2, "metal": 2}
+    assert found.refused == {"tissue": "not today"} and found.views == ("PA", "LAT") and not found.calibrated
+    assert len(found.seconds) == 3 and min(found.seconds) > 0 and found.synthetic and found.bundle_mb > 0
+    assert all(0 <= outcome.dice <= 1 and outcome.method == "mine" for outcome in found.outcomes["plain"])
+    assert told.texts[-1] == "mine: metal before the bones" and len(told.kept) == 3
+    assert sorted(path.name for path in (tmp_path / SHOWN / task.shown[0]).iterdir()) == ["radius.vtp", "ulna.vtp"]
+    if STATUS.exists():
+        assert found.memory_mb >= found.before_mb > 50
+    _goes_on(task, tmp_path, told.kept[0], found)
+
+
+def _goes_on(task: Task, folder: Path, first: Measured, whole: Measured) -> None:
+    """What was kept before a stop is not asked again, and the end is the same."""
+    keep_result(folder / RESULT, first, "mark", complete=False)
+    known, complete = kept_result(folder / RESULT, "mark")
+    assert known is not None and not complete and kept_result(folder / RESULT, "another") == (None, False)
+    told = Told()
+    again = measured(task, folder, told, known)
+    assert len(told.texts) == 2 and again.seconds == first.seconds
+    assert {key: [o.assd_mm for o in each] for key, each in again.outcomes.items()} == {
+        key: [o.assd_mm for o in each] for key, each in whole.outcomes.items()
+    }
+
+
+def test_it_stops_between_two_people(task: Task, tmp_path: Path) -> None:
+    told = Told(stop_after=2)
+    with pytest.raises(Cancelled, match="compare again"):
+        measured(task, tmp_path, told)
+    assert len(told.texts) == 2 and told.kept == []
+
+
+def test_the_truth_itself_has_no_error(task: Task, wrists: Path) -> None:
+    fine = replace(task, grid=VoxelGrid(40, 2.0, task.grid.centre_mm), samples=2000)
+    case = DatasetFolder.open(wrists).cases("test")[0]
+    truth = truth_meshes(case)
+    judge = BoneJudge(fine)
+    exact = judge.outcomes(case, truth, truth, seconds=0.1)
+    assert [o.bone for o in exact] == ["radius", "ulna"]
+    assert all(o.assd_mm < 1e-3 and o.dice == 1.0 and not o.empty for o in exact)
+    aside = {
+        bone: transformed(mesh, RigidPose.from_rotation([0, 0, 0], [2.0, 0, 0]).matrix) for bone, mesh in truth.items()
+    }
+    assert all(0.6 < o.assd_mm < 2.0 and o.dice < 0.95 for o in judge.outcomes(case, truth, aside, seconds=0.1))
+    (lost,) = [o for o in judge.outcomes(case, truth, {"ulna": truth["ulna"]}, seconds=0.1) if o.empty]
+    assert lost.bone == "radius" and lost.dice == 0.0 and np.isnan(lost.assd_mm)
+
+
+def test_values_keep_their_place_on_another_grid() -> None:
+    """Trilinear values of a linear function are that function."""
+    large, small = VoxelGrid(20, 3.0, (1.0, 2.0, 3.0)), VoxelGrid(11, 2.0, (4.0, -3.0, 5.0))
+    slopes = np.array([0.5, -1.0, 2.0])
+    fields = ShapeFields((large.points() @ slopes)[None].astype(np.float32), 0.0, large)
+    found = on_grid(fields, small)
+    assert found.values[0] == pytest.approx(small.points() @ slopes, abs=1e-3) and found.grid == small
+    assert on_grid(fields, large) is fields
+
+
+def test_methods_are_measured_where_all_of_them_are() -> None:
+    one, two = VoxelGrid(64, 2.0, (0, 5, 0)), VoxelGrid(48, 2.6667, (0, 5, 0))
+    assert common_grid([one, one]) == one
+    found = common_grid([one, two])
+    assert found.spacing_mm == 2.0 and found.centre_mm == pytest.approx((0, 5, 0))
+    reach = 0.5 * (found.size - 1) * found.spacing_mm
+    assert reach <= min(0.5 * 63 * 2.0, 0.5 * 47 * 2.6667) < reach + 2.0
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="no /proc here")
+def test_a_process_does_not_count_the_memory_of_the_one_that_started_it() -> None:
+    ballast = np.ones(60_000_000)  # 480 MB here, nothing there
+    program = "from XRayTo3DLib.experiments.peak_memory import peak_memory_mb as peak; "
+    program += "before = peak(); block = bytearray(10**8); print(before, peak())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    before, after = map(float, done.stdout.split())
+    assert before < 300 < ballast.nbytes / 1e6 and 90 < after - before < 130
+
+
+# ---- who takes part --------------------------------------------------------------------------------------------------
+
+
+def test_every_method_of_the_registry_takes_part_or_says_why_not(wrists: Path) -> None:
+    dataset = DatasetFolder.open(wrists)
+    for name in METHODS:
+        assert name in RECIPES or len(why_not(dataset, name)) > 20, name
+    assert "AP radiographs in standard geometry" in why_not(dataset, "dual-face-depth")
+    assert "--translation" in why_not(dataset, "style-transfer")
+    names = [each.name for each in candidates(dataset, [], {}, "tiny")]
+    assert names == [*RECIPES, "dual-face-depth"]
+    with pytest.raises(InputError, match="'magic' is not known"):
+        candidates(dataset, ["magic"], {}, "tiny")
+
+
+def test_all_methods_share_people_views_and_the_cube(wrists: Path) -> None:
+    dataset = DatasetFolder.open(wrists)
+    for size in SIZES:
+        rows = [each for each in candidates(dataset, [], {}, size) if each.configuration]  # type: ignore[arg-type]
+        datas = [parsed(DataConfiguration, row.configuration["data"]) for row in rows]
+        assert len({(data.views, data.pose, data.labels, data.validation_share) for data in datas}) == 1
+        assert {round(data.voxels.extent_mm, 1) for data in datas} == {80.0}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_method_accepts_its_settings(name: str, wrists: Path) -> None:
+    dataset = DatasetFolder.open(wrists)
+    shared = {**data_part(dataset, "tiny"), "folder": str(wrists)}
+    method, make = RECIPES[name]
+    about = {"format": "xrayto3d.training/1", "method": method, "name": name, "anatomy": "wrist"}
+    run = method_named(method).prepare_training({**about, **make(shared, "tiny")}, wrists, "cpu")
+    assert run.configuration["method"] == method
+    if run.task is not None:
+        assert all(stage.steps <= 50 for stage in run.task.stages)
