@@ -34,7 +34,7 @@ _EDGE, _GAP, _LEFT, _RIGHT, _HEAD, _FOOT = 2.5, 0.1, 1.75, 0.3, 1.3, 0.25
 _CAPTION_WIDTH = 17
 SMALLEST_LOSS_MM = 0.1
 """The axis of losses shows at least this much: rounding is no loss."""
-_SUBTITLE = "White: outline of the true bone. Coloured: of the reconstruction. Numbers: Chamfer distance, mean of these views."
+_SUBTITLE = "White: the true bone. Coloured: the reconstruction. Numbers: Chamfer distance of outlines, mean of views."
 
 
 @dataclass(frozen=True, eq=False)
