@@ -7,6 +7,7 @@ import math
 import pytest
 
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.evaluation import biplanar_report
 from XRayTo3DLib.evaluation.biplanar_figures import TurnPoint, turn_figure
 from XRayTo3DLib.evaluation.biplanar_published import PUBLISHED, THEIR_DRRS, THEIR_RADIOGRAPHS, published_table
 from XRayTo3DLib.evaluation.biplanar_tables import (
@@ -114,3 +115,17 @@ def test_what_is_published_adds_up() -> None:
     assert "1.724" in text and "1.778" not in text and "34 % did not converge" in text
     assert "theirs" not in [line.method for line in PUBLISHED] and "on their data" in text
     assert all(len(row) == len(published_table().header) for row in published_table().rows)
+
+
+@pytest.mark.parametrize("factor", [2.0, 9.0])
+def test_a_mean_shape_far_above_all_models_does_not_flatten_the_boxes(factor: float, monkeypatch) -> None:
+    drawn: list[dict] = []
+    monkeypatch.setattr(biplanar_report, "box_figure", lambda values, **options: drawn.append(values) or b"")
+    volumes = [outcome("mean shape", "femur", factor, 0.5, p) for p in "ab"]
+    volumes += [outcome(name, "femur", 1.0, 0.9, p) for name in ("one", "two") for p in "ab"]
+    outlines = [OutlineOutcome("a", "a", "one", "femur", "AP", True, 0.9, 1.0, 1.0, 1.0)]
+    parts = biplanar_report.biplanar_parts(volumes, outlines, baseline="mean shape")
+    assert [part.heading for part in parts] == ["Bones in space", "Outlines in pictures", "Statistics"]
+    shown = ["one", "two"] if factor > biplanar_report.FAR else ["mean shape", "one", "two"]
+    assert list(drawn[0]["femur"]) == shown and ("far above" in parts[0].pictures[0].caption) == (factor > 4)
+    assert "mean shape" in rows_of(parts[0].tables[0])

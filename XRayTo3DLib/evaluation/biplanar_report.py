@@ -9,6 +9,8 @@ from XRayTo3DLib.evaluation.biplanar_tables import (
     IN_PICTURES,
     TurnPoint,
     details_table,
+    mean_of_bones,
+    methods_of,
     outlines_table,
     turn_table,
     volumes_table,
@@ -16,13 +18,16 @@ from XRayTo3DLib.evaluation.biplanar_tables import (
 from XRayTo3DLib.evaluation.experiment_case_figure import WRIST_VIEWS, CasePicture, case_figure
 from XRayTo3DLib.evaluation.experiment_figures import box_figure
 from XRayTo3DLib.evaluation.experiment_report import Part, Picture, failures
-from XRayTo3DLib.evaluation.experiment_statistics import compare_methods
+from XRayTo3DLib.evaluation.experiment_statistics import compare_methods, summarise
 from XRayTo3DLib.evaluation.experiment_tables import per_patient, statistics_table
 from XRayTo3DLib.evaluation.outline_measures import OutlineOutcome
 from XRayTo3DLib.evaluation.reconstruction_trials import ReconstructionOutcome
 from XRayTo3DLib.evaluation.software_render import ANTERIOR, FROM_LEFT, POSTERIOR
 
-CASE_RANGE_MM = 5.0
+RANGES_MM = (1.0, 2.0, 3.0, 5.0, 10.0, 20.0)
+"""Of the colours of surface distances: the first that is twice the largest mean error shown."""
+FAR = 4.0
+"""A baseline that is so many times worse than every model is left out of the box plot: it would flatten the rest."""
 
 
 def biplanar_parts(
@@ -97,21 +102,32 @@ def _space(
 ) -> Part:
     """Tables, boxes and cases of bones in space."""
     values = {bone: per_patient(volumes, bone) for bone in dict.fromkeys(o.bone for o in volumes)}
+    far = _is_far(volumes, baseline)
+    if far:
+        values = {bone: {name: v for name, v in of.items() if name != baseline} for bone, of in values.items()}
     tests = {bone: compare_methods(of).tukey for bone, of in values.items()}
     boxes = box_figure(
         values, unit="Chamfer distance (mm)", title="Bones in space: error by method", tests=tests,
         baselines=(baseline,), synthetic=synthetic,
     )  # fmt: skip
-    pictures = [Picture("bones-boxes", boxes, "Chamfer distance of every patient under every method.")]
+    beyond = f" The {baseline} is far above: see the table." if far else ""
+    pictures = [Picture("bones-boxes", boxes, f"Chamfer distance of every patient under every method.{beyond}")]
     if cases:
         views = WRIST_VIEWS if "radius" in values else (ANTERIOR, FROM_LEFT, POSTERIOR)
-        png = case_figure(
-            cases, title=f"{shown}: from the best to the worst case", views=views, range_mm=CASE_RANGE_MM,
-            synthetic=synthetic,
-        )  # fmt: skip
+        errors = [summarise([o.assd_mm for o in case.outcomes]).mean for case in cases]
+        range_mm = next((each for each in RANGES_MM if each >= 2 * max(errors)), RANGES_MM[-1])
+        title = f"{shown}: from the best to the worst case"
+        png = case_figure(cases, title=title, views=views, range_mm=range_mm, synthetic=synthetic)
         pictures.append(Picture("bones-cases", png, "Reconstructions coloured by their distance to the true bone."))
     tables = (volumes_table(volumes, background), details_table(volumes, baseline))
     return Part("Bones in space", warnings=tuple(failures(volumes)), tables=tables, pictures=tuple(pictures))
+
+
+def _is_far(volumes: Sequence[ReconstructionOutcome], baseline: str) -> bool:
+    """Whether every model is many times better than the baseline."""
+    errors = {method: mean_of_bones(volumes, method, "assd_mm") for method in methods_of(volumes)}
+    reference = errors.pop(baseline, 0.0)
+    return bool(errors) and reference > FAR * max(errors.values())
 
 
 def _turned(
