@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -70,7 +71,9 @@ def test_shown_views_and_others_stand_apart() -> None:
     assert ours == ["1.50 / 0.900", "4.00 / 0.900"]
     theirs = [row for row in table.rows if "theirs" in row[0]]
     assert len(theirs) == 1 and theirs[0][2] == "1.724 / 0.907"
-    assert [line[0] for line in table.data] == ["shown", "not shown"]
+    assert [line[0] for line in table.data] == ["shown", "not shown"] and "lost bones" not in table.text()
+    lost = [replace(o, empty=True, case=case) for o in outlines for case in "pq"]
+    assert "lost bones: ours gave no femur in 2 cases." in outlines_table(lost).notes[-1]
 
 
 def test_details_tell_directions_failures_and_the_change_against_the_mean_shape() -> None:

@@ -103,7 +103,18 @@ def outlines_table(outcomes: Sequence[OutlineOutcome], *, title: str = IN_PICTUR
             line = THEIR_RADIOGRAPHS
             rows.append((line.name, *line.cells(bones), number(line.seconds, 2)))
     mean = " Their mean is that of their columns, taken here." if theirs else ""
-    return _table(title, (*bones, "Mean of bones"), rows, data, _notes(_OUTLINE_NOTE, theirs, mean))
+    notes = _notes(_OUTLINE_NOTE, theirs, mean)
+    return _table(title, (*bones, "Mean of bones"), rows, data, (*notes, *_lost(outcomes)))
+
+
+def _lost(outcomes: Sequence[OutlineOutcome]) -> list[str]:
+    """A sentence on bones that methods did not give, if there are any."""
+    cases: dict[tuple[str, str], set[str]] = {}
+    for o in outcomes:
+        if o.empty:
+            cases.setdefault((o.method, o.bone), set()).add(o.case)
+    told = [f"{method} gave no {bone} in {len(which)} cases" for (method, bone), which in cases.items()]
+    return [f"The mean shape stands in for lost bones: {'; '.join(told)}."] if told else []
 
 
 def details_table(outcomes: Sequence[ReconstructionOutcome], baseline: str | None = None) -> Table:
