@@ -17,11 +17,12 @@ from XRayTo3DLib.cli.models_used import loaded_model
 from XRayTo3DLib.dataset.canonical_view import turned_camera
 from XRayTo3DLib.dataset.dataset_folder import CaseEntry, DatasetFolder, write_dataset_json
 from XRayTo3DLib.dataset.prepared import truth_meshes
+from XRayTo3DLib.dataset.segmented_views import segmented_views
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.experiments import biplanar
+from XRayTo3DLib.experiments import biplanar, segmented_radiographs
 from XRayTo3DLib.experiments.biplanar import MEAN, run_biplanar
 from XRayTo3DLib.experiments.biplanar_trials import asked_people, outlines_of, turned_trials
-from XRayTo3DLib.experiments.segmented_radiographs import best_to_worst, judge_radiographs, segmented_cases
+from XRayTo3DLib.experiments.segmented_radiographs import judge_radiographs, segmented_cases
 from XRayTo3DLib.experiments.trials import judge
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.geometry.anatomical_frame import MIRROR
@@ -193,30 +194,41 @@ def radiographs(model: GridReconstructor, wrists: Path, tmp_path_factory: pytest
 def test_without_a_ct_outlines_judge(model: GridReconstructor, radiographs: tuple[Path, list]) -> None:
     folder, truths = radiographs
     people = segmented_cases(folder)
-    assert [[view.view for view in each.views] for each in people] == [["LAT", "OBLIQUE", "PA"]] * 2
-    for view in people[1].views:  # its mirrored left wrist is seen as a right one
+    views = [segmented_views(case) for case in people]
+    assert [[view.view for view in each] for each in views] == [["LAT", "OBLIQUE", "PA"]] * 2
+    for view in views[1]:  # a left wrist's are mirrored: it is seen as a right one
         assert view.radiograph.camera.source[2] == pytest.approx(model.data.grid.centre_mm[2], abs=1e-6)
-    outcomes, pictures = judge_radiographs("truth", KnowsMeshes(truths), model, people, [NoTranslation()])
-    assert len(outcomes) == 2 * 3 * 2 and {o.view for o in outcomes if not o.shown} == {"OBLIQUE"}
-    assert min(o.dice for o in outcomes) > 0.999 and max(o.chamfer_mm for o in outcomes) < 0.01
-    swapped, worse = judge_radiographs("swapped", KnowsMeshes(truths[::-1]), model, people)
-    assert min(o.chamfer_mm for o in swapped) > 0.1 and len(best_to_worst(worse)) == 2
-    assert [p.title for p in best_to_worst(worse)] == ["Best", "Worst"] and set(pictures) == set(worse)
+    exact = judge_radiographs("truth", KnowsMeshes(truths), model, people, [NoTranslation()])
+    assert len(exact.outcomes) == 2 * 3 * 2 and {o.view for o in exact.outcomes if not o.shown} == {"OBLIQUE"}
+    assert min(o.dice for o in exact.outcomes) > 0.999 and max(o.chamfer_mm for o in exact.outcomes) < 0.01
+    assert exact.synthetic
+    swapped = judge_radiographs("swapped", KnowsMeshes(truths[::-1]), model, people)
+    assert min(o.chamfer_mm for o in swapped.outcomes) > 0.1
+    assert [picture.title for picture in swapped.best_to_worst()] == ["Best", "Worst"]
+
+
+def test_finer_pictures_than_needed_are_compared_in_larger_pixels(model, radiographs, monkeypatch) -> None:
+    folder, truths = radiographs
+    monkeypatch.setattr(segmented_radiographs, "FINEST_MM", 2.0)
+    found = judge_radiographs("truth", KnowsMeshes(truths), model, segmented_cases(folder))
+    assert {view.image.shape for picture in found.pictures for view in picture.views} == {(53, 53)}
+    assert min(o.dice for o in found.outcomes) > 0.97 and max(o.chamfer_mm for o in found.outcomes) < 0.3
 
 
 def test_a_model_whose_views_are_not_there_is_asked_nothing(model, radiographs) -> None:
     other = GridReconstructor("x", replace(model.data, views=("AP",)), model.predictor, -model.mean.values)
-    assert judge_radiographs("x", model.predictor, other, segmented_cases(radiographs[0])) == ([], {})
+    found = judge_radiographs("x", model.predictor, other, segmented_cases(radiographs[0]))
+    assert found.outcomes == [] and found.best_to_worst() == [] and not found.synthetic
 
 
 def test_names_that_no_bone_has_are_refused(radiographs: tuple[Path, list], tmp_path: Path) -> None:
     import shutil
 
     folder = shutil.copytree(radiographs[0], tmp_path / "films")
-    mask = next(folder.glob("cases/*/views/pa/mask_ulna.png"))
-    mask.rename(mask.with_name("mask_elbow.png"))
+    for mask in folder.glob("cases/*/views/pa/mask_ulna.png"):
+        mask.rename(mask.with_name("mask_elbow.png"))
     with pytest.raises(InputError, match="outlines elbow"):
-        segmented_cases(folder)
+        judge_radiographs("x", KnowsMeshes([]), loaded_model_like(folder), segmented_cases(folder))
     for path in folder.glob("cases/*/views/*/mask_*"):
         path.unlink()
     with pytest.raises(InputError, match="neither CTs nor radiographs"):

@@ -14,7 +14,7 @@ from XRayTo3DLib.dataset.prepared_files import prepared_file, read_prepared
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.geometry.frames import FloatArray
-from XRayTo3DLib.imaging.picture_masks import Mask, picture_masks
+from XRayTo3DLib.imaging.picture_masks import Mask, mask_files, picture_masks
 from XRayTo3DLib.imaging.radiograph_reader import read_radiograph
 from XRayTo3DLib.imaging.types import Radiograph
 
@@ -39,6 +39,11 @@ class SegmentedView:
 def has_ct(case: DatasetCase) -> bool:
     """Whether there is a volume of the case."""
     return any((case.folder / name).exists() for name in CT_FILES)
+
+
+def has_masks(case: DatasetCase) -> bool:
+    """Whether bones are outlined in a view of the case, without reading it."""
+    return any(True for place in (case.folder / "views").glob("*/") for _ in mask_files(place))
 
 
 def segmented_views(case: DatasetCase) -> list[SegmentedView]:

@@ -18,7 +18,7 @@ from XRayTo3DLib.evaluation.outline_measures import OutlineOutcome
 from XRayTo3DLib.evaluation.reconstruction_trials import ReconstructionOutcome
 from XRayTo3DLib.experiments.biplanar_trials import AskedPeople, asked_people, outlines_of, picture_of, turned_trials
 from XRayTo3DLib.experiments.reconstruction import MEAN, case_pictures
-from XRayTo3DLib.experiments.segmented_radiographs import best_to_worst, judge_radiographs, segmented_cases
+from XRayTo3DLib.experiments.segmented_radiographs import judge_radiographs, segmented_cases
 from XRayTo3DLib.experiments.trials import Trials, judge
 from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.methods.biplanar.adaptation import Adaptation
@@ -137,14 +137,15 @@ def run_biplanar(
         raise InputError(f"data set {folder.name}: its test people have neither CTs nor radiographs with masks.")
     found = BiplanarExperiment(calibrated=tuple(m.name for m in methods if m.predictor.calibrated))
     found.shown = methods[-1].name
-    found.synthetic = any(each.synthetic for each in (*models.values(), *translators, *people))
+    found.synthetic = any(each.synthetic for each in (*models.values(), *translators))
     if with_ct:
         _exposed(found, methods, folder, view_errors, seed, report)
     for method in methods if people else ():
         report(f"{method.name}, radiographs")
-        own, pictures = judge_radiographs(method.name, method.predictor, method.model, people, translators)
-        found.radiographs += own
-        found.radiograph_pictures = best_to_worst(pictures)
+        judged = judge_radiographs(method.name, method.predictor, method.model, people, translators)
+        found.radiographs += judged.outcomes
+        found.radiograph_pictures = judged.best_to_worst()
+        found.synthetic |= judged.synthetic
     return found
 
 

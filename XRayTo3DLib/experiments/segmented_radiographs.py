@@ -4,53 +4,67 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase, DatasetFolder
-from XRayTo3DLib.dataset.segmented_views import SegmentedView, segmented_views, views_of
+from XRayTo3DLib.dataset.segmented_views import SegmentedView, has_masks, segmented_views, views_of
 from XRayTo3DLib.evaluation.biplanar_figures import OutlinePicture, ViewPicture
-from XRayTo3DLib.evaluation.outline_measures import OutlineOutcome, outline_outcomes, shadow
+from XRayTo3DLib.evaluation.outline_measures import Mask, OutlineOutcome, outline_outcomes, shadow
 from XRayTo3DLib.experiments.trials import INSIDE_MM
 from XRayTo3DLib.geometry import RigidPose
+from XRayTo3DLib.geometry.frames import FloatArray
+from XRayTo3DLib.imaging.types import Radiograph
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
 from XRayTo3DLib.methods.translation import ImageTranslator, translators_for
 from XRayTo3DLib.methods.types import ShapePredictor
 from XRayTo3DLib.methods.validation import grid_box
 
+FINEST_MM = 0.25
+"""Outlines are compared in pixels of at most this size, where the picture has finer ones: a few times as fast."""
+
 
 @dataclass(frozen=True, eq=False)
-class SegmentedCase:
-    """A person of whom there are radiographs with outlined bones."""
+class RadiographsJudged:
+    """What a method made of people's radiographs.
 
-    case: DatasetCase
-    views: list[SegmentedView]
+    Attributes:
+        outcomes: Per person, bone and view.
+        pictures: Of every person.
+        synthetic: Whether a picture is made up.
+    """
 
-    @property
-    def synthetic(self) -> bool:
-        """Whether a picture is made up."""
-        return self.case.synthetic or any(view.radiograph.synthetic for view in self.views)
+    outcomes: list[OutlineOutcome] = field(default_factory=list)
+    pictures: list[OutlinePicture] = field(default_factory=list)
+    synthetic: bool = False
+
+    def best_to_worst(self) -> list[OutlinePicture]:
+        """Best, median and worst person by the mean Chamfer distance of the views shown; fewer if there are."""
+        order = sorted(self.pictures, key=lambda picture: (_chamfer(picture), picture.case))
+        places = {len(order) - 1: "Worst", (len(order) - 1) // 2: "Median", 0: "Best"} if order else {}
+        return [replace(order[place], title=places[place]) for place in sorted(places)]
 
 
-def segmented_cases(folder: Path) -> list[SegmentedCase]:
+def segmented_cases(folder: Path) -> list[DatasetCase]:
     """Test people with outlined bones in a view or more.
 
     Raises:
-        InputError: No such data set, or a file in it that cannot be used.
+        InputError: No such data set.
     """
-    cases = [SegmentedCase(case, segmented_views(case)) for case in DatasetFolder.open(folder).cases("test")]
-    return [each for each in cases if each.views]
+    return [case for case in DatasetFolder.open(folder).cases("test") if has_masks(case)]
 
 
 def judge_radiographs(
     name: str,
     predictor: ShapePredictor,
     reconstructor: GridReconstructor,
-    cases: Sequence[SegmentedCase],
+    cases: Sequence[DatasetCase],
     translators: Sequence[ImageTranslator] = (),
-) -> tuple[list[OutlineOutcome], dict[str, OutlinePicture]]:
+) -> RadiographsJudged:
     """Reconstruct people from their radiographs and compare outlines, in the views shown and in all others.
 
     Args:
@@ -60,53 +74,56 @@ def judge_radiographs(
         cases: Who.
         translators: Take soft tissue out of the radiographs, one for all views or one for each; none if empty.
 
-    Returns:
-        Outcomes, and the pictures of every person.
-
     Raises:
-        InputError: Translators that do not fit, or radiographs that do not show the bones' place.
+        InputError: A file that cannot be used, translators that do not fit, or radiographs that do not show the bones.
     """
     data = reconstructor.data
     plugged = translators_for(translators, data) if translators else None
     low, high = grid_box(data.voxels)
-    outcomes: list[OutlineOutcome] = []
-    pictures = {}
-    for each in cases:
-        shown = views_of(each.views, data.views)
+    judged, made_up = RadiographsJudged(), False
+    for case in cases:
+        views = segmented_views(case)
+        shown = views_of(views, data.views)
         if shown is None:
             continue
-        radiographs = [view.radiograph for view in shown]
+        made_up |= case.synthetic or any(view.radiograph.synthetic for view in views)
         # Their cameras are in the reconstruction frame already.
-        images, cameras = reconstructor.shown_images(radiographs, RigidPose.identity(), False)
+        images, cameras = reconstructor.shown_images([v.radiograph for v in shown], RigidPose.identity(), False)
         began = time.perf_counter()
-        found = predictor.predict(images if plugged is None else plugged.translate(images), cameras)[0]
+        shapes = predictor.predict(images if plugged is None else plugged.translate(images), cameras)[0]
         seconds = time.perf_counter() - began
-        meshes, missing = reconstructor.meshes(found)
-        own = []
-        for view in each.views:
-            own += outline_outcomes(
-                view.masks, meshes, view.radiograph.camera, (low + INSIDE_MM, high - INSIDE_MM), case=each.case.id,
-                patient=each.case.patient, method=name, view=view.view, shown=view in shown, empty=missing,
-                seconds=seconds,
+        meshes, missing = reconstructor.meshes(shapes)
+        pictures: list[ViewPicture] = []
+        own: list[OutlineOutcome] = []
+        for view in views:
+            radiograph, masks = _compared(view, np.array(data.grid.centre_mm))
+            camera, seen = radiograph.camera, view.view in data.views
+            own.extend(
+                outline_outcomes(
+                    masks, meshes, camera, (low + INSIDE_MM, high - INSIDE_MM), case=case.id, patient=case.patient,
+                    method=name, view=view.view, shown=seen, empty=missing, seconds=seconds,
+                )
             )  # fmt: skip
-        outcomes += own
-        views = [
-            ViewPicture(
-                view.view, view in shown, view.radiograph.pixels, view.masks,
-                {bone: shadow(view.radiograph.camera, mesh) for bone, mesh in meshes.items() if bone in view.masks},
-            )
-            for view in each.views
-        ]  # fmt: skip
-        pictures[each.case.id] = OutlinePicture("", each.case.id, views, own)
-    return outcomes, pictures
+            found = {bone: shadow(camera, mesh) for bone, mesh in meshes.items() if bone in masks}
+            pictures.append(ViewPicture(view.view, seen, radiograph.pixels, masks, found))
+        judged.outcomes.extend(own)
+        judged.pictures.append(OutlinePicture("", case.id, pictures, own))
+    return replace(judged, synthetic=made_up)
 
 
-def best_to_worst(pictures: dict[str, OutlinePicture]) -> list[OutlinePicture]:
-    """Best, median and worst person by the mean Chamfer distance of the views shown."""
-    order = sorted(pictures.values(), key=lambda picture: (_chamfer(picture), picture.case))
-    numbers = {"Best": 0, "Median": (len(order) - 1) // 2, "Worst": len(order) - 1}
-    chosen = {number: title for title, number in reversed(numbers.items())}
-    return [replace(order[number], title=chosen[number]) for number in sorted(chosen) if order]
+def _compared(view: SegmentedView, middle: FloatArray) -> tuple[Radiograph, dict[str, Mask]]:
+    """The radiograph and its masks in pixels of up to :data:`FINEST_MM` in the plane through ``middle``."""
+    camera = view.radiograph.camera
+    factor = max(1, int(FINEST_MM / min(camera.pixel_size_at(middle))))
+    coarse = camera.binned(factor)
+
+    def means(values: NDArray[Any]) -> NDArray[Any]:
+        columns, rows = coarse.size
+        return values[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor).mean(axis=(1, 3))
+
+    pixels = means(view.radiograph.pixels).astype(np.float32)
+    masks = {bone: means(mask) >= 0.5 for bone, mask in view.masks.items()}
+    return replace(view.radiograph, pixels=pixels, camera=coarse), masks
 
 
 def _chamfer(picture: OutlinePicture) -> float:

@@ -23,6 +23,14 @@ PICTURE_PREFIX = "mask_"
 Mask = NDArray[np.bool_]
 
 
+def mask_files(folder: Path | str) -> list[Path]:
+    """The files of a view's folder that :func:`picture_masks` reads: a segmentation, or else a picture per bone."""
+    folder = Path(folder)
+    segmentations = [folder / name for name in SEGMENTATIONS if (folder / name).exists()]
+    pictures = sorted(path for path in folder.glob(f"{PICTURE_PREFIX}*") if path.suffix.lower() in PICTURE_SUFFIXES)
+    return segmentations[:1] or pictures
+
+
 def picture_masks(folder: Path | str, camera: XRayCamera) -> dict[str, Mask]:
     """The bones outlined in a view's folder, (rows, columns) of the camera's detector, by name.
 
@@ -39,11 +47,9 @@ def picture_masks(folder: Path | str, camera: XRayCamera) -> dict[str, Mask]:
     Raises:
         InputError: A file that cannot be read, is of another size, or lies elsewhere.
     """
-    folder = Path(folder)
-    for name in SEGMENTATIONS:
-        if (folder / name).exists():
-            return read_segmented_picture(folder / name, camera)
-    files = sorted(path for path in folder.glob(f"{PICTURE_PREFIX}*") if path.suffix.lower() in PICTURE_SUFFIXES)
+    files = mask_files(folder)
+    if files and files[0].name in SEGMENTATIONS:
+        return read_segmented_picture(files[0], camera)
     return {path.stem.removeprefix(PICTURE_PREFIX): _picture_mask(path, camera) for path in files}
 
 
