@@ -98,8 +98,8 @@ def encoder_decoder(shared: Shared, size: Size) -> dict[str, Any]:
     tiny = size == "tiny"
     return {
         "data": shared,
-        "network": {"channels": 4 if tiny else 8, "code": 32 if tiny else 256, "norm": "group", "dropout": 0.0},
-        "training": _stages(all=(40, 4, 2e-3) if tiny else (3000, 4, 2e-3))["all"],
+        "network": {"channels": 4 if tiny else 8, "code": 32 if tiny else 256, "norm": "batch", "dropout": 0.0},
+        "training": _stages(all=(40, 4, 4e-3) if tiny else (1000, 8, 6e-3))["all"],
     }
 
 
