@@ -60,7 +60,8 @@ def task(wrists: Path, two_view_bundle: Path, tmp_path_factory: pytest.TempPathF
     few = {key: made.asked[key] for key in ("plain", "turned+10", "metal")}
     TrialSet(made.cases, few, {"tissue": "not today"}).save(folder / "pictures.safetensors")
     shown = (made.cases[1],)
-    return Task("mine", two_view_bundle, wrists, folder / "pictures.safetensors", data.voxels, 300, 1, 0, shown)
+    pictures = folder / "pictures.safetensors"
+    return Task("mine", two_view_bundle, wrists, pictures, data.voxels, 300, 3, 1, 0, shown)
 
 
 def test_a_method_is_measured_under_every_condition(task: Task, tmp_path: Path) -> None:

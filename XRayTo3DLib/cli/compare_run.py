@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
-from XRayTo3DLib.dataset.voxel_grid import VoxelGrid
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.compare_results import Row
 from XRayTo3DLib.experiments.compare_files import RESULT, TASK, Task, fingerprint, kept_result
@@ -20,6 +18,8 @@ from XRayTo3DLib.experiments.compare_methods import Candidate
 from XRayTo3DLib.files import read_json, safe_file_name, write_json, write_text
 from XRayTo3DLib.jobs import JobFolder, JobStatus
 from XRayTo3DLib.jobs.run import follow, start_training, start_worker
+from XRayTo3DLib.models.bundle_folder import BUNDLE_FILE
+from XRayTo3DLib.models.checksums import file_sha256
 
 BUNDLE = "bundle"
 TIME_FORMAT = "xrayto3d.comparison-training/1"
@@ -54,8 +54,8 @@ class MethodFailed(Exception):
     """One method could not be trained or measured; the others go on."""
 
 
-def trained(candidate: Candidate, folder: Path, training: Training, told: Told) -> tuple[Candidate, float]:
-    """The candidate with its bundle, and the seconds its training took (all attempts); trained now if need be.
+def trained(candidate: Candidate, folder: Path, training: Training, told: Told) -> tuple[Path, float]:
+    """The bundle of a candidate, and the seconds its training took (all attempts); trained now if need be.
 
     Args:
         candidate: With a configuration.
@@ -89,7 +89,7 @@ def trained(candidate: Candidate, folder: Path, training: Training, told: Told) 
         finally:
             before += time.monotonic() - began
             write_json(clock, {"format": TIME_FORMAT, "seconds": round(before, 2)})
-    return replace(candidate, bundle=bundle), before
+    return bundle, before
 
 
 def _seconds(clock: Path) -> float:
@@ -103,13 +103,19 @@ def _training_state(name: str, record: Mapping[str, Any]) -> tuple[str, float, f
     return f"{name}, {record.get('stage', '')} {record.get('step', '')}/{steps}", share, eta
 
 
-def measured(task: Task, folder: Path, told: Told) -> Row:
+def measured(task: Task, method: str, folder: Path, told: Told) -> Row:
     """The row of a method; measured now unless an earlier run did.
+
+    Args:
+        task: What to measure.
+        method: Name in the registry.
+        folder: Of the measurement.
+        told: Told how far it is.
 
     Raises:
         MethodFailed: The worker ended without a result.
     """
-    method, mark = _about(task)
+    mark = _mark(task)
     found, complete = kept_result(folder / RESULT, mark)
     if not complete:
         job = JobFolder(folder)
@@ -124,21 +130,17 @@ def measured(task: Task, folder: Path, told: Told) -> Row:
     return Row(task.name, method, found)
 
 
-def _about(task: Task) -> tuple[str, str]:
-    """The bundle's method, and what the result depends on."""
-    from XRayTo3DLib.models.bundle_folder import BUNDLE_FILE
-    from XRayTo3DLib.models.checksums import file_sha256
-
-    content = read_json(task.bundle / BUNDLE_FILE, "model bundle", "xrayto3d.bundle/1")
+def _mark(task: Task) -> str:
+    """What the result depends on."""
     about = {
         "bundle": file_sha256(task.bundle / BUNDLE_FILE),
         "pictures": task.pictures.name,
         "dataset": file_sha256(task.dataset / "dataset.json"),
         "grid": task.grid.to_dict(),
-        "numbers": [task.samples, task.hard, task.seed],
+        "numbers": [task.samples, task.people, task.hard, task.seed],
         "shown": task.shown,
     }
-    return str(content["method"]), fingerprint(about)
+    return fingerprint(about)
 
 
 def _followed(job: JobFolder, told: Callable[[dict[str, Any]], None]) -> None:
@@ -182,22 +184,3 @@ def same_settings(output: Path, content: Mapping[str, Any]) -> None:
                 f"{output} holds a comparison with another {' and '.join(differing)}; name another folder with -o."
             )
     write_json(path, {"format": kind, **content})
-
-
-def grids_of(contents: Sequence[Mapping[str, Any]]) -> list[VoxelGrid]:
-    """Grids of configurations of methods on a grid."""
-    from XRayTo3DLib.methods.configuration import parsed
-    from XRayTo3DLib.methods.data import DataConfiguration
-
-    return [parsed(DataConfiguration, content["data"]).voxels for content in contents]
-
-
-def opened(folder: Path) -> DatasetFolder:
-    """The data set.
-
-    Raises:
-        InputError: Not usable, or without people to test.
-    """
-    dataset = DatasetFolder.open(folder)
-    dataset.cases("train"), dataset.cases("test")
-    return dataset

@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from XRayTo3DLib.cli.compare_clock import Clock, left_text
-from XRayTo3DLib.cli.compare_run import (
-    MethodFailed,
-    Training,
-    measured,
-    opened,
-    row_folder,
-    same_settings,
-    trained,
-)
-from XRayTo3DLib.cli.models_used import loaded_translator
-from XRayTo3DLib.dataset.dataset_folder import DatasetCase
-from XRayTo3DLib.dataset.exposure_sampler import PoseRange
+from XRayTo3DLib.cli.compare_pictures import PictureFiles
+from XRayTo3DLib.cli.compare_run import MethodFailed, Training, measured, row_folder, same_settings, trained
+from XRayTo3DLib.dataset.dataset_folder import DatasetCase, DatasetFolder
+from XRayTo3DLib.dataset.prepared_files import prepare_all
 from XRayTo3DLib.dataset.voxel_grid import VoxelGrid
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.compare_results import Row
 from XRayTo3DLib.experiments.compare_conditions import CONDITIONS, columns
-from XRayTo3DLib.experiments.compare_files import Task, fingerprint
+from XRayTo3DLib.experiments.compare_files import Task
 from XRayTo3DLib.experiments.compare_measure import common_grid
-from XRayTo3DLib.experiments.compare_methods import DEPTH, Candidate, candidates, data_part
+from XRayTo3DLib.experiments.compare_methods import DEPTH, Candidate, candidates, field_of
 from XRayTo3DLib.experiments.compare_recipes import SIZES, Size, minutes
-from XRayTo3DLib.experiments.compare_trials import TrialMaker
-from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.methods.configuration import parsed
-from XRayTo3DLib.methods.data import DataConfiguration, People, people_of
-from XRayTo3DLib.methods.translation import NONE, ViewTranslators, translators_for
+from XRayTo3DLib.methods.data import DataConfiguration
 from XRayTo3DLib.models.bundle import load_bundle
 from XRayTo3DLib.models.checksums import file_sha256
 
@@ -109,167 +98,106 @@ class Session:
     Args:
         options: What is compared.
         told: Told what is done, and the share done.
+
+    Raises:
+        InputError: A data set that cannot be used, or without people to test.
     """
 
     def __init__(self, options: Options, told: Told) -> None:
         self._options, self._told = options, told
-        self._dataset = opened(options.dataset)
+        self._dataset = DatasetFolder.open(options.dataset)
+        self._dataset.cases("train")
+        self._test = self._dataset.cases("test")[: options.people]
+        wanted = SIZES[options.size].hard if options.hard is None else options.hard
+        self._hard = min(wanted, len(self._test))
+        self._pictures = PictureFiles(options, self._dataset, self._test, self._hard)
         self._clock = Clock()
 
     def run(self) -> Found:
         """Train, render, measure.
 
         Raises:
-            InputError: Options, a data set or a folder that cannot be used.
+            InputError: Options or a folder that cannot be used, or no method that takes part.
         """
         options = self._options
-        self._told("preparing the data set", None)
-        shared = data_part(self._dataset, options.size)
-        people = self._people(shared)
-        same_settings(
-            options.output,
-            {
-                "dataset": file_sha256(options.dataset / "dataset.json")[:16],
-                "size": options.size,
-                "seed": options.seed,
-                "people": len(people.test),
-                "hard": self._hard(people),
-            },
-        )
-        found = [
-            self._checked(each)
-            for each in candidates(self._dataset, list(options.methods), options.bundles, options.size)
-        ]
+        self._told("looking at the data set", None)
+        self._remember()
+        found = candidates(self._dataset, list(options.methods), options.bundles, options.size)
         taking = [each for each in found if not each.why_not]
         if not taking:
             raise InputError("no method can take part: " + "; ".join(f"{each.name}: {each.why_not}" for each in found))
         datas = {each.name: self._data_of(each) for each in taking if each.method != DEPTH}
-        grids = [data.voxels for data in datas.values()] or [parsed(DataConfiguration, shared).voxels]
-        grid = common_grid(grids)
-        self._clock.plan({each.name: self._expected_s(each, people) for each in taking})
-        shown = _spread([case.id for case in people.test.cases])
-        rows, pictures = [], {}
-        for each in found:
-            if each.why_not:
-                rows.append(Row(each.name, each.method, why_not=each.why_not))
-                continue
-            self._clock.start(each.name)
-            try:
-                each, seconds = self._with_bundle(each)
-                if each.name in datas:
-                    pictures[each.name] = self._pictures(datas[each.name], people)
-                task = Task(
-                    each.name,
-                    each.bundle or Path(),
-                    options.dataset,
-                    pictures.get(each.name, Path()),
-                    grid,
-                    SIZES[options.size].samples,
-                    self._hard(people),
-                    options.seed,
-                    shown,
-                )
-                row = measured(task, row_folder(options.output, each.name) / "measurement", self._tell)
-                rows.append(replace(row, training_s=seconds))
-            except MethodFailed as error:
-                rows.append(Row(each.name, each.method, why_not=str(error), failed=True))
-            self._clock.end(each.name)
-        synthetic = people.synthetic or any(row.measured is not None and row.measured.synthetic for row in rows)
+        if datas:  # Once for all, so that it is in nobody's time.
+            prepare_all(options.dataset, report=lambda name, share: self._told(f"preparing {name}", share))
+        grid = common_grid([data.voxels for data in datas.values()]) if datas else self._whole_field()
+        shown = _spread([case.id for case in self._test])
+        self._clock.plan({each.name: self._expected_s(each) for each in taking})
+        rows = [self._row(each, datas.get(each.name), grid, shown) for each in found]
         return Found(
             rows,
             grid,
             shown,
-            people.test.cases,
-            self._hard(people),
+            self._test,
+            self._hard,
             columns(list(options.translations)),
-            pictures,
-            self._about(people, grid),
-            synthetic,
+            self._pictures.made,
+            self._about(grid),
+            self._dataset.synthetic or any(row.measured is not None and row.measured.synthetic for row in rows),
         )
 
-    def _hard(self, people: People) -> int:
-        wanted = SIZES[self._options.size].hard if self._options.hard is None else self._options.hard
-        return min(wanted, len(people.test))
+    def _remember(self) -> None:
+        """Refuse a folder that holds another comparison."""
+        content = {
+            "dataset": file_sha256(self._options.dataset / "dataset.json")[:16],
+            "size": self._options.size,
+            "seed": self._options.seed,
+            "people": len(self._test),
+            "hard": self._hard,
+        }
+        same_settings(self._options.output, content)
 
-    def _about(self, people: People, grid: VoxelGrid) -> str:
-        learnt = len(people.training) + len(people.validation)
-        return (
-            f"Anatomy: {self._dataset.anatomy}. {learnt} people to learn from, {len(people.test)} to test on. "
-            f"Trained at size {self._options.size}. Measured in a cube of {grid.extent_mm:.0f} mm, voxels of "
-            f"{grid.spacing_mm:.2g} mm."
-        )
-
-    # ---- what is needed before -----------------------------------------------------------------------------------
-
-    def _people(self, shared: Mapping[str, Any]) -> People:
-        data = parsed(DataConfiguration, {**shared, "folder": str(self._options.dataset.absolute())})
-        people, most = people_of(data, Path()), self._options.people
-        if most is None or most >= len(people.test):
-            return people
-        part = people.test
-        return replace(people, test=replace(part, cases=part.cases[:most], prepared=part.prepared[:most]))
-
-    def _checked(self, candidate: Candidate) -> Candidate:
-        """The candidate, or why its bundle cannot take part."""
-        if candidate.bundle is None or candidate.why_not or candidate.method == DEPTH:
-            return candidate
-        data = load_bundle(candidate.bundle).bundle.configuration["data"]
-        labels = tuple(data.get("labels", ()))
-        why = ""
-        if labels != self._dataset.labels:
-            why = f"it was made for other bones ({', '.join(labels)})"
-        elif data.get("folds"):
-            why = "it was trained on a fold: this data set's test people may have taught it"
-        return replace(candidate, why_not=why)
+    def _row(
+        self, candidate: Candidate, data: DataConfiguration | None, grid: VoxelGrid, shown: tuple[str, ...]
+    ) -> Row:
+        """One method, trained and measured; or why not."""
+        name, method, options = candidate.name, candidate.method, self._options
+        if candidate.why_not:
+            return Row(name, method, why_not=candidate.why_not)
+        folder = row_folder(options.output, name)
+        self._clock.start(name)
+        try:
+            bundle, seconds = candidate.bundle, math.nan
+            if bundle is None:
+                training = Training(options.dataset, options.device, options.threads)
+                bundle, seconds = trained(candidate, folder, training, self._tell)
+            pictures = Path() if data is None else self._pictures.file_for(name, data, self._tell)
+            numbers = {"people": len(self._test), "hard": self._hard, "seed": options.seed}
+            task = Task(
+                name, bundle, options.dataset, pictures, grid, SIZES[options.size].samples, shown=shown, **numbers
+            )
+            row = measured(task, method, folder / "measurement", self._tell)
+        except MethodFailed as error:
+            return Row(name, method, why_not=str(error), failed=True)
+        finally:
+            self._clock.end(name)
+        return replace(row, training_s=seconds)
 
     def _data_of(self, candidate: Candidate) -> DataConfiguration:
         content = candidate.configuration or load_bundle(candidate.bundle or Path()).bundle.configuration
         return parsed(DataConfiguration, {**content["data"], "folder": str(self._options.dataset.absolute())})
 
-    def _with_bundle(self, candidate: Candidate) -> tuple[Candidate, float]:
-        if candidate.bundle is not None:
-            return candidate, float("nan")
-        training = Training(self._options.dataset, self._options.device, self._options.threads)
-        return trained(candidate, row_folder(self._options.output, candidate.name), training, self._tell)
+    def _whole_field(self) -> VoxelGrid:
+        """The cube that methods on a grid would reconstruct."""
+        centre, half = field_of(self._dataset)
+        voxels = SIZES[self._options.size].voxels
+        return VoxelGrid(voxels, 2 * half / voxels, tuple(centre.tolist()))
 
-    # ---- pictures ------------------------------------------------------------------------------------------------
-
-    def _pictures(self, data: DataConfiguration, people: People) -> Path:
-        """File of everything that a method of this geometry is shown; rendered if it is not there."""
-        options, hard = self._options, self._hard(people)
-        shape = {"views": data.views, "image": data.image, "centre": data.grid.centre_mm, "edge": data.voxels.extent_mm}
-        about = {
-            **shape,
-            "people": [_stamp(people, number) for number in range(len(people.test))],
-            "conditions": CONDITIONS,
-            "hard": hard,
-            "seed": options.seed,
-            "translations": {name: list(map(_mark_of, each)) for name, each in options.translations.items()},
-        }
-        path = options.output / "pictures" / f"{fingerprint(about)}.safetensors"
-        if not path.exists():
-            maker = TrialMaker(data, people.test, self._poses(len(people.test)), hard, options.seed)
-            self._tell("pictures", 0.0, None)
-            made = maker.made(self._translators(data), lambda text, share: self._tell(text, share, None))
-            made.save(path)
-        return path
-
-    def _poses(self, count: int) -> list[RigidPose]:
-        """How the test people are held: the same for every method."""
-        pose = data_part(self._dataset, self._options.size)["pose"]
-        held = PoseRange(tuple(pose["rotation_deg"]), tuple(pose["translation_mm"]), pose["distribution"])
-        return [held.draw(np.random.default_rng([self._options.seed, 3, number])) for number in range(count)]
-
-    def _translators(self, data: DataConfiguration) -> dict[str, ViewTranslators | str]:
-        """Translators by name, or why one cannot be used with a method's pictures."""
-        found: dict[str, ViewTranslators | str] = {}
-        for name, bundles in self._options.translations.items():
-            given = [loaded_translator(bundle) for bundle in bundles]
-            try:
-                found[name] = translators_for(given, data)
-            except InputError as error:
-                found[name] = str(error)
-        return found
+    def _about(self, grid: VoxelGrid) -> str:
+        return (
+            f"Anatomy: {self._dataset.anatomy}. {len(self._dataset.cases('train'))} people to learn from, "
+            f"{len(self._test)} to test on. Trained at size {self._options.size}. Measured in a cube of "
+            f"{grid.extent_mm:.0f} mm, voxels of {grid.spacing_mm:.2g} mm."
+        )
 
     # ---- who is told ---------------------------------------------------------------------------------------------
 
@@ -277,27 +205,12 @@ class Session:
         overall, left = self._clock.state(share, left_s)
         self._told(f"{text}; {left_text(left)}", overall)
 
-    def _expected_s(self, candidate: Candidate, people: People) -> float:
+    def _expected_s(self, candidate: Candidate) -> float:
         training = 0.0 if candidate.bundle else 60 * minutes(candidate.name, self._options.size)
-        asked = len(people.test) + (len(CONDITIONS) - 1) * self._hard(people)
-        return training + asked * PERSON_S
+        return training + PERSON_S * (len(self._test) + (len(CONDITIONS) - 1) * self._hard)
 
 
 def _spread(names: Sequence[str]) -> tuple[str, ...]:
     """A few of them, from the first to the last."""
     places = np.linspace(0, len(names) - 1, min(SHOWN, len(names))).round().astype(int)
     return tuple(dict.fromkeys(names[place] for place in places))
-
-
-def _stamp(people: People, number: int) -> list[Any]:
-    """Says which prepared person it is, and changes when they are prepared anew."""
-    case = people.test.cases[number]
-    path = case.folder.parent.parent / "prepared" / f"{case.id}.safetensors"
-    return [case.id, path.stat().st_mtime_ns]
-
-
-def _mark_of(bundle: str) -> str:
-    from XRayTo3DLib.models.bundle_folder import BUNDLE_FILE
-    from XRayTo3DLib.models.find import bundle_path
-
-    return NONE if bundle == NONE else file_sha256(bundle_path(bundle) / BUNDLE_FILE)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
+from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
 from XRayTo3DLib.dataset.depth_views import DepthView
 from XRayTo3DLib.errors import Cancelled, InputError
 from XRayTo3DLib.evaluation.compare_results import ALIGNED, Measured
@@ -50,7 +51,7 @@ def measured_depth(task: Task, folder: Path, watcher: Watcher, known: Measured |
     loaded = load_bundle(task.bundle)
     model = loaded_method(loaded)
     loading = time.perf_counter() - began
-    trials = depth_trials(model.configuration.data, task.dataset, 1)
+    trials = _trials(model, task)
     first = trials.views[0]
     _bones(model, model.predict_depth(first.image, first.camera))
     memory = peak_memory_mb()
@@ -71,6 +72,16 @@ def measured_depth(task: Task, folder: Path, watcher: Watcher, known: Measured |
             found = _asked(condition, _DepthJudge(task, folder, model, trials), watcher, found)
             watcher.keep(found)
     return found
+
+
+def _trials(model: Any, task: Task) -> DepthTrials:
+    """The first radiograph of every test person who is asked."""
+    trials = depth_trials(model.configuration.data, task.dataset, 1)
+    asked = {case.id for case in DatasetFolder.open(task.dataset).cases("test")[: task.people]}
+    views = [view for view in trials.views if view.case in asked]
+    if not views:
+        raise InputError("none of the people asked has a radiograph with an accepted registration.")
+    return replace(trials, views=views)
 
 
 def _asked(condition: Condition, judge: _DepthJudge, watcher: Watcher, found: Measured) -> Measured:

@@ -30,7 +30,8 @@ class Task:
         pictures: File of a ``TrialSet``; empty for a method that looks at radiographs of the data set.
         grid: Where every method is measured.
         samples: Points that surfaces are measured from.
-        hard: Test people who are asked under the harder conditions.
+        people: Test people, the first so many.
+        hard: Of them, who are asked under the harder conditions.
         seed: Of what the worker draws.
         shown: Test people whose meshes are kept, by case name.
     """
@@ -41,6 +42,7 @@ class Task:
     pictures: Path
     grid: VoxelGrid
     samples: int
+    people: int
     hard: int
     seed: int
     shown: tuple[str, ...]
@@ -57,6 +59,7 @@ class Task:
                 "pictures": str(self.pictures.absolute()),
                 "grid": self.grid.to_dict(),
                 "samples": self.samples,
+                "people": self.people,
                 "hard": self.hard,
                 "seed": self.seed,
                 "shown": list(self.shown),
@@ -73,7 +76,7 @@ class Task:
         content = read_json(path, "task of a comparison", TASK_FORMAT)
         try:
             places = {name: Path(content[name]) for name in ("bundle", "dataset", "pictures")}
-            numbers = {name: int(content[name]) for name in ("samples", "hard", "seed")}
+            numbers = {name: int(content[name]) for name in ("samples", "people", "hard", "seed")}
             grid = VoxelGrid.from_dict(content["grid"])
             return cls(name=str(content["name"]), **places, grid=grid, **numbers, shown=tuple(content["shown"]))
         except (KeyError, TypeError, ValueError) as error:

@@ -14,7 +14,7 @@ from XRayTo3DLib.dataset.canonical_view import CanonicalView
 from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
 from XRayTo3DLib.dataset.depth_views import trusted_views
 from XRayTo3DLib.dataset.exposure_sampler import Exposures, PoseRange
-from XRayTo3DLib.dataset.prepared import Preparation, preparation_of
+from XRayTo3DLib.dataset.prepared import preparation_of, truth_meshes
 from XRayTo3DLib.dataset.prepared_files import prepared_file, read_prepared
 from XRayTo3DLib.dataset.voxel_grid import VoxelGrid
 from XRayTo3DLib.errors import InputError
@@ -23,11 +23,14 @@ from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.methods.configuration import FORMAT
 from XRayTo3DLib.methods.registry import METHODS
 from XRayTo3DLib.methods.translation import TRANSLATIONS
+from XRayTo3DLib.shape.meshes import points_of
 
 DEPTH = "dual-face-depth"
 VIEWS = {"wrist": ("PA", "LAT"), "lps": ("AP", "LAT")}
 MARGIN = 1.1
 """Pictures show so much more than the grid, along each side."""
+LARGEST_MB = 120.0
+"""Prepared people that are larger make training on a grid hopeless on a CPU."""
 LOOKED_AT = 6
 """Training people that size and brightness are taken from."""
 
@@ -68,24 +71,37 @@ def candidates(dataset: DatasetFolder, names: list[str], bundles: Mapping[str, P
     if unknown:
         raise InputError(f"method {unknown[0]!r} is not known; choose among {', '.join(known)}.")
     wanted = names or [name for name in known if name not in TRANSLATIONS]
-    shared = data_part(dataset, size)
-    rows = [
-        _given(name, bundles[name]) if name in bundles else _trained(dataset, name, shared, size) for name in wanted
-    ]
-    return rows + [_given(name, bundle) for name, bundle in bundles.items() if name not in wanted]
+    reasons = {name: why_not(dataset, name) for name in wanted if name not in bundles}
+    shared = data_part(dataset, size) if any(not why and name in RECIPES for name, why in reasons.items()) else {}
+    rows = []
+    for name in wanted:
+        if name in bundles:
+            rows.append(_given(dataset, name, bundles[name]))
+            continue
+        configuration = {} if reasons[name] else default_configuration(dataset, name, shared, size)
+        rows.append(Candidate(name, method_of(name), configuration, None, reasons[name]))
+    return rows + [_given(dataset, name, bundle) for name, bundle in bundles.items() if name not in wanted]
 
 
-def _given(name: str, bundle: Path) -> Candidate:
+def method_of(name: str) -> str:
+    """The method in the registry of a row that is trained."""
+    return RECIPES[name][0] if name in RECIPES else name
+
+
+def _given(dataset: DatasetFolder, name: str, bundle: Path) -> Candidate:
     from XRayTo3DLib.models.bundle import load_bundle
 
-    method = load_bundle(bundle).bundle.method
-    why = _reconstructs_nothing(method) if method in TRANSLATIONS else ""
-    return Candidate(name, method, {}, bundle, why)
-
-
-def _trained(dataset: DatasetFolder, name: str, shared: Mapping[str, Any], size: Size) -> Candidate:
-    method, why = RECIPES[name][0] if name in RECIPES else name, why_not(dataset, name)
-    return Candidate(name, method, {} if why else default_configuration(dataset, name, shared, size), None, why)
+    found = load_bundle(bundle).bundle
+    why = ""
+    if found.method in TRANSLATIONS:
+        why = _reconstructs_nothing(found.method)
+    elif found.labels != dataset.labels:
+        why = f"it was made for other bones ({', '.join(found.labels)})"
+    elif found.configuration["data"].get("folds"):
+        why = "it was trained on a fold: this data set's test people may have taught it"
+    elif found.method != DEPTH:
+        why = _too_large(dataset)
+    return Candidate(name, found.method, {}, bundle, why)
 
 
 def why_not(dataset: DatasetFolder, name: str) -> str:
@@ -100,7 +116,30 @@ def why_not(dataset: DatasetFolder, name: str) -> str:
                 "this data set has none"
             )
         return ""
-    return "" if name in RECIPES else "the comparison has no settings to train it with; give a bundle with --models"
+    if name not in RECIPES:
+        return "the comparison has no settings to train it with; give a bundle with --models"
+    return _too_large(dataset)
+
+
+def _too_large(dataset: DatasetFolder) -> str:
+    size = prepared_mb(dataset)
+    if size <= LARGEST_MB:
+        return ""
+    return (
+        f"on a grid every person would take {size:.0f} MB; give dataset.json a coarser preparation, such as "
+        '"preparation": {"spacing_mm": 3}'
+    )
+
+
+def prepared_mb(dataset: DatasetFolder) -> float:
+    """About how large a prepared person is, MB: attenuation and a distance per bone, two bytes each."""
+    case = dataset.cases("train")[0]
+    known = preparation_of(case)
+    if dataset.frame == "wrist" or not case.mesh_paths():
+        return 0.0  # its field of view is small, or how large the bones are is not known yet
+    points = np.concatenate([points_of(mesh) for mesh in case.meshes().values()])
+    voxels = float(np.prod(np.ptp(points, axis=0) / known.spacing_mm))
+    return 2 * voxels * (1 + len(dataset.labels)) / 1e6
 
 
 def _reconstructs_nothing(method: str) -> str:
@@ -137,22 +176,17 @@ def data_part(dataset: DatasetFolder, size: Size) -> dict[str, Any]:
     if size not in SIZES:
         raise InputError(f"size {size!r} is not known; choose {' or '.join(SIZES)}.")
     wrist = dataset.frame == "wrist"
-    centre, half = _field(dataset)
+    centre, half = field_of(dataset)
     voxels, pixels = SIZES[size].voxels, SIZES[size].pixels
     image: dict[str, Any] = {"size": pixels, "pixel_mm": _round(MARGIN * 2 * half / pixels)}
     image["source_mm"] = 955.0 if wrist else 1040.0
-    pose = (
-        {"rotation_deg": [1.5, 5.0, 5.0], "translation_mm": [1.0, 1.0, 1.0], "distribution": "normal"}
-        if wrist
-        else {"rotation_deg": [3.0, 4.0, 5.0], "translation_mm": [4.0, 4.0, 4.0], "distribution": "normal"}
-    )
     part = {
         "folder": "",
         "labels": list(dataset.labels),
         "views": list(VIEWS[dataset.frame]),
         "grid": {"size": voxels, "spacing_mm": _round(2 * half / voxels), "centre_mm": [_round(x) for x in centre]},
         "image": image,
-        "pose": pose,
+        "pose": pose_of(dataset),
         "validation_share": 0.1,
         "noise": 0.02,
     }
@@ -160,24 +194,30 @@ def data_part(dataset: DatasetFolder, size: Size) -> dict[str, Any]:
     return part
 
 
+def pose_of(dataset: DatasetFolder) -> dict[str, Any]:
+    """How people are held, for training and test: standard deviations, degrees and mm."""
+    if dataset.frame == "wrist":
+        return {"rotation_deg": [1.5, 5.0, 5.0], "translation_mm": [1.0, 1.0, 1.0], "distribution": "normal"}
+    return {"rotation_deg": [3.0, 4.0, 5.0], "translation_mm": [4.0, 4.0, 4.0], "distribution": "normal"}
+
+
 def _round(value: float) -> float:
     """Four significant digits: configurations are read by people."""
     return float(f"{value:.4g}")
 
 
-def _field(dataset: DatasetFolder) -> tuple[np.ndarray, float]:
-    """Centre (3,) and half edge of the cube to reconstruct, mm."""
+def field_of(dataset: DatasetFolder) -> tuple[np.ndarray, float]:
+    """Centre (3,) and half edge of the cube to reconstruct, mm, in the frame of reconstruction.
+
+    The wrist's, or what the data set says, or round the bones of a few training people.
+    """
     cases = dataset.cases("train")
     known = preparation_of(cases[0])
     if dataset.frame == "wrist" or "field_mm" in dataset.preparation:
         return np.array(known.centre_mm), float(known.field_mm)
-    boxes = []
-    for case in cases[:LOOKED_AT]:
-        prepared = read_prepared(prepared_file(case))
-        pad = prepared.clip_mm + 2 * Preparation().spacing_mm
-        extent = (np.array(prepared.mu.shape[::-1]) - 1) * prepared.spacing_mm
-        boxes.append((prepared.origin + pad, prepared.origin + extent - pad))
-    low, high = np.min([box[0] for box in boxes], axis=0), np.max([box[1] for box in boxes], axis=0)
+    points = [points_of(mesh) for case in cases[:LOOKED_AT] for mesh in truth_meshes(case).values()]
+    low, high = (np.array([getattr(each, end)(axis=0) for each in points]) for end in ("min", "max"))
+    low, high = low.min(axis=0), high.max(axis=0)
     return (low + high) / 2, float(math.ceil((high - low).max() / 2))
 
 
