@@ -11,12 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from phantoms_analytic import Gaussian, line_integrals, relative_rms, voxelised
-from scipy.ndimage import sobel
+from scipy.ndimage import binary_erosion, gaussian_filter, sobel
 
 from XRayTo3DLib.dataset.canonical_view import CanonicalView, turned_camera
 from XRayTo3DLib.dataset.voxel_grid import VoxelGrid
 from XRayTo3DLib.geometry import RigidPose
-from XRayTo3DLib.networks.projection_losses import image_gradients, ngcc, projected, projection_loss
+from XRayTo3DLib.networks.projection_losses import (
+    SHELL_MM,
+    image_gradients,
+    inside_and_cortex,
+    ngcc,
+    projected,
+    projection_loss,
+    whole_rays,
+)
 from XRayTo3DLib.projection.drr import DrrProjector
 from XRayTo3DLib.registration.similarity import GradientCorrelation
 
@@ -25,11 +33,12 @@ GRID = VoxelGrid(24, 3.0, (0.0, 5.0, 0.0))
 CAMERAS = tuple(CanonicalView(view, 28, 3.2, 1000.0, GRID.centre_mm).camera() for view in ("AP", "LAT"))
 
 
-def literal(a: Picture, b: Picture) -> float:
-    """1/2 [NCC(dx a, dx b) + NCC(dy a, dy b)], each gradient with mean 0 and variance 1 over the picture."""
+def literal(a: Picture, b: Picture, seen: NDArray[np.bool_] | None = None) -> float:
+    """1/2 [NCC(dx a, dx b) + NCC(dy a, dy b)], each gradient with mean 0 and variance 1 over the pixels that count."""
+    counted = np.ones_like(a, dtype=bool) if seen is None else binary_erosion(seen, np.ones((3, 3)), border_value=1)
     found = []
     for axis in (1, 0):
-        one, other = (sobel(each, axis=axis)[1:-1, 1:-1] / 8 for each in (a, b))
+        one, other = (sobel(each, axis=axis)[1:-1, 1:-1][counted[1:-1, 1:-1]] / 8 for each in (a, b))
         one, other = ((each - each.mean()) / each.std() for each in (one, other))
         found.append(float((one * other).mean()))
     return 0.5 * (found[0] + found[1])
@@ -49,6 +58,19 @@ def test_ngcc_is_the_formula_s(a: int, b: int, share: float) -> None:
     one = picture(a)
     other = share * one + (1 - share) * picture(b)
     assert ngcc(shown(one, other), shown(other, one)).tolist() == pytest.approx([literal(one, other)] * 2, abs=1e-9)
+
+
+def test_pixels_that_do_not_count_change_nothing() -> None:
+    generator = np.random.default_rng(7)
+    one, other = picture(1), picture(2)
+    seen = np.ones(one.shape, dtype=bool)
+    seen[:4], seen[7:9, 5:8] = False, False
+    weights = shown(seen.astype(np.float64))
+    expected = literal(one, other, seen)
+    assert float(ngcc(shown(one), shown(other), weights)) == pytest.approx(expected, abs=1e-9)
+    elsewhere = np.where(seen, one, generator.standard_normal(one.shape))
+    assert float(ngcc(shown(elsewhere), shown(other), weights)) == pytest.approx(expected, abs=1e-9)
+    assert float(ngcc(shown(one), shown(other))) != pytest.approx(expected, abs=1e-3)
 
 
 @settings(max_examples=20, deadline=None)
@@ -127,6 +149,54 @@ def test_everybody_is_seen_by_the_own_cameras() -> None:
             alone = DrrProjector(volume, GRID.voxel_to_frame, shear_warp=False)(camera, RigidPose.identity())
             torch.testing.assert_close(found[person, view], alone, atol=1e-5, rtol=1e-5)
     assert float((found[0] - found[1]).abs().max()) > 0.1
+
+
+def test_cortex_is_a_shell_under_the_surface() -> None:
+    """Against scipy's blur; a hollow ball is told from a full one."""
+    filled, _ = two_clouds()
+    parts = inside_and_cortex(filled, 3.0)[0].numpy()
+    for bone, (whole, cortex) in zip(filled[0].numpy(), parts, strict=True):
+        assert np.array_equal(whole, bone)
+        blurred = gaussian_filter(bone.astype(np.float64), SHELL_MM / 3.0, mode="nearest", truncate=3.0)
+        assert np.allclose(cortex, bone * (1 - blurred), atol=2e-3)
+    flat = torch.zeros(1, 1, 12, 12, 24)
+    flat[..., 12:] = 1.0
+    cortex = inside_and_cortex(flat, 1.0)[0, 0, 1, 6, 6]
+    assert bool((cortex[:12] == 0).all()) and float(cortex[12]) == pytest.approx(0.4, abs=0.03)
+    assert bool((cortex[12:16].diff() < 0).all()) and float(cortex[18:].abs().max()) < 1e-5
+
+
+def test_cortex_adds_to_what_is_projected() -> None:
+    filled, _ = two_clouds()
+    whole, cortex = torch.tensor([0.03, 0.05]), torch.tensor([0.1, 0.0])
+    both = projected(filled, torch.stack([whole, cortex], dim=1), [CAMERAS], GRID.voxel_to_frame)
+    shell = inside_and_cortex(filled, 3.0)[:, :, 1]
+    apart = [projected(*each, [CAMERAS], GRID.voxel_to_frame) for each in ((filled, whole), (shell, cortex))]
+    torch.testing.assert_close(both, apart[0] + apart[1], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("turn", [0.0, 35.0])
+def test_whole_rays_cross_the_grid_from_side_to_side(turn: float) -> None:
+    """A tower that goes on above and below the grid looks the same with and without what was cut, in those rays only.
+
+    The tower fills the grid's cross section, so that every ray through the grid's ends meets some of it outside.
+    """
+    camera = turned_camera(CanonicalView("AP", 40, 3.2, 260.0, GRID.centre_mm).camera(), GRID.centre_mm, turn)
+    tall = np.ones((3 * 24, 24, 24), dtype=np.float32)
+    to_frame = GRID.voxel_to_frame.copy()
+    to_frame[2, 3] -= 24 * GRID.spacing_mm
+    pictures = [
+        DrrProjector(volume, matrix)(camera, RigidPose.identity()).numpy()
+        for volume, matrix in ((tall, to_frame), (tall[:24], GRID.voxel_to_frame))
+    ]
+    whole = whole_rays(camera, GRID.voxel_to_frame, (24, 24, 24))
+    cut = np.abs(pictures[0] - pictures[1])
+    assert 0.3 < whole.mean() < 0.9
+    # The border's air that a projector puts round a volume takes up to two voxels of 3 mm from a ray.
+    assert float(cut[whole].max()) < 6.0 and float(np.median(cut[whole])) < 0.1
+    assert float(cut[~whole].max()) > 20.0
+    met = pictures[0] > 6.0  # more than the edge of the tower
+    assert float((cut[~whole & met] > 0.5).mean()) > 0.9
 
 
 def test_projection_loss_falls_where_its_gradient_says_and_is_lowest_at_the_truth() -> None:

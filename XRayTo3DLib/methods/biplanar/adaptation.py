@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import XRayCamera
-from XRayTo3DLib.networks.projection_losses import projected, projection_loss
+from XRayTo3DLib.networks.projection_losses import projected, projection_loss, seen_whole
 
 if TYPE_CHECKING:
     from XRayTo3DLib.methods.biplanar.predictor import BiplanarPredictor
@@ -57,17 +57,19 @@ def adapted(
     Returns:
         (1, 1 + labels, Z, Y, X).
     """
-    network: nn.Module = copy.deepcopy(predictor.network)
-    volumes = predictor.lifted(images, cameras)
     seen_by = predictor.lift.cameras(1, None if cameras is None else [cameras])
     voxel_to_frame = predictor.configuration.data.voxels.voxel_to_frame
     with torch.inference_mode(False), torch.enable_grad():
-        volumes, images = volumes.clone(), images.clone()
+        images = images.clone()
+        network: nn.Module = copy.deepcopy(predictor.network)
+        volumes = predictor.lifted(images, cameras)
+        seen = seen_whole(seen_by, voxel_to_frame, volumes.shape[2:], images)
         optimiser = torch.optim.Adam(network.requires_grad_().parameters(), options.lr)
         for _ in range(options.steps):
             optimiser.zero_grad()
             bones = network(volumes).softmax(dim=1)[:, 1:]
-            projection_loss(projected(bones, predictor.attenuation, seen_by, voxel_to_frame), images).backward()
+            pictures = projected(bones, predictor.attenuation, seen_by, voxel_to_frame)
+            projection_loss(pictures, images, seen).backward()
             optimiser.step()
     with torch.no_grad():
         return network(volumes)

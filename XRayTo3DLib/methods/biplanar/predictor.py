@@ -22,7 +22,7 @@ class BiplanarPredictor:
     Args:
         configuration: The one it was trained with.
         networks: With the volume network.
-        attenuation: (labels,) mean attenuation of each bone, 1/mm.
+        attenuation: (labels, 2) of each bone, and what its cortex has more, 1/mm; for adaptation.
         adaptation: Fit the network to each person's pictures first; None: use it as it is.
     """
 
@@ -62,9 +62,8 @@ class BiplanarPredictor:
         """
         pictures = torch.as_tensor(np.asarray(images), dtype=torch.float32, device=self._device)
         self.lift.check(pictures, cameras)
-        return [
-            self._shapes(pictures[i : i + 1], None if cameras is None else cameras[i]) for i in range(len(pictures))
-        ]
+        seen_by = [None] * len(pictures) if cameras is None else cameras
+        return [self._shapes(one[None], each) for one, each in zip(pictures, seen_by, strict=True)]
 
     def lifted(self, images: Tensor, cameras: Sequence[XRayCamera] | None) -> Tensor:
         """(1, views, Z, Y, X) of one person's pictures (1, views, n, n), scaled as the network wants them."""

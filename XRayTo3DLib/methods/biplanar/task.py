@@ -5,29 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from XRayTo3DLib.dataset.exposure_sampler import Exposures, Sample
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose
+from XRayTo3DLib.methods.biplanar.attenuation import bone_attenuation
 from XRayTo3DLib.methods.biplanar.configuration import BiplanarConfiguration
 from XRayTo3DLib.methods.biplanar.networks import VOLUME, Lift, make_networks
 from XRayTo3DLib.methods.biplanar.predictor import fields_of
-from XRayTo3DLib.methods.data import Part, People, exposures_of, moved
+from XRayTo3DLib.methods.data import People, exposures_of, moved
 from XRayTo3DLib.methods.validation import surface_errors
 from XRayTo3DLib.networks.losses import soft_cross_entropy
-from XRayTo3DLib.networks.projection_losses import projected, projection_loss
+from XRayTo3DLib.networks.projection_losses import projected, projection_loss, seen_whole
 from XRayTo3DLib.networks.volume_losses import surface_weights
 from XRayTo3DLib.training.plan import OptimiserPlan, Schedule, StagePlan
 
 STAGE = "network"
 VALIDATION_CASES = 8
 """People looked at in a validation while training; the experiments look at everybody."""
-ATTENUATION_CASES = 20
-"""Training people whose bones' mean attenuation is taken."""
 
 
 class BiplanarTask:
@@ -45,7 +42,6 @@ class BiplanarTask:
         torch.manual_seed(configuration.seed)
         self.networks: nn.ModuleDict = make_networks(configuration)
         self.lift = Lift(data, configuration.network.lift)
-        self.attenuation = bone_attenuation(people.training)
         self._exposures = exposures_of(data, people.training, configuration.seed, device, turned=True)
         self._validation: Exposures = exposures_of(data, people.validation, configuration.seed, device)
         self._validation_cases = people.validation.cases
@@ -54,6 +50,8 @@ class BiplanarTask:
             StagePlan(STAGE, training.steps, training.batch, (adam,), training.validate_every)
         ]
         self._check_grid()
+        self.attenuation = bone_attenuation(self._exposures)
+        """(labels, 2) of each bone, and what its cortex has more, 1/mm."""
 
     def batch(self, stage: str, items: Sequence[int], step: int, device: Any) -> Sample:
         """Random exposures."""
@@ -100,9 +98,9 @@ class BiplanarTask:
     def _projection(self, logits: Tensor, sample: Sample) -> Tensor:
         bones = logits.float().softmax(dim=1)[:, 1:]
         attenuation = torch.as_tensor(self.attenuation, device=bones.device)
-        cameras = self.lift.cameras(len(bones), sample.cameras)
-        pictures = projected(bones, attenuation, cameras, self.configuration.data.voxels.voxel_to_frame)
-        return projection_loss(pictures, sample.images)
+        cameras, to_frame = self.lift.cameras(len(bones), sample.cameras), self.configuration.data.voxels.voxel_to_frame
+        seen = seen_whole(cameras, to_frame, bones.shape[2:], bones)
+        return projection_loss(projected(bones, attenuation, cameras, to_frame), sample.images, seen)
 
     def _check_grid(self) -> None:
         """Refuse a grid that a bone does not reach: nothing could be learnt."""
@@ -113,12 +111,3 @@ class BiplanarTask:
                     f"configuration: nothing of the first person's {label} lies in data.grid; change its size, "
                     f"spacing_mm or centre_mm (mm in the anatomical frame)."
                 )
-
-
-def bone_attenuation(part: Part) -> NDArray[np.float32]:
-    """(labels,) mean attenuation inside each bone over some people, 1/mm."""
-    means = []
-    for person in range(min(len(part), ATTENUATION_CASES)):
-        case = part.prepared[person]
-        means.append([float(case.mu[each < 0].mean(dtype=np.float64)) for each in case.distances])
-    return np.mean(means, axis=0).astype(np.float32)
