@@ -74,6 +74,27 @@ def test_image_translation(wrists: Path, translation_bundle: Path, tmp_path: Pat
     check_page(tmp_path)
 
 
+def test_translators_side_by_side(wrists: Path, translation_bundle: Path, tmp_path: Path, capsys: Out) -> None:
+    words = ("--translation", f"first={translation_bundle}", "--translation", f"second={translation_bundle}")
+    assert run("image-translation", *words, "--data", wrists, "-o", tmp_path, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["mae"]["first"] == told["mae"]["second"] < told["mae"]["raw radiograph"]
+    assert told["structure"]["first"] == told["structure"]["second"]
+    assert all(-1 <= value <= 1 for value in told["structure"].values())
+    check_page(tmp_path)
+    assert (tmp_path / "image-translation-beside.png").exists()
+    for names, message in (
+        (("first", "first"), "two models are called first"),
+        (("raw radiograph", "b"), "cannot be called 'raw radiograph'"),
+        (("histogram-matched, no mask", "b"), "those rows are there already"),
+    ):
+        words = [word for name in names for word in ("--translation", f"{name}={translation_bundle}")]
+        assert run("image-translation", *words, "--data", wrists, "-o", tmp_path / "no") == 2
+        assert message in capsys.readouterr().err
+    assert run("image-translation", *2 * ("--translation", translation_bundle), "--data", wrists, "-o", tmp_path) == 2
+    assert "write NAME=BUNDLE" in capsys.readouterr().err
+
+
 def test_sensitivity(wrists: Path, tl_net_bundle: Path, tmp_path: Path, capsys: Out) -> None:
     assert run("sensitivity", "--model", tl_net_bundle, "--data", wrists, "-o", tmp_path) == 0
     out = capsys.readouterr().out
@@ -93,7 +114,10 @@ def test_what_cannot_be_asked(
         (("reconstruction", *model, "--data", tmp_path, *out), "dataset.json"),
         (("reconstruction", "--model", translation_bundle, "--data", wrists, *out), "tl-net is needed"),
         (("reconstruction", "--model", two_view_bundle, *translation, "--data", wrists, *out), "other images"),
-        (("image-translation", "--translation", tl_net_bundle, "--data", wrists, *out), "or histogram-matching is needed"),
+        (
+            ("image-translation", "--translation", tl_net_bundle, "--data", wrists, *out),
+            "or histogram-matching is needed",
+        ),
         (("sensitivity", *model, "--data", wrists, "-o", tmp_path / "file"), "is a file"),
         (("sensitivity", *model, "--data", wrists, *out, "--seed", -1), "--seed"),
     ):

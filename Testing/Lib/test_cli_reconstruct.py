@@ -16,6 +16,7 @@ from XRayTo3DLib.dataset.canonical_view import CanonicalView
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase, DatasetFolder
 from XRayTo3DLib.dataset.view_pairs import ViewPair, read_pair, write_pairs
 from XRayTo3DLib.geometry import RigidPose
+from XRayTo3DLib.methods.reconstruct import GridReconstructor
 from XRayTo3DLib.shape.meshes import enclosed_volume, points_of
 from XRayTo3DLib.shape.surfaces import read_surface
 
@@ -160,6 +161,30 @@ def two_views(wrists: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 
     write_pairs(still, ("PA", "LAT"), pose=PoseRange(0.0, 0.0), pixel_mm=1.0)
     return found
+
+
+def test_each_view_has_its_own_translation(
+    two_views, two_view_bundle: Path, translation_bundle: Path, tmp_path: Path, capsys: Out, monkeypatch
+) -> None:
+    shown, usual = [], GridReconstructor.reconstruct_images
+    keep = lambda self, images, *more: shown.append(images) or usual(self, images, *more)  # noqa: E731
+    monkeypatch.setattr(GridReconstructor, "reconstruct_images", keep)
+    case = two_views["right"]
+    words = ["--model", two_view_bundle, "--side", "right", "--json"]
+    for view in ("PA", "LAT"):
+        words += ["--view", view_of(case, view.lower()), "--origin", origin_of(read_pair(case, view))]
+    for name, given in {"raw": (), "none": ("none",), "first": (translation_bundle, "none")}.items():
+        options = [word for each in given for word in ("--translation", each)]
+        assert run(*words, *options, "-o", tmp_path / name) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told["translation"] == {"raw": None, "none": "none", "first": ["bundle", "none"]}[name]
+    raw, none, first = shown
+    assert np.array_equal(raw, none) and np.array_equal(raw[:, 1], first[:, 1])
+    assert not np.array_equal(raw[:, 0], first[:, 0]) and first[:, 0].max() <= 1, "as pix2pix makes them"
+    for given, message in (((translation_bundle,), "other images than the model (LAT)"), (3 * ("none",), "2 views")):
+        options = [word for each in given for word in ("--translation", each)]
+        assert run(*words, *options, "-o", tmp_path / "no") == 2
+        assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("side", SIDES)

@@ -13,22 +13,30 @@ from test_docs import FENCE, PAGES, REPOSITORY
 
 from XRayTo3DLib.methods.configuration import parsed
 from XRayTo3DLib.methods.dual_face_depth.configuration import DualFaceConfiguration
+from XRayTo3DLib.methods.histogram_matching.configuration import HistogramMatchingConfiguration
 from XRayTo3DLib.methods.image_translation.configuration import ImageTranslationConfiguration
+from XRayTo3DLib.methods.style_transfer.configuration import StyleTransferConfiguration
 from XRayTo3DLib.methods.tl_net.configuration import TlNetConfiguration
 
 KINDS = {
     "tl-net": TlNetConfiguration,
     "image-translation": ImageTranslationConfiguration,
+    "style-transfer": StyleTransferConfiguration,
+    "histogram-matching": HistogramMatchingConfiguration,
     "dual-face-depth": DualFaceConfiguration,
 }
 SECTIONS = {
-    "tl-net": ("train.md", "Both methods", "TL-net"),
-    "image-translation": ("train.md", "Both methods", "Image translation"),
+    "tl-net": ("train.md", "All methods on this page", "TL-net"),
+    "image-translation": ("train.md", "All methods on this page", "Pictures", "Image translation"),
+    "style-transfer": ("train.md", "All methods on this page", "Pictures", "Style transfer"),
+    "histogram-matching": ("train.md", "All methods on this page", "Pictures"),
     "dual-face-depth": ("dual-face-depth.md", "Dual-face depth"),
 }
 STAGES = {
     "tl-net": ("autoencoder", "predictor", "joint"),
     "image-translation": (),
+    "style-transfer": (),
+    "histogram-matching": (),
     "dual-face-depth": ("pretraining", "segmentation", "depth"),
 }
 CONFIGURATIONS = sorted((REPOSITORY / "Resources" / "configs").glob("*.yaml"))

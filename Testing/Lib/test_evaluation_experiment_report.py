@@ -15,7 +15,12 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation import experiment_case_figure, experiment_figures
 from XRayTo3DLib.evaluation.experiment_case_figure import CasePicture, case_figure, pick_cases
 from XRayTo3DLib.evaluation.experiment_figures import box_figure, sensitivity_figure
-from XRayTo3DLib.evaluation.experiment_image_figure import TranslationPicture, translation_figure
+from XRayTo3DLib.evaluation.experiment_image_figure import (
+    SideBySide,
+    TranslationPicture,
+    side_by_side_figure,
+    translation_figure,
+)
 from XRayTo3DLib.evaluation.experiment_report import (
     Part,
     experiment_page,
@@ -102,6 +107,24 @@ def test_same_numbers_same_picture():
     assert box_figure(values, unit="mm", title="t") == box_figure(values, unit="mm", title="t")
 
 
+def beside(name, **translated):
+    """A row of pictures side by side whose radiograph and target are the first translated one."""
+    image = next(iter(translated.values()))
+    return SideBySide(name, image, translated, image, {})
+
+
+def test_pictures_side_by_side_grow_with_translators_and_rows():
+    image = np.random.default_rng(0).uniform(0, 1, (8, 8))
+    one = pixels(side_by_side_figure([beside("x", a=image)], title="t"))
+    wide = pixels(side_by_side_figure([beside("x", a=image, b=image)], title="t"))
+    tall = pixels(side_by_side_figure([beside("x", a=image), beside("y", a=image)], title="t"))
+    assert wide.shape[0] == one.shape[0] and wide.shape[1] > one.shape[1] + 200
+    assert tall.shape[1] == one.shape[1] and tall.shape[0] > one.shape[0] + 200
+    for rows in ([], [beside("x", a=image), beside("y", b=image)]):
+        with pytest.raises(InputError, match="the same translators"):
+            side_by_side_figure(rows, title="t")
+
+
 def test_synthetic_figures_say_so(case):
     values = {"radius": {"m": {"a": 1.0, "b": math.nan}, "none": {"a": math.nan}}}
     curves = {"radius": {"m": [(0.0, summarise([1, 2])), (5.0, summarise([])), (10.0, summarise([3]))]}}
@@ -111,6 +134,7 @@ def test_synthetic_figures_say_so(case):
         lambda synthetic: box_figure(values, unit="mm", title="t", synthetic=synthetic),
         lambda synthetic: sensitivity_figure(curves, x_label="x", y_label="y", title="t", synthetic=synthetic),
         lambda synthetic: translation_figure(rows, title="t", synthetic=synthetic),
+        lambda synthetic: side_by_side_figure([beside("one", a=image)], title="t", synthetic=synthetic),
     ):
         assert near(pixels(draw(True)), (91, 58, 140)) > 2000
         assert near(pixels(draw(False)), (91, 58, 140)) == 0

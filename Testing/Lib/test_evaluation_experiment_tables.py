@@ -37,7 +37,7 @@ OUTCOMES = [
     outcome("a", "mean shape", "ulna", 4.0),
 ]
 MAES = [
-    TranslationOutcome("a1", "a", "raw", 0.1, 0.2),
+    TranslationOutcome("a1", "a", "raw", 0.1, 0.2, 0.5),
     TranslationOutcome("a2", "a", "raw", 0.3, math.nan),
     TranslationOutcome("b1", "b", "raw", 0.4, 0.4),
     TranslationOutcome("a1", "a", "pix2pix", 0.01, 0.02),
@@ -104,6 +104,7 @@ def test_translation_tables_by_hand():
     assert (row["method"], row["patients"]) == ("raw", "2")
     assert float(row["mae_mean"]) == pytest.approx(0.3)
     assert float(row["bone_mae_mean"]) == pytest.approx(0.3)
+    assert (float(row["structure_mean"]), row["structure_patients"]) == (0.5, "1")
     assert patient_table(MAES).rows == (("a", "0.2000", "0.0100"), ("b", "0.4000", "–"))
 
 

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from test_shape_meshes import cube, sphere
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
@@ -93,6 +94,22 @@ def test_mae_by_hand():
     assert outcome.mae == pytest.approx((0.04 + 0 + 0.1 + 0) / 4)
     assert outcome.bone_mae == pytest.approx(0.05)
     assert math.isnan(translation_outcome(np.ones((2, 2)), np.zeros((2, 2)), case="c", method="m").bone_mae)
+
+
+def test_structure_is_blind_to_gain_and_offset_and_sees_inversion():
+    target = ndimage.gaussian_filter(np.random.default_rng(1).normal(size=(24, 20)), 2)
+    other = ndimage.gaussian_filter(np.random.default_rng(2).normal(size=(24, 20)), 2)
+
+    def structure(image):
+        return translation_outcome(image, target, case="c", method="m").structure
+
+    assert structure(3 * target + 7) == pytest.approx(1, abs=1e-6)
+    assert structure(5 - target) == pytest.approx(-1, abs=1e-6)
+    assert structure(np.zeros_like(target)) == 0
+    edges = [[ndimage.sobel(each, axis)[1:-1, 1:-1].ravel() for each in (other, target)] for axis in (0, 1)]
+    expected = np.mean([np.corrcoef(*pair)[0, 1] for pair in edges])
+    assert structure(other) == pytest.approx(expected, abs=1e-6)
+    assert math.isnan(translation_outcome(np.ones((2, 2)), np.ones((2, 2)), case="c", method="m").structure)
 
 
 def test_images_that_do_not_fit_are_refused():

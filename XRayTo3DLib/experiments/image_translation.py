@@ -47,7 +47,7 @@ def run_image_translation(
     """Every translator, the radiograph as it is and histogram matching against the registration-DRRs.
 
     Histogram matching three times: inside the true bones (as the paper), there with the case's own DRR as template (the
-    paper's oracle), and of the whole picture, as a new patient's radiograph would be.
+    paper's oracle), and of the whole picture, as a new patient's radiograph would be (unless a translator does that).
 
     Args:
         translators: By name, for the same images.
@@ -67,8 +67,9 @@ def run_image_translation(
     pairs = split_pairs(in_folder(pictures, folder), Path())
     report("translating")
     images = {name: each for name, each in translated(pairs, translators).items() if name != REGISTRATION}
-    whole = HistogramTranslator(next(iter(translators.values())).configuration, template_of(pairs.training.drrs))
-    images[WHOLE] = whole.translate(pairs.test.radiographs)
+    if not any(isinstance(each, HistogramTranslator) for each in translators.values()):
+        whole = HistogramTranslator(next(iter(translators.values())).configuration, template_of(pairs.training.drrs))
+        images[WHOLE] = whole.translate(pairs.test.radiographs)
     images[ORACLE] = HistogramMatching(pairs.training).matched(pairs.test, oracle=True)
     outcomes = [
         translation_outcome(image, drr, case=case.id, method=name, patient=case.patient)
