@@ -22,8 +22,12 @@ from dataclasses import replace
 from pathlib import Path
 
 CONFIGS = Path(__file__).resolve().parents[2] / "Resources" / "configs"
-NAMES = ("wrist_pa_small", "wrist_paper", "pix2pix_small", "pix2pix_paper")
-STAGES = {"tl-net": ("autoencoder", "predictor", "joint"), "image-translation": ("pix2pix",)}
+NAMES = ("wrist_pa_small", "wrist_paper", "pix2pix_small", "pix2pix_paper", "cyclegan_small", "cyclegan_paper")
+STAGES = {
+    "tl-net": ("autoencoder", "predictor", "joint"),
+    "image-translation": ("pix2pix",),
+    "style-transfer": ("cyclegan",),
+}
 
 
 class Clock:
@@ -84,7 +88,7 @@ def measure(config: Path, stage: str, people: Path, args: argparse.Namespace) ->
     size = content["data"]["image"]["size"]
     picture = np.zeros((1, size, size), dtype=np.float32)
     began = time.perf_counter()
-    loaded.translate(picture) if stage == "pix2pix" else loaded.predictor.predict(picture[None])
+    loaded.translate(picture) if hasattr(loaded, "translate") else loaded.predictor.predict(picture[None])
     return {
         "stage": stage,
         "batch": plan.batch,

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from bench_wrist_registration import DATA, load, wrong_start
 
-from XRayTo3DLib.cli.models_used import loaded_model
+from XRayTo3DLib.cli.models_used import loaded_model, loaded_translator
 from XRayTo3DLib.dataset.canonical_view import frame_matrix
 from XRayTo3DLib.dataset.wrist_landmarks import propose_wrist_landmarks
 from XRayTo3DLib.evaluation.reconstruction_overlay import reconstruction_overlay
@@ -71,7 +71,8 @@ def main() -> None:
         for name, pixels in (("registration-DRR (radius alone)", drr), ("raw radiograph", radiograph.pixels))
     }
     if args.translation:
-        translator = loaded_model(args.translation, "image-translation")
+        translator = loaded_translator(args.translation)
+        translator.require_for(model.data)
         inputs["GAN-DRR"] = translator.translate(inputs["raw radiograph"][:, 0])[:, None]
     # The model sees right wrists; a left one's mirror image.
     to_frame = np.linalg.inv(frame_matrix(standing, frame.mirrored))

@@ -118,7 +118,7 @@ def test_half_the_space(config: Path, tl_net_bundle: Path, tmp_path: Path, capsy
     ("changes", "message"),
     [
         ({"data": {"folder": "nowhere"}}, "nowhere"),
-        ({"method": "magic"}, "image-translation, tl-net"),
+        ({"method": "magic"}, "'magic' is not known; choose"),
         ({"network": {"chanels": 3}}, "network.chanels is not known"),
         ({"network": {"norm": "none of these"}}, "norm"),
         ({"network": {"predictor": "vgg"}}, "network.predictor must be one of"),

@@ -185,7 +185,7 @@ def test_the_defaults_of_depth_are_the_papers() -> None:
 
 
 def test_an_unknown_method() -> None:
-    with pytest.raises(InputError, match="'magic' is not known; choose dual-face-depth, image-translation, tl-net"):
+    with pytest.raises(InputError, match="'magic' is not known; choose .*image-translation, .*tl-net"):
         method_named("magic")
 
 
