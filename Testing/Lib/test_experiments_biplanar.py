@@ -219,6 +219,8 @@ def test_a_model_whose_views_are_not_there_is_asked_nothing(model, radiographs) 
     other = GridReconstructor("x", replace(model.data, views=("AP",)), model.predictor, -model.mean.values)
     found = judge_radiographs("x", model.predictor, other, segmented_cases(radiographs[0]))
     assert found.outcomes == [] and found.best_to_worst() == [] and not found.synthetic
+    with pytest.raises(InputError, match="all views of a model"):
+        run_biplanar({"x": other}, radiographs[0])
 
 
 def test_names_that_no_bone_has_are_refused(radiographs: tuple[Path, list], tmp_path: Path) -> None:

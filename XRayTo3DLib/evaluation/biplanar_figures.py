@@ -102,8 +102,9 @@ def outlines_figure(rows: Sequence[OutlinePicture], *, title: str, synthetic: bo
 
 
 def _draw(axes: Axes, view: ViewPicture, colours: Mapping[str, str]) -> None:
-    brightest = float(np.percentile(view.image, 99.5)) or 1.0
-    axes.imshow(view.image, cmap="gray", vmin=0, vmax=brightest, extent=(0, 1, 1, 0), interpolation="bilinear")
+    darkest, brightest = np.percentile(view.image, (1.0, 99.5))
+    look = {"cmap": "gray", "vmin": darkest, "vmax": max(brightest, darkest + 1e-6), "interpolation": "bilinear"}
+    axes.imshow(view.image, extent=(0, 1, 1, 0), **look)
     for bone, colour in colours.items():
         for masks, style in ((view.truth, ("white", 1.1)), (view.found, (colour, 1.4))):
             if bone in masks and masks[bone].any() and not masks[bone].all():

@@ -146,6 +146,8 @@ def run_biplanar(
         found.radiographs += judged.outcomes
         found.radiograph_pictures = judged.best_to_worst()
         found.synthetic |= judged.synthetic
+    if not found.volumes and not found.radiographs:
+        raise InputError(f"data set {folder.name}: no test person has radiographs with masks of all views of a model.")
     return found
 
 
