@@ -14,13 +14,17 @@ from learning_cases import FORMAT, TL_NET, changed, write_yaml
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.methods.configuration import parsed, plain, read_configuration
 from XRayTo3DLib.methods.dual_face_depth.configuration import DualFaceConfiguration
+from XRayTo3DLib.methods.histogram_matching.configuration import HistogramMatchingConfiguration
 from XRayTo3DLib.methods.image_translation.configuration import ImageTranslationConfiguration
 from XRayTo3DLib.methods.registry import METHODS, method_named
+from XRayTo3DLib.methods.style_transfer.configuration import StyleTransferConfiguration
 from XRayTo3DLib.methods.tl_net.configuration import TlNetConfiguration
 
 KINDS = {
     "tl-net": TlNetConfiguration,
     "image-translation": ImageTranslationConfiguration,
+    "style-transfer": StyleTransferConfiguration,
+    "histogram-matching": HistogramMatchingConfiguration,
     "dual-face-depth": DualFaceConfiguration,
 }
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from test_models_bundle import NETWORKS, a_bundle
 
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.methods.registry import TRANSLATIONS
 from XRayTo3DLib.models import card_text, save_bundle
 from XRayTo3DLib.models.checksums import content_sha256, file_sha256
 from XRayTo3DLib.models.find import bundle_path, find_bundles, shipped_models_folder, user_models_folder
@@ -42,6 +43,12 @@ def test_a_synthetic_model_says_so_first_and_again_at_its_figures() -> None:
 def test_a_model_of_real_data_does_not() -> None:
     text = card_text(a_bundle(synthetic=False))
     assert "SYNTHETIC" not in text and "RESEARCH USE ONLY" in text and "## Results on test data\n" in text
+
+
+def test_a_translation_is_not_said_to_make_surfaces() -> None:
+    for method in TRANSLATIONS:
+        text = card_text(a_bundle(method=method, grid={}))
+        assert "From PA radiograph of the distal forearm to pictures of radius, ulna alone." in text
 
 
 def test_everything_a_user_needs_is_on_the_card() -> None:

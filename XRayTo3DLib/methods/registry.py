@@ -26,6 +26,8 @@ METHODS = {
     "biplanar": "XRayTo3DLib.methods.biplanar.method",
     "shape-intensity-fit": "XRayTo3DLib.methods.shape_intensity_fit.method",
 }
+TRANSLATIONS = ("image-translation", "style-transfer", "histogram-matching")
+"""Those that make no bones but pictures of bones alone, see ``methods.translation``."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,9 +17,8 @@ from XRayTo3DLib.dataset.voxel_grid import WRIST_CENTRE_MM
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.methods.data import DataConfiguration, Splitting
 from XRayTo3DLib.methods.image_translation.configuration import PairsConfiguration
+from XRayTo3DLib.methods.registry import TRANSLATIONS as TRANSLATIONS
 
-TRANSLATIONS = ("image-translation", "style-transfer", "histogram-matching")
-"""Methods of the registry whose models are translators."""
 NONE = "none"
 """On a command line: no translator."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from XRayTo3DLib.methods.registry import TRANSLATIONS
+
 if TYPE_CHECKING:
     from XRayTo3DLib.models.bundle import Bundle
 
@@ -49,7 +51,9 @@ def printable(text: str) -> str:
 def _purpose(bundle: Bundle) -> str:
     views = " and ".join(str(view.get("view", "unnamed view")) for view in bundle.views)
     radiographs = "radiograph" if len(bundle.views) == 1 else "radiographs"
-    return f"From {views} {radiographs} of the {bundle.anatomy} to 3D surfaces of {', '.join(bundle.labels)}."
+    bones = ", ".join(bundle.labels)
+    made = f"pictures of {bones} alone" if bundle.method in TRANSLATIONS else f"3D surfaces of {bones}"
+    return f"From {views} {radiographs} of the {bundle.anatomy} to {made}."
 
 
 def _section(title: str, lines: Sequence[str]) -> list[str]:
