@@ -223,6 +223,7 @@ def test_it_learns_the_way_there_and_back(pairs: SplitPairs, tmp_path: Path) -> 
 def test_what_cannot_be_configured() -> None:
     for changes, message in (
         ({"data": {"image": {"size": 30}}}, "multiple of 4"),
+        ({"gan": {"layers": 4}}, "must be at least 48"),
         ({"gan": {"pool": -1}}, "must not be negative"),
         ({"gan": {"structure": -0.5}}, "must not be negative"),
         ({"gan": {"l1": 100}}, "gan.l1 is not known"),

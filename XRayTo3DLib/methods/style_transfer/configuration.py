@@ -60,5 +60,9 @@ class StyleTransferConfiguration:
         gan, size = self.gan, self.data.image.size
         if size % 4 or size < 8:
             raise InputError(f"configuration: data.image.size {size} must be a multiple of 4, 8 or more.")
+        if size < 3 * 2**gan.layers:
+            raise InputError(
+                f"configuration: data.image.size {size} must be at least {3 * 2**gan.layers} (gan.layers {gan.layers})."
+            )
         if min(gan.cycle, gan.identity, gan.structure, gan.pool) < 0:
             raise InputError("configuration: gan.cycle, gan.identity, gan.structure and gan.pool must not be negative.")
