@@ -125,7 +125,9 @@ class _DepthJudge:
         truth = {bone: transformed(mesh, to_ct) for bone, mesh in self.trials.truth(view).items()}
         truth = {bone: mesh for bone, mesh in truth.items() if reaches(mesh, *self._judge.box)}
         own = self._in_ct(bones, truth, to_ct)
-        found = {condition.key: self._judge.outcomes(case, truth, own, seconds=seconds)}
+        found = {
+            condition.key: self._judge.outcomes(case, truth, own, seconds=seconds, overlap=condition == AS_TRAINED)
+        }
         if condition == AS_TRAINED:
             keep_shown(self.task, self._folder, case.id, own)
             moved = self._in_ct(_bones(self._model, placed(prediction, view)[MOVED][1]), truth, to_ct)

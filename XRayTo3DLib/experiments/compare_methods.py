@@ -27,8 +27,8 @@ from XRayTo3DLib.shape.meshes import points_of
 
 DEPTH = "dual-face-depth"
 VIEWS = {"wrist": ("PA", "LAT"), "lps": ("AP", "LAT")}
-MARGIN = 1.1
-"""Pictures show so much more than the grid, along each side."""
+MARGIN = {"wrist": 1.2, "lps": 1.1}
+"""How much more pictures show than the grid; a wrist's are those that translators are trained for."""
 LARGEST_MB = 120.0
 """Prepared people that are larger make training on a grid hopeless on a CPU."""
 LOOKED_AT = 6
@@ -178,7 +178,7 @@ def data_part(dataset: DatasetFolder, size: Size) -> dict[str, Any]:
     wrist = dataset.frame == "wrist"
     centre, half = field_of(dataset)
     voxels, pixels = SIZES[size].voxels, SIZES[size].pixels
-    image: dict[str, Any] = {"size": pixels, "pixel_mm": _round(MARGIN * 2 * half / pixels)}
+    image: dict[str, Any] = {"size": pixels, "pixel_mm": _round(MARGIN[dataset.frame] * 2 * half / pixels)}
     image["source_mm"] = 955.0 if wrist else 1040.0
     part = {
         "folder": "",
