@@ -112,6 +112,9 @@ def test_what_it_cannot_be_shown() -> None:
         network(torch.zeros(2, 1, 32, 32))
     with pytest.raises(InputError, match=r"made for pictures of \(32, 32\) pixels, but given \(32, 40\)"):
         network(torch.zeros(2, 2, 32, 40))
+    with pytest.raises(InputError, match="two exposures or more"):
+        network(torch.zeros(1, 2, 32, 32))
+    assert network.eval()(torch.zeros(1, 2, 32, 32)).shape == (1, 1, 8, 8, 8)
 
 
 def test_it_learns_where_a_ball_lies() -> None:

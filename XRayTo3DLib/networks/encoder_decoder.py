@@ -57,7 +57,7 @@ class EncoderDecoder(nn.Module):
     ) -> None:
         super().__init__()
         _check(size, image_size, norm, dropout)
-        self.views, self.outputs, self.size, self.image_size = views, outputs, size, image_size
+        self.views, self.outputs, self.size, self.image_size, self.norm = views, outputs, size, image_size, norm
         widths = [channels * 2**level for level in range(ENCODER_DEPTH)]
         self.encoders = nn.ModuleList(_encoder(widths, norm, dropout) for _ in range(views))
         side = math.ceil(image_size / 2**ENCODER_DEPTH)
@@ -69,11 +69,14 @@ class EncoderDecoder(nn.Module):
         """Logits (B, outputs, size, size, size) of ``images`` (B, views, N, N), N being ``image_size``.
 
         Raises:
-            InputError: Not as many views, or pictures of another size, than it was made for.
+            InputError: Not as many views, or pictures of another size, than it was made for; or, in training with batch
+                norm, a single exposure.
         """
         require_views(images, self.views)
         expected, given = (self.image_size,) * 2, tuple(images.shape[2:])
         require(given == expected, f"encoder-decoder: made for pictures of {expected} pixels, but given {given}.")
+        alone = self.training and self.norm == "batch" and len(images) == 1
+        require(not alone, "encoder-decoder: batch norm learns from two exposures or more at once, in every process.")
         pictures = images.split(1, dim=1)
         seen = [
             encoder(channels_together(picture)).flatten(1)
