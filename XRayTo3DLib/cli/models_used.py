@@ -33,6 +33,26 @@ def loaded_model(name: str, *methods: str) -> Any:
     return model
 
 
+def adapting(model: Any, steps: int) -> Any:
+    """A biplanar model that is fitted to each person's radiographs before it answers.
+
+    Args:
+        model: Of :func:`loaded_model`.
+        steps: At most so many.
+
+    Raises:
+        InputError: Another method's model, or no step.
+    """
+    from XRayTo3DLib.methods.biplanar.adaptation import Adaptation
+    from XRayTo3DLib.methods.biplanar.predictor import BiplanarPredictor
+
+    predictor = getattr(model, "predictor", None)
+    if not isinstance(predictor, BiplanarPredictor):
+        raise InputError("--adapt: only a biplanar model can be fitted to radiographs; leave the option out.")
+    model.predictor = predictor.adapting(Adaptation(steps))
+    return model
+
+
 def reconstructing() -> tuple[str, ...]:
     """Every method that makes bones of radiographs, not other pictures."""
     from XRayTo3DLib.methods.registry import METHODS

@@ -72,6 +72,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         metavar="MM",
         help=f"one view: assumed distance of the joint from the detector (default {OBJECT_DETECTOR_MM:g})",
     )
+    add("--adapt", type=int, default=0, metavar="STEPS", help="biplanar: first fit the network to these radiographs")
     add("--up", type=float, nargs=2, default=(0.0, -1.0), metavar=("COL", "ROW"), help="distal in the picture (0 -1)")
     add("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder for the results")
     add("--json", action="store_true", help="print one JSON object and nothing else")
@@ -85,11 +86,13 @@ def run(args: argparse.Namespace) -> int:
     began = time.monotonic()
     progress = Progress("reconstruct", quiet=args.json)
     progress.update("reading the model")
-    from XRayTo3DLib.cli.models_used import loaded_model, loaded_translator, reconstructing
+    from XRayTo3DLib.cli.models_used import adapting, loaded_model, loaded_translator, reconstructing
     from XRayTo3DLib.cli.register import read_views
 
     model = loaded_model(args.model, *reconstructing())
     _check_placement(model.needs_frame, args)
+    if args.adapt:
+        model = adapting(model, args.adapt)
     translators = None if args.translation is None else [loaded_translator(name) for name in args.translation]
     radiographs = read_views(args.views, args)
     progress.update("reconstructing")
@@ -183,6 +186,7 @@ def _content(found: Reconstruction, args: argparse.Namespace) -> dict[str, Any]:
         "method": found.method,
         "views": list(found.views),
         "side": args.side,
+        "adaptation_steps": args.adapt,
         "frame": "LPS",
         "unit": "mm",
         "frame_to_world": np.round(found.frame_to_world, 6).tolist(),

@@ -1,8 +1,8 @@
 """Test-time use of the projection loss: the network is fitted to one person's pictures, without any ground truth.
 
 A copy of the network takes a few steps that make DRRs of its prediction more like the pictures it came from (Kasten et
-al. 2020 train on unlabelled pictures so). What the training learnt of bones is where it starts, and few small steps
-keep it near.
+al. 2020 train on unlabelled pictures so). What the training learnt of bones is where it starts, few small steps keep it
+near, and it stops once the pictures are as alike as those of true bones: beyond, form would explain density.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Adaptation:
     """How a network is fitted to one person's pictures.
 
     Attributes:
-        steps: Steps of Adam.
+        steps: Steps of Adam at most.
         lr: Its learning rate.
 
     Raises:
@@ -36,7 +36,7 @@ class Adaptation:
     """
 
     steps: int = 20
-    lr: float = 1e-4
+    lr: float = 3e-5
 
     def __post_init__(self) -> None:
         if self.steps < 1 or not self.lr > 0:
@@ -69,7 +69,10 @@ def adapted(
             optimiser.zero_grad()
             bones = network(volumes).softmax(dim=1)[:, 1:]
             pictures = projected(bones, predictor.attenuation, seen_by, voxel_to_frame)
-            projection_loss(pictures, images, seen).backward()
+            loss = projection_loss(pictures, images, seen)
+            if -loss.item() >= predictor.likeness * len(seen_by[0]):
+                break
+            loss.backward()
             optimiser.step()
     with torch.no_grad():
         return network(volumes)

@@ -7,7 +7,15 @@ import torch
 from numpy.typing import NDArray
 
 from XRayTo3DLib.dataset.exposure_sampler import Exposures
-from XRayTo3DLib.networks.projection_losses import drrs, image_gradients, inside_and_cortex, seen_whole, usable
+from XRayTo3DLib.networks.projection_losses import (
+    drrs,
+    image_gradients,
+    inside_and_cortex,
+    projected,
+    projection_loss,
+    seen_whole,
+    usable,
+)
 
 EXPOSURES = 6
 """Exposures looked at: two numbers a bone from thousands of pixels need no more."""
@@ -30,3 +38,19 @@ def bone_attenuation(exposures: Exposures) -> NDArray[np.float32]:
         wanted.append(image_gradients(sample.images[0][:, None])[chosen])
     left, right = torch.cat(sides).double().cpu().numpy(), torch.cat(wanted).double().cpu().numpy()
     return np.linalg.lstsq(left, right, rcond=1e-6)[0].reshape(-1, 2).astype(np.float32)
+
+
+def true_likeness(exposures: Exposures, attenuation: NDArray[np.float32]) -> float:
+    """NGCC, -1 to 1, that the true bones' DRRs reach in the pictures, mean over views of the same exposures.
+
+    What is missing to 1 is what two numbers a bone cannot say. A shape whose DRRs are more like the pictures than this
+    has begun to explain density by form.
+    """
+    known, found = torch.as_tensor(attenuation, device=exposures.device), []
+    for item in range(EXPOSURES):
+        sample = exposures.sample("attenuation", [item])
+        to_frame = exposures.grid.voxel_to_frame
+        seen = seen_whole(sample.cameras, to_frame, sample.soft_labels.shape[2:], sample.images)
+        pictures = projected(sample.soft_labels, known, sample.cameras, to_frame)
+        found.append(-float(projection_loss(pictures, sample.images, seen)) / len(exposures.views))
+    return float(np.mean(found))

@@ -21,7 +21,7 @@ from XRayTo3DLib.methods.finish import limitations, mean_distances, tested
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
 from XRayTo3DLib.methods.registry import TrainedModel, TrainingRun
 
-ATTENUATION = "bone_attenuation"
+ATTENUATION, LIKENESS = "bone_attenuation", "likeness_of_true_bones"
 
 
 def prepare_training(content: dict[str, Any], near: Path, device: str) -> TrainingRun:
@@ -45,17 +45,22 @@ def load_model(
     settings = parsed(BiplanarConfiguration, configuration)
     networks = make_networks(settings)
     networks[VOLUME].load_state_dict({key: value.float() for key, value in weights(VOLUME).items()})
-    predictor = BiplanarPredictor(settings, networks, np.float32(arrays(ATTENUATION)))
+    likeness = float(np.ravel(arrays(LIKENESS))[0])
+    predictor = BiplanarPredictor(settings, networks, np.float32(arrays(ATTENUATION)), likeness)
     return GridReconstructor(settings.method, settings.data, predictor, np.float32(arrays("mean_distances")))
 
 
 def _finished(configuration: BiplanarConfiguration, people: People, task: BiplanarTask, device: str) -> TrainedModel:
     data = configuration.data
-    predictor = BiplanarPredictor(configuration, task.networks, task.attenuation)
+    predictor = BiplanarPredictor(configuration, task.networks, task.attenuation, task.likeness)
     training = exposures_of(data, people.training, configuration.seed, device)
     return TrainedModel(
         networks={VOLUME: task.networks[VOLUME].state_dict()},
-        arrays={"mean_distances": mean_distances(training), ATTENUATION: task.attenuation},
+        arrays={
+            "mean_distances": mean_distances(training),
+            ATTENUATION: task.attenuation,
+            LIKENESS: np.array([task.likeness], dtype=np.float32),
+        },
         labels=data.labels,
         views=tuple(asdict(view) for view in data.canonical_views),
         grid=data.voxels.to_dict(),

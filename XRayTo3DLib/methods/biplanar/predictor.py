@@ -23,6 +23,7 @@ class BiplanarPredictor:
         configuration: The one it was trained with.
         networks: With the volume network.
         attenuation: (labels, 2) of each bone, and what its cortex has more, 1/mm; for adaptation.
+        likeness: NGCC of true bones' DRRs with their pictures: as far as adaptation goes.
         adaptation: Fit the network to each person's pictures first; None: use it as it is.
     """
 
@@ -31,11 +32,13 @@ class BiplanarPredictor:
         configuration: BiplanarConfiguration,
         networks: nn.ModuleDict,
         attenuation: ArrayLike,
+        likeness: float = 1.0,
         adaptation: Adaptation | None = None,
     ) -> None:
         self.configuration, self.networks, self.adaptation = configuration, networks.eval(), adaptation
         self.network: nn.Module = networks[VOLUME]
         self.lift = Lift(configuration.data, configuration.network.lift)
+        self.likeness = float(likeness)
         self._device = next(self.network.parameters()).device
         self.attenuation = torch.as_tensor(np.asarray(attenuation), dtype=torch.float32, device=self._device)
 
@@ -46,7 +49,7 @@ class BiplanarPredictor:
 
     def adapting(self, options: Adaptation) -> BiplanarPredictor:
         """The same model, fitted to each person's pictures before it answers."""
-        return BiplanarPredictor(self.configuration, self.networks, self.attenuation.cpu(), options)
+        return BiplanarPredictor(self.configuration, self.networks, self.attenuation.cpu(), self.likeness, options)
 
     def predict(
         self, images: NDArray[np.float32], cameras: Sequence[Sequence[XRayCamera]] | None = None

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from XRayTo3DLib.dataset.exposure_sampler import Exposures, Sample
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose
-from XRayTo3DLib.methods.biplanar.attenuation import bone_attenuation
+from XRayTo3DLib.methods.biplanar.attenuation import bone_attenuation, true_likeness
 from XRayTo3DLib.methods.biplanar.configuration import BiplanarConfiguration
 from XRayTo3DLib.methods.biplanar.networks import VOLUME, Lift, make_networks
 from XRayTo3DLib.methods.biplanar.predictor import fields_of
@@ -52,6 +52,8 @@ class BiplanarTask:
         self._check_grid()
         self.attenuation = bone_attenuation(self._exposures)
         """(labels, 2) of each bone, and what its cortex has more, 1/mm."""
+        self.likeness = true_likeness(self._exposures, self.attenuation)
+        """NGCC that true bones' DRRs reach in their pictures."""
 
     def batch(self, stage: str, items: Sequence[int], step: int, device: Any) -> Sample:
         """Random exposures."""
