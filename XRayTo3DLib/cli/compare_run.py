@@ -123,11 +123,17 @@ def measured(task: Task, method: str, folder: Path, told: Told) -> Row:
             job = JobFolder.create(folder, "comparison", {"name": task.name, "mark": mark})
             task.save(folder / TASK)
             start_worker(job, ["-m", "XRayTo3DLib.cli.compare_worker", str(folder.absolute())])
-        _followed(job, lambda record: told(str(record.get("text", "")), float(record.get("share", 0.0)), None))
+        began = time.monotonic()
+        _followed(job, lambda record: told(*_measuring_state(record, time.monotonic() - began)))
         found, complete = kept_result(folder / RESULT, mark)
     if found is None or not complete:
         raise MethodFailed(f"its measurement in {folder} has no result; compare again.")
     return Row(task.name, method, found)
+
+
+def _measuring_state(record: Mapping[str, Any], passed_s: float) -> tuple[str, float, float | None]:
+    share = float(record.get("share", 0.0))
+    return str(record.get("text", "")), share, passed_s * (1 - share) / share if share > 0 else None
 
 
 def _mark(task: Task) -> str:
