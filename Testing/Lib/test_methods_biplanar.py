@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,9 +18,11 @@ from scipy.ndimage import gaussian_filter
 from test_networks_projection_losses import literal
 
 from XRayTo3DLib.cli.main import main
-from XRayTo3DLib.cli.models_used import loaded_model
+from XRayTo3DLib.cli.models_used import adapting, loaded_model
 from XRayTo3DLib.dataset.canonical_view import CanonicalView, turned_camera
+from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
 from XRayTo3DLib.dataset.exposure_sampler import Exposures, PoseRange, Sample
+from XRayTo3DLib.dataset.view_pairs import read_pair
 from XRayTo3DLib.dataset.voxel_grid import VoxelGrid
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.outline_measures import outline_numbers, shadow
@@ -249,22 +253,45 @@ def test_what_cannot_be_learnt_is_refused(change: dict, told: str, make: Callabl
 
 @pytest.mark.parametrize("lift", LIFTS)
 def test_train_and_use_a_bundle(lift: str, wrists: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    content = changed(BIPLANAR, network={"lift": lift}, data={"folder": str(wrists)}, training={"steps": 2})
-    content = changed(content, data={"view_turn_deg": 10 if lift == CALIBRATED else 0})
+    views = {CALIBRATED: {"views": ["PA"]}, REPLICATED: {"view_turn_deg": 0}}[lift]
+    content = changed(BIPLANAR, network={"lift": lift}, data={"folder": str(wrists), **views}, training={"steps": 2})
     config = write_yaml(tmp_path / "tiny.yaml", content)
     assert main(["train", str(config), "-o", str(tmp_path / "run"), "--device", "cpu", "--json"]) == 0
-    capsys.readouterr()
-    model = loaded_model(str(tmp_path / "run" / "bundle"), "biplanar")
+    bundle = tmp_path / "run" / "bundle"
+    model = loaded_model(str(bundle), "biplanar")
     assert model.synthetic and model.predictor.calibrated == (lift == CALIBRATED)
-    assert model.predictor.attenuation.shape == (2, 2)
-    task = BiplanarTask(replace(model.predictor.configuration, data=replace(model.data, folder=str(wrists))),
-                        people_of(settings_of(wrists).data, Path()))  # fmt: skip
+    configuration = replace(model.predictor.configuration, data=replace(model.data, folder=str(wrists)))
+    task = BiplanarTask(configuration, people_of(configuration.data, Path()))
+    assert np.allclose(model.predictor.attenuation.numpy(), task.attenuation)
+    assert model.predictor.likeness == pytest.approx(task.likeness)
     sample = task.batch(STAGE, range(3), 0, CPU)
     found = model.predictor.predict(sample.images.numpy(), sample.cameras)
     with torch.no_grad():
         logits = model.predictor.network(task.lift(sample.images / 2.0, sample.cameras))
     for fields, expected in zip(found, logits.softmax(dim=1)[:, 1:].numpy(), strict=True):
         assert fields.level == 0.5 and np.allclose(fields.values, expected, atol=1e-5)
+    capsys.readouterr()
+    if lift == CALIBRATED:
+        reconstruct_adapted(wrists, bundle, tmp_path, capsys)
+
+
+def reconstruct_adapted(wrists: Path, bundle: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By hand: ``--adapt`` fits the network to the radiograph, which changes the bones and is told."""
+    case = next(case for case in DatasetFolder.open(wrists).cases() if case.side == "right")
+    place, pair = case.folder / "views" / "pa", read_pair(case, "PA")
+    column, row = pair.radiograph.camera.project(pair.frame_to_world.translation)
+    words = ["reconstruct", "--model", str(bundle), "--view", f"{place / 'drr'}.nrrd:{place / 'camera.json'}"]
+    words += ["--origin", f"{column:.2f},{row:.2f}", "--side", "right", "--json"]
+    assert main([*words, "-o", str(folder / "plain")]) == 0
+    assert main([*words, "-o", str(folder / "fitted"), "--adapt", "3"]) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    assert [each["adaptation_steps"] for each in told] == [0, 3]
+    assert told[1]["bones"] == ["radius", "ulna"]
+
+
+def test_other_models_cannot_be_fitted() -> None:
+    with pytest.raises(InputError, match="only a biplanar model"):
+        adapting(SimpleNamespace(predictor=None), 3)
 
 
 # ---- fitted to one person ---------------------------------------------------------------------------------------
