@@ -26,7 +26,8 @@ Bones = Mapping[str, vtkPolyData]
 _WIDTH, _HEAD, _CAPTION, _GAP, _BAR = 10.5, 1.0, 0.5, 0.2, 0.95
 """Inches."""
 _COLUMNS = 4
-_TALLEST = 2.4
+_TALLEST, _SIDE = 2.4, 1.75
+_MOST_INPUTS = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,25 +128,23 @@ def inputs_figure(case: str, inputs: Sequence[ShownInput], views: Sequence[str],
     """
     if not inputs or any(len(each.images) != len(views) for each in inputs):
         raise InputError("there is no picture to show for every view.")
-    columns = min(len(inputs), 5)
-    lines = -(-len(inputs) // columns)
-    side = (_WIDTH - 0.9) / columns - 0.12
-    block = len(views) * (side + 0.08) + 0.5
+    lines = -(-len(inputs) // _MOST_INPUTS)
+    columns = -(-len(inputs) // lines)
+    side = min((_WIDTH - 0.9) / columns - 0.12, _SIDE)
+    block = len(views) * (side + 0.08) + 0.75
     height = _HEAD + lines * block
-    note = (
-        "One scale of greys for each view, from air to the densest bone as in training; metal and tissue may exceed it."
-    )
+    note = "Greys of each view up to the densest bone as in training; soft tissue up to its own densest."
     figure = blank_figure(_WIDTH, height, f"What the methods were shown: {case}", note, synthetic)
     scales = [float(image.max()) or 1.0 for image in inputs[0].images]
     for number, each in enumerate(inputs):
         line, column = divmod(number, columns)
         left, top = 0.75 + column * (side + 0.12), height - _HEAD - line * block
         for place, text in enumerate(reversed(textwrap.wrap(each.title, int(side * 11)))):
-            _text(figure, left, top - 0.28 + 0.16 * place, text, fontsize=8.5)
+            _text(figure, left, top - 0.45 + 0.16 * place, text, fontsize=8.5)
         for view, image in enumerate(each.images):
             scale = float(image.max()) if each.own_scale else scales[view]
             grey = np.clip(np.asarray(image, dtype=np.float64) / scale, 0, 1)
-            bottom = top - 0.36 - (view + 1) * side - view * 0.08
+            bottom = top - 0.53 - (view + 1) * side - view * 0.08
             _image(figure, np.repeat(grey[..., None], 3, axis=2), left, bottom, side, side)
             if column == 0:
                 _text(figure, 0.35, bottom + side / 2, views[view], fontsize=9.5, fontweight="bold")

@@ -187,8 +187,9 @@ def _notes(rows: Sequence[Row], first: str, hard: int) -> list[str]:
         f"of {bones}; the mean shape stands in for them.",
         f"{first}: ASSD of the first {hard} test people as in training; from there to the training time ASSD of the "
         "same people under one condition each. View: the lateral camera truly turned about the limb, both ways; only "
-        "a method that is told the cameras can know. Shift: the person aside in a random direction. Noise: photons "
-        "per pixel. Metal: a pin and four beads. Soft tissue: the whole limb in the picture.",
+        "a method that is told the cameras can know. Shift: the person aside in a random direction. Noise: 100 and "
+        "25 photons a pixel, counted behind the middle of what is shown. Metal: a pin and four beads. Soft tissue: "
+        "the whole limb in the picture.",
         f"Training: wall clock, reading the data and judging included. s / case: from the pictures to meshes, median. "
         f"Memory: the most that the method's own process held while it reconstructed{empty}.",
     ]

@@ -17,6 +17,8 @@ from XRayTo3DLib.geometry.frames import FloatArray
 
 PLAIN, TURNED, SHIFTED, NOISE, METAL, TISSUE = "plain", "turned", "shifted", "noise", "metal", "tissue"
 TRANSLATED = "translated"
+AIR = 0.05
+"""Line integral up to which a pixel shows nothing."""
 LATERAL = ("LAT", "LL", "RL")
 METAL_BEAD_MM, METAL_WIRE_MM = 5.0, 2.5
 """Radii of the beads and of the pin, mm: as large as a joint's screws and markers."""
@@ -33,7 +35,7 @@ class Condition:
         family: What is varied, one of this module's names.
         column: Title of its column; conditions that share one are averaged in it.
         text: In words, for pictures and notes.
-        amount: Degrees, mm, or photons per pixel.
+        amount: Degrees, mm, or photons per pixel behind the middle of what is shown.
     """
 
     key: str
@@ -52,8 +54,8 @@ CONDITIONS = (
     Condition("turned+10", TURNED, "View 10°", "lateral view turned by 10°", 10.0),
     Condition("shifted-5", SHIFTED, "Shift 5 mm", "person 5 mm aside", 5.0),
     Condition("shifted-10", SHIFTED, "Shift 10 mm", "person 10 mm aside", 10.0),
-    Condition("noise-400", NOISE, "Noise", "400 photons a pixel", 400.0),
-    Condition("noise-100", NOISE, "Strong noise", "100 photons a pixel", 100.0),
+    Condition("noise-100", NOISE, "Noise", "100 photons a pixel", 100.0),
+    Condition("noise-25", NOISE, "Strong noise", "25 photons a pixel", 25.0),
     Condition("metal", METAL, "Metal", "metal before the bones", 1.0),
     Condition("tissue", TISSUE, "Soft tissue", "soft tissue in the picture"),
 )
@@ -82,12 +84,26 @@ def turns_of(views: Sequence[CanonicalView], angle_deg: float) -> list[float] | 
 def noisy(
     images: NDArray[np.float32], cameras: Sequence[XRayCamera], photons: float, seeds: Sequence[int]
 ) -> NDArray[np.float32]:
-    """(views, n, n) line integrals as so many photons per pixel in the open beam would show them: Poisson."""
+    """(views, n, n) line integrals as counted photons show them (Poisson).
+
+    Args:
+        images: Of one person.
+        cameras: One per view.
+        photons: Per pixel where a picture is as dense as the median of all that it shows, so that a pelvis is exposed
+            longer than a wrist.
+        seeds: Of the counts.
+    """
     found = [
-        expose(image, camera, photons=photons, blur_mm=0.0, scatter=0.0, seed=[*seeds, number]).pixels
+        expose(image, camera, photons=photons * _dose(image), blur_mm=0.0, scatter=0.0, seed=[*seeds, number]).pixels
         for number, (image, camera) in enumerate(zip(images, cameras, strict=True))
     ]
     return np.stack(found)
+
+
+def _dose(image: NDArray[np.float32]) -> float:
+    """Photons in the open beam for one behind the median of what a picture shows."""
+    shown = image[image > AIR]
+    return float(np.exp(np.median(shown))) if shown.size else 1.0
 
 
 def with_metal(

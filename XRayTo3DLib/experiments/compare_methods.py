@@ -31,6 +31,8 @@ MARGIN = {"wrist": 1.2, "lps": 1.1}
 """How much more pictures show than the grid; a wrist's are those that translators are trained for."""
 LARGEST_MB = 120.0
 """Prepared people that are larger make training on a grid hopeless on a CPU."""
+ROOM = 1.08
+"""How much larger than the bones of those few people the cube is: others are larger, and held aside."""
 LOOKED_AT = 6
 """Training people that size and brightness are taken from."""
 
@@ -218,7 +220,7 @@ def field_of(dataset: DatasetFolder) -> tuple[np.ndarray, float]:
     points = [points_of(mesh) for case in cases[:LOOKED_AT] for mesh in truth_meshes(case).values()]
     low, high = (np.array([getattr(each, end)(axis=0) for each in points]) for end in ("min", "max"))
     low, high = low.min(axis=0), high.max(axis=0)
-    return (low + high) / 2, float(math.ceil((high - low).max() / 2))
+    return (low + high) / 2, float(math.ceil(ROOM * (high - low).max() / 2))
 
 
 def _brightest(dataset: DatasetFolder, part: Mapping[str, Any]) -> float:
