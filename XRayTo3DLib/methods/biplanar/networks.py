@@ -79,8 +79,9 @@ class Lift:
             InputError: Not as many views as the model has, or cameras that do not fit.
         """
         self.check(images, cameras)
+        self._points, self._grids = self._points.to(images.device), self._grids.to(images.device)
         grids = torch.stack([self._grids_of(each) for each in self.cameras(len(images), cameras)])
-        return back_projected(images, grids.to(images.device))
+        return back_projected(images, grids)
 
     def _grids_of(self, cameras: tuple[XRayCamera, ...]) -> Tensor:
         """(views, Z, Y, X, 2); those of the canonical cameras are kept."""
