@@ -45,10 +45,11 @@ bench: $(TEST_DONE) ## ours and the peers side by side: Testing/Benchmarks/bench
 	@$(PIP) install --no-deps -r Testing/Benchmarks/peers_alone.txt
 	@for file in $(sort $(wildcard Testing/Benchmarks/bench_*.py)); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
-bundle: $(TEST_DONE) ## train the demonstration models again, on SYNTHETIC wrists and hips (about 90 minutes on 2 cores)
+bundle: $(TEST_DONE) ## train the demonstration models again, on SYNTHETIC wrists, knees and hips (about 2 hours on 2 cores)
 	$(BIN)/xrayto3d dataset synthetic --people 240 --test 40 --seed 0 -o build/wrist
 	$(BIN)/xrayto3d dataset synthetic --anatomy hips --people 240 --test 40 --seed 0 -o build/hips
-	@for model in wrist_pa wrist_pa_lat hips_ap; do name=$$(echo $$model | tr _ -)-demo; \
+	$(BIN)/xrayto3d dataset synthetic --anatomy knee --people 200 --test 40 --seed 0 -o build/knee
+	@for model in wrist_pa wrist_pa_lat hips_ap knee_ap_lat; do name=$$(echo $$model | tr _ -)-demo; \
 	  $(BIN)/xrayto3d train Resources/configs/$${model}_small.yaml --data build/$${model%%_*} -o build/$$name \
 	    --float16 --licence "Apache-2.0; trained on synthetic data" || exit 1; \
 	  rm -rf Resources/models/$$name && mkdir -p Resources/models && cp -r build/$$name/bundle Resources/models/$$name; done
