@@ -7,6 +7,7 @@ import io
 import json
 import math
 import re
+from dataclasses import replace
 
 import pytest
 from compare_cases import BONES, COLUMNS, measured, outcome, rows
@@ -48,7 +49,7 @@ def test_no_cell_is_empty_and_every_letter_is_explained() -> None:
     letters = {cell for row in table.rows if len(row) > 2 for cell in row[2:] if re.fullmatch("[a-z]+", cell)}
     assert letters == {"a", "b"}
     note = table.notes[-1]
-    assert "a: no tissue here" in note and "b: given as a finished model" in note
+    assert "a: no tissue here" in note and "b: given as a finished model, without its training" in note
     told = dict(row for row in table.rows if len(row) == 2)
     assert told["Dual-face depth"] == "left out: it needs AP radiographs"
     assert told["Ridge regression"] == "failed: its memory ran out"
@@ -92,6 +93,11 @@ def test_durations_read_well() -> None:
         "60 min",
         "2.0 h",
     ]
+
+
+def test_the_training_of_a_given_model_is_marked() -> None:
+    table = main_table([replace(rows()[0], given=True)], COLUMNS, 2)
+    assert dict(zip(table.header, table.rows[0], strict=True))["Training"] == "(90 s)"
 
 
 def test_letters_go_on_after_z() -> None:

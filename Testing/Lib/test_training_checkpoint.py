@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from training_cases import files_under
 
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.training.checkpoint import Checkpoint, load_checkpoint, require_same, save_checkpoint
+from XRayTo3DLib.training.checkpoint import Checkpoint, load_checkpoint, require_same, save_checkpoint, seconds_of
 from XRayTo3DLib.training.faults import DiskFull
 
 
@@ -47,7 +47,7 @@ def test_what_goes_in_comes_out(tmp_path: Path) -> None:
         assert torch.equal(found.tensors[name], tensor)
     assert math.isnan(found.values["metrics"]["s"]["assd_mm"])
     assert found.values["metrics"]["s"]["far"] == [math.inf, 2]
-    assert found.values["seconds"] == 1.25
+    assert found.values["seconds"] == 1.25 == seconds_of(tmp_path) and seconds_of(tmp_path / "elsewhere") is None
 
 
 def test_only_the_latest_is_kept_and_nothing_is_pickled(tmp_path: Path) -> None:

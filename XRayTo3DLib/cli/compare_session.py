@@ -26,6 +26,7 @@ from XRayTo3DLib.methods.configuration import parsed
 from XRayTo3DLib.methods.data import DataConfiguration
 from XRayTo3DLib.models.bundle import load_bundle
 from XRayTo3DLib.models.checksums import file_sha256
+from XRayTo3DLib.training.checkpoint import seconds_of
 
 SHOWN = 3
 """Test people whose bones the report may show."""
@@ -167,7 +168,9 @@ class Session:
         self._clock.start(name)
         try:
             bundle, seconds = candidate.bundle, math.nan
-            if bundle is None:
+            if bundle is not None:
+                seconds = seconds_of(bundle.parent) or math.nan
+            else:
                 training = Training(options.dataset, options.device, options.threads)
                 bundle, seconds = trained(candidate, folder, training, self._tell)
             pictures = Path() if data is None else self._pictures.file_for(name, data, self._tell)
@@ -180,7 +183,7 @@ class Session:
             return Row(name, method, why_not=str(error), failed=True)
         finally:
             self._clock.end(name)
-        return replace(row, training_s=seconds)
+        return replace(row, training_s=seconds, given=candidate.bundle is not None)
 
     def _data_of(self, candidate: Candidate) -> DataConfiguration:
         content = candidate.configuration or load_bundle(candidate.bundle or Path()).bundle.configuration

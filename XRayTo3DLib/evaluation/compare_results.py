@@ -96,7 +96,9 @@ class Row:
         measured: Its numbers; ``None`` where there are none.
         why_not: Then why.
         failed: Whether it was to be measured and something went wrong.
-        training_s: Time that training took, data reading and judging included, s; NaN where it was given as a bundle.
+        training_s: Time that training took, data reading and judging included, s; of a given model the updates alone,
+            NaN where it does not lie beside its training.
+        given: Whether it was given as a finished model.
     """
 
     name: str
@@ -105,6 +107,7 @@ class Row:
     why_not: str = ""
     failed: bool = False
     training_s: float = math.nan
+    given: bool = False
 
     def of(self, key: str) -> tuple[ReconstructionOutcome, ...]:
         """Outcomes under a condition."""

@@ -28,7 +28,7 @@ TITLES = {
 }
 BASELINES = ("ridge", "nearest-shape", "mean-shape")
 """Methods drawn in grey."""
-GIVEN = "given as a finished model"
+GIVEN = "given as a finished model, without its training"
 UNKNOWN_MEMORY = "this system does not tell a process' memory"
 Columns = Mapping[str, Sequence[str]]
 """Titles of the harder conditions, and the keys that are averaged under each."""
@@ -128,10 +128,16 @@ def _cells(row: Row, columns: Columns, reasons: Reasons) -> tuple[str, ...]:
         str(lost),
         text_of(same_people(row, columns), 2, reasons, "it was asked under no harder condition"),
         *(text_of(under(row, keys), 2, reasons, _why(row, keys)) for keys in columns.values()),
-        reasons.letter(GIVEN) if math.isnan(row.training_s) else duration(row.training_s),
+        _training(row, reasons),
         text_of(measured.case_s, 2, reasons, "nobody was timed"),
         reasons.letter(UNKNOWN_MEMORY) if math.isnan(measured.memory_mb) else f"{measured.memory_mb:.0f} MB",
     )
+
+
+def _training(row: Row, reasons: Reasons) -> str:
+    if math.isnan(row.training_s):
+        return reasons.letter(GIVEN)
+    return f"({duration(row.training_s)})" if row.given else duration(row.training_s)
 
 
 def text_of(value: float, decimals: int, reasons: Reasons, reason: str) -> str:
@@ -190,7 +196,8 @@ def _notes(rows: Sequence[Row], first: str, hard: int) -> list[str]:
         "a method that is told the cameras can know. Shift: the person aside in a random direction. Noise: 100 and "
         "25 photons a pixel, counted behind the middle of what is shown. Metal: a pin and four beads. Soft tissue: "
         "the whole limb in the picture.",
-        f"Training: wall clock, reading the data and judging included. s / case: from the pictures to meshes, median. "
+        "Training: wall clock, reading the data and judging included; in parentheses the updates alone, of a model "
+        "that was trained before. s / case: from the pictures to meshes, one person at a time, median. "
         f"Memory: the most that the method's own process held while it reconstructed{empty}.",
     ]
     aligned = [(title_of(row.name), overall(row.of(ALIGNED))) for row in rows if row.of(ALIGNED)]

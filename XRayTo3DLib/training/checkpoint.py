@@ -111,6 +111,15 @@ def load_checkpoint(folder: Path, device: str | torch.device = "cpu") -> Checkpo
     )
 
 
+def seconds_of(folder: Path) -> float | None:
+    """Time spent on updates under ``folder`` so far, s; None where training has not begun or was moved away."""
+    parent = folder / FOLDER
+    state = parent / _latest(parent).get("name", "") / VALUES
+    if not state.is_file():
+        return None
+    return float(json.loads(state.read_text(encoding="utf-8"))["values"]["seconds"])
+
+
 def _latest(parent: Path) -> dict[str, Any]:
     return read_json(parent / LATEST, "checkpoint", FORMAT) if (parent / LATEST).exists() else {}
 
