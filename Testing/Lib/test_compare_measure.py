@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from learning_cases import TL_NET, changed
 
 from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
@@ -28,6 +29,8 @@ from XRayTo3DLib.methods.data import DataConfiguration, people_of
 from XRayTo3DLib.methods.registry import METHODS, method_named
 from XRayTo3DLib.methods.types import ShapeFields
 from XRayTo3DLib.shape.meshes import transformed
+
+CONFIGS = Path(__file__).resolve().parents[2] / "Resources" / "configs"
 
 
 class Told:
@@ -165,6 +168,23 @@ def test_all_methods_share_people_views_and_the_cube(wrists: Path) -> None:
         datas = [parsed(DataConfiguration, row.configuration["data"]) for row in rows]
         assert len({(data.views, data.pose, data.labels, data.validation_share) for data in datas}) == 1
         assert {round(data.voxels.extent_mm, 1) for data in datas} == {80.0}
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("biplanar", "knee_ap_lat_small"),
+        ("encoder-decoder", "knee_encoder_decoder_small"),
+        ("shape-intensity-fit", "knee_shape_fit_small"),
+    ],
+)
+def test_small_settings_are_those_of_the_configurations(name: str, file: str) -> None:
+    """One is trained by hand, the other by the comparison: the same model must come out."""
+    written = yaml.safe_load((CONFIGS / f"{file}.yaml").read_text(encoding="utf-8"))
+    own = RECIPES[name][1]({"grid": {"size": 64, "spacing_mm": 2.0}}, "small")
+    for part in ("network", "loss", "training", "model"):
+        for key, value in own.get(part, {}).items():
+            assert key == "validate_every" or written[part][key] == value, f"{part}.{key}"
 
 
 @pytest.mark.parametrize("name", RECIPES)

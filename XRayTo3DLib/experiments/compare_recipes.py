@@ -89,7 +89,7 @@ def _biplanar(data: Shared, lift: str, size: Size) -> dict[str, Any]:
         "data": data,
         "network": {"lift": lift, **network},
         "loss": {"surface": 4.0, "surface_mm": 4.0, "projection": 0.0},
-        "training": _stages(all=(40, 2, 3e-3) if tiny else (4000, 2, 3e-3))["all"],
+        "training": _stages(all=(40, 2, 3e-3) if tiny else (3000, 2, 3e-3))["all"],
     }
 
 
@@ -99,6 +99,7 @@ def encoder_decoder(shared: Shared, size: Size) -> dict[str, Any]:
     return {
         "data": shared,
         "network": {"channels": 4 if tiny else 8, "code": 32 if tiny else 256, "norm": "batch", "dropout": 0.0},
+        "loss": {"cross_entropy": 1.0, "dice": 0.0},
         "training": _stages(all=(40, 4, 4e-3) if tiny else (1000, 8, 6e-3))["all"],
     }
 
