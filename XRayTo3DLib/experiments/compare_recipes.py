@@ -99,7 +99,7 @@ def encoder_decoder(shared: Shared, size: Size) -> dict[str, Any]:
     return {
         "data": shared,
         "network": {"channels": 4 if tiny else 8, "code": 32 if tiny else 256, "norm": "batch", "dropout": 0.0},
-        "loss": {"cross_entropy": 1.0, "dice": 0.0},
+        "loss": {"cross_entropy": 1.0, "dice": 0.3},
         "training": _stages(all=(40, 4, 4e-3) if tiny else (1000, 8, 6e-3))["all"],
     }
 
