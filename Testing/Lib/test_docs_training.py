@@ -11,10 +11,18 @@ import pytest
 import yaml
 from test_docs import FENCE, PAGES, REPOSITORY
 
+from XRayTo3DLib.methods.baselines.configuration import (
+    BaselineConfiguration,
+    NearestConfiguration,
+    RidgeConfiguration,
+)
+from XRayTo3DLib.methods.biplanar.configuration import BiplanarConfiguration
 from XRayTo3DLib.methods.configuration import parsed
 from XRayTo3DLib.methods.dual_face_depth.configuration import DualFaceConfiguration
+from XRayTo3DLib.methods.encoder_decoder.configuration import EncoderDecoderConfiguration
 from XRayTo3DLib.methods.histogram_matching.configuration import HistogramMatchingConfiguration
 from XRayTo3DLib.methods.image_translation.configuration import ImageTranslationConfiguration
+from XRayTo3DLib.methods.shape_intensity_fit.configuration import ShapeIntensityConfiguration
 from XRayTo3DLib.methods.style_transfer.configuration import StyleTransferConfiguration
 from XRayTo3DLib.methods.tl_net.configuration import TlNetConfiguration
 
@@ -24,6 +32,12 @@ KINDS = {
     "style-transfer": StyleTransferConfiguration,
     "histogram-matching": HistogramMatchingConfiguration,
     "dual-face-depth": DualFaceConfiguration,
+    "biplanar": BiplanarConfiguration,
+    "mean-shape": BaselineConfiguration,
+    "nearest-shape": NearestConfiguration,
+    "ridge": RidgeConfiguration,
+    "encoder-decoder": EncoderDecoderConfiguration,
+    "shape-intensity-fit": ShapeIntensityConfiguration,
 }
 SECTIONS = {
     "tl-net": ("train.md", "All methods on this page", "TL-net"),
@@ -31,6 +45,12 @@ SECTIONS = {
     "style-transfer": ("train.md", "All methods on this page", "Pictures", "Style transfer"),
     "histogram-matching": ("train.md", "All methods on this page", "Pictures"),
     "dual-face-depth": ("dual-face-depth.md", "Dual-face depth"),
+    "biplanar": ("biplanar.md", "Biplanar network"),
+    "mean-shape": ("baselines.md", "All baselines"),
+    "nearest-shape": ("baselines.md", "All baselines", "Nearest training shape"),
+    "ridge": ("baselines.md", "All baselines", "Ridge regression"),
+    "encoder-decoder": ("baselines.md", "All baselines", "Encoder-decoder"),
+    "shape-intensity-fit": ("shape-intensity-fit.md", "Shape and intensity models"),
 }
 STAGES = {
     "tl-net": ("autoencoder", "predictor", "joint"),
@@ -38,6 +58,12 @@ STAGES = {
     "style-transfer": (),
     "histogram-matching": (),
     "dual-face-depth": ("pretraining", "segmentation", "depth"),
+    "biplanar": (),
+    "mean-shape": (),
+    "nearest-shape": (),
+    "ridge": (),
+    "encoder-decoder": (),
+    "shape-intensity-fit": (),
 }
 CONFIGURATIONS = sorted((REPOSITORY / "Resources" / "configs").glob("*.yaml"))
 REQUIRED = "required"
