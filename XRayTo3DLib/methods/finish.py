@@ -11,18 +11,19 @@ from XRayTo3DLib.methods.data import DataConfiguration, People, exposures_of
 from XRayTo3DLib.methods.types import ShapePredictor
 from XRayTo3DLib.methods.validation import surface_errors
 
-MEAN_EXPOSURES = 400
-"""Exposures of training people that the mean shape is taken over."""
+MEAN_EXPOSURES, MEAN_EACH = 400, 8
+"""Exposures that the mean shape is taken over at most, in all and of each training person."""
 
 
 def mean_distances(exposures: Exposures) -> NDArray[np.float16]:
     """(bones, D, H, W) mean over exposures, one at a time: at the paper's size all of them take 7 GB."""
     total = torch.zeros(())
-    for item in range(MEAN_EXPOSURES):
+    count = min(MEAN_EXPOSURES, MEAN_EACH * len(exposures))
+    for item in range(count):
         found = exposures.sample("mean", [item], images=False, distances=True).distances
         assert found is not None  # asked for
         total = total.to(found.device) + found[0]
-    return np.asarray((total / MEAN_EXPOSURES).cpu(), dtype=np.float16)
+    return np.asarray((total / count).cpu(), dtype=np.float16)
 
 
 def tested(
