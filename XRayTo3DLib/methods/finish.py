@@ -15,10 +15,15 @@ MEAN_EXPOSURES, MEAN_EACH = 400, 8
 """Exposures that the mean shape is taken over at most, in all and of each training person."""
 
 
+def mean_exposures(people: int) -> int:
+    """How many exposures the mean shape of so many training people is taken over."""
+    return min(MEAN_EXPOSURES, MEAN_EACH * people)
+
+
 def mean_distances(exposures: Exposures) -> NDArray[np.float16]:
     """(bones, D, H, W) mean over exposures, one at a time: at the paper's size all of them take 7 GB."""
     total = torch.zeros(())
-    count = min(MEAN_EXPOSURES, MEAN_EACH * len(exposures))
+    count = mean_exposures(len(exposures))
     for item in range(count):
         found = exposures.sample("mean", [item], images=False, distances=True).distances
         assert found is not None  # asked for

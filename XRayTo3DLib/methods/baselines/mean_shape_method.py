@@ -14,7 +14,7 @@ from XRayTo3DLib.methods.baselines.mean_shape import MeanShape
 from XRayTo3DLib.methods.baselines.runs import Fitted, baseline_run, reconstructor_of
 from XRayTo3DLib.methods.configuration import parsed
 from XRayTo3DLib.methods.data import People
-from XRayTo3DLib.methods.finish import MEAN_EXPOSURES
+from XRayTo3DLib.methods.finish import mean_exposures
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
 from XRayTo3DLib.methods.registry import TrainingRun
 
@@ -28,8 +28,8 @@ def prepare_training(content: dict[str, Any], near: Path, device: str) -> Traini
     configuration = parsed(BaselineConfiguration, content)
 
     def fit(people: People, mean: NDArray[np.float16]) -> Fitted:
-        del people
-        return Fitted(_of_mean(mean, configuration), {}, {"exposures": MEAN_EXPOSURES})
+        exposures = mean_exposures(len(people.training))
+        return Fitted(_of_mean(mean, configuration), {}, {"exposures": exposures})
 
     return baseline_run(configuration, near, device, fit)
 
