@@ -65,7 +65,7 @@ def _unblurred(picture: np.ndarray) -> np.ndarray:
     return sharp
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", ["ncc", "ngcc"])
 def test_bones_are_found_in_closed_form_radiographs(metric: Metric) -> None:
     people = {"a": (LONG, BESIDE), "b": (SHORT, OTHER)}
     images = [egg_picture(camera, list(people.values())) for camera in CAMERAS]
@@ -80,15 +80,19 @@ def test_bones_are_found_in_closed_form_radiographs(metric: Metric) -> None:
             samples=2000,
         ).assd
         assert before > 1.5 and off(person, pose, found.bones[name]) < 0.25
-    # Gain is no matter but for plain squares.
-    if metric != "ssd":
-        louder = [3.0 * image + 0.7 for image in images]
-        again = fit_shape_intensity(bones, CAMERAS, louder, IntensityFitOptions(metric), start)
-        assert points_of(again.bones["a"].surface()) == pytest.approx(points_of(found.bones["a"].surface()), abs=0.02)
 
 
-@pytest.mark.parametrize("together", [False, True])
-@pytest.mark.parametrize("metric", METRICS)
+def test_gain_and_offset_of_a_radiograph_are_no_matter() -> None:
+    images = [egg_picture(camera, [(LONG, BESIDE)]) for camera in CAMERAS]
+    options = IntensityFitOptions("ncc", levels=(Level(2, False, 3, 1, 6),))
+    found = [
+        fit_shape_intensity({"a": Bone(egg(), BESIDE)}, CAMERAS, shown, options).bones["a"].surface()
+        for shown in (images, [3.0 * image + 0.7 for image in images])
+    ]
+    assert points_of(found[0]) == pytest.approx(points_of(found[1]), abs=1e-3)
+
+
+@pytest.mark.parametrize(("metric", "together"), [("ncc", True), ("ngcc", False), ("ssd", False)])
 def test_slopes_are_those_of_differences(metric: Metric, together: bool) -> None:
     images = [egg_picture(camera, [(LONG, BESIDE), (SHORT, OTHER)]) for camera in CAMERAS]
     bones = {"a": Bone(egg(), BESIDE), "b": Bone(egg(), OTHER)}

@@ -17,6 +17,7 @@ from XRayTo3DLib.evaluation.reconstruction_trials import ReconstructionOutcome
 
 NOT_CONVERGED = {"SSIM, start perturbed": 0.34}
 """Share of fits that Kasten et al. 2020 say did not converge; by what measure is not known here."""
+TICKS_MM = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def starts_figure(fits: Sequence[FitOutcome], converged_mm: float, *, synthetic:
     subtitle = f"A point per fit, mean over its bones. Dashed: {converged_mm:g} mm, what counts as converged."
     figure = blank_figure(width, height, "Where fits end, by where they begin", subtitle, synthetic)
     axes = figure.subplots()
-    figure.subplots_adjust(left=0.11, right=0.96, top=1 - 1.35 / height, bottom=0.62 / height)
+    figure.subplots_adjust(left=0.13, right=0.96, top=1 - 1.35 / height, bottom=0.62 / height)
     starts = list(dict.fromkeys(fit.start for fit in fits))
     colours = method_colours(starts, ())
     for start, marker in zip(starts, "o^s" * len(starts), strict=False):
@@ -148,6 +149,10 @@ def starts_figure(fits: Sequence[FitOutcome], converged_mm: float, *, synthetic:
         )  # fmt: skip
     panel_style(axes, "", first=True)
     axes.set_yscale("log")
+    ends = [fit.end_mm for fit in fits]
+    axes.set_yticks(TICKS_MM, [f"{tick:g}" for tick in TICKS_MM])
+    axes.minorticks_off()
+    axes.set_ylim(0.8 * min(ends), 1.25 * max(*ends, converged_mm))
     axes.axhline(converged_mm, color=QUIET, linewidth=0.9, linestyle="--")
     axes.set_xlim(left=0)
     axes.set_xlabel("Chamfer distance at the start (mm)", fontsize=9.5, color=INK)

@@ -54,7 +54,7 @@ class IntensityFitOptions:
     """
 
     metric: Metric = "ncc"
-    prior: float = 1e-4
+    prior: float = 1e-5
     contour: float = 0.01
     levels: tuple[Level, ...] = LEVELS
     tolerance: float = 1e-3

@@ -44,7 +44,7 @@ class FitConfiguration:
     """
 
     metric: str = "ncc"
-    prior: float = 1e-4
+    prior: float = 1e-5
     contour: float = 0.01
 
 
