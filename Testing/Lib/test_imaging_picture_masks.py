@@ -69,6 +69,28 @@ def test_a_label_map_without_names_and_pictures_of_single_bones(tmp_path: Path) 
         picture_masks(pictures, CAMERA)
 
 
+@pytest.mark.parametrize("value", [1, 256, 40000])
+def test_a_picture_is_bone_wherever_it_is_not_zero(value: int, tmp_path: Path) -> None:
+    """Values that grey of 8 bits does not know: of 16 bits, of fractions; colours; what is seen through."""
+    Image.fromarray(FEMUR.astype(np.uint16) * np.uint16(value)).save(tmp_path / "mask_deep.png")
+    Image.fromarray(FEMUR.astype(np.float32) / np.float32(value)).save(tmp_path / "mask_share.tif")
+    red = np.zeros((*FEMUR.shape, 4), dtype=np.uint8)
+    red[..., 3], red[FEMUR, 0] = 255, 1
+    Image.fromarray(red).save(tmp_path / "mask_red.png")
+    Image.fromarray(FEMUR).save(tmp_path / "mask_bits.png")
+    found = picture_masks(tmp_path, CAMERA)
+    assert sorted(found) == ["bits", "deep", "red", "share"]
+    for name, mask in found.items():
+        assert np.array_equal(mask, FEMUR), name
+
+
+def test_a_lossy_picture_is_no_mask(tmp_path: Path) -> None:
+    """Its edges are surrounded by specks that are not zero."""
+    Image.fromarray(FEMUR.astype(np.uint8) * 255).save(tmp_path / "mask_femur.jpg")
+    with pytest.raises(InputError, match="JPEG"):
+        picture_masks(tmp_path, CAMERA)
+
+
 def test_what_is_no_mask_is_refused(tmp_path: Path) -> None:
     sitk.WriteImage(sitk.GetImageFromArray(np.ones((3, 30, 40), np.uint8)), str(tmp_path / "volume.nrrd"))
     with pytest.raises(InputError, match="is a volume"):

@@ -102,12 +102,19 @@ def _picture_mask(path: Path, camera: XRayCamera) -> Mask:
 
     try:
         with Image.open(path) as picture:
-            values = np.asarray(picture.convert("L"))
-    except OSError as error:
+            lossy = picture.format == "JPEG"
+            # Not as grey ("L"): that would lose a value of 0.5, or one above 255.
+            values = np.asarray(picture.convert("RGB") if picture.mode == "P" else picture)
+            with_alpha = picture.mode in ("LA", "RGBA")
+    except (OSError, SyntaxError, ValueError) as error:
         raise InputError(f"mask: {path.name} cannot be read; export it again.") from error
+    if lossy:
+        raise InputError(f"mask: {path.name} is a JPEG, which has grey specks beside every edge; save it as PNG.")
+    if values.ndim == 3:
+        values = values[..., :-1].any(axis=-1) if with_alpha else values.any(axis=-1)
     if values.shape != camera.size[::-1]:
         raise InputError(
             f"mask: {path.name} has {values.shape[1]} x {values.shape[0]} pixels, the radiograph "
             f"{camera.size[0]} x {camera.size[1]}; draw it on the radiograph."
         )
-    return values > 0
+    return np.asarray(values != 0)
