@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 
 import pytest
 
+from XRayTo3DLib.cli.experiment_biplanar import _figures
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation import biplanar_report
 from XRayTo3DLib.evaluation.biplanar_figures import TurnPoint, turn_figure
@@ -20,6 +22,7 @@ from XRayTo3DLib.evaluation.biplanar_tables import (
 )
 from XRayTo3DLib.evaluation.outline_measures import OutlineOutcome
 from XRayTo3DLib.evaluation.reconstruction_trials import ReconstructionOutcome
+from XRayTo3DLib.experiments.biplanar import BiplanarExperiment
 
 
 def outcome(method: str, bone: str, assd: float, dice: float, patient: str = "p1", empty: bool = False):
@@ -74,6 +77,28 @@ def test_shown_views_and_others_stand_apart() -> None:
     assert [line[0] for line in table.data] == ["shown", "not shown"] and "lost bones" not in table.text()
     lost = [replace(o, empty=True, case=case) for o in outlines for case in "pq"]
     assert "lost bones: ours gave no femur in 2 cases." in outlines_table(lost).notes[-1]
+
+
+def test_a_case_takes_its_time_once_however_many_its_pictures() -> None:
+    outlines = [
+        OutlineOutcome(case, case, "ours", "femur", view, True, 0.9, 1.0, 1.0, 1.0, seconds=seconds)
+        for case, views, seconds in (("a", ("AP", "LAT", "LL"), 1.0), ("b", ("AP",), 3.0))
+        for view in views
+    ]
+    assert rows_of(outlines_table(outlines, paper=False))["ours"][-1] == "2.00"
+    told = _figures(BiplanarExperiment(radiographs=outlines))
+    assert told["seconds"] == {"ours": 2.0} and told["lost"] == 0
+
+
+def test_what_json_cannot_say_is_null_and_a_lost_bone_counts_once() -> None:
+    gone = [
+        OutlineOutcome("a", "a", "ours", "femur", view, True, 0.0, math.nan, math.nan, math.nan, True)
+        for view in ("AP", "LAT")
+    ]
+    turned = {angle: [outcome("ours", "femur", math.nan, 0.0)] for angle in (0.0, 5.0)}
+    told = _figures(BiplanarExperiment(radiographs=gone, turned=turned))
+    assert told["lost"] == 1 and told["seconds"] == {"ours": None} and told["turned"]["ours"]["5"] == [None, None]
+    json.dumps(told, allow_nan=False)
 
 
 def test_details_tell_directions_failures_and_the_change_against_the_mean_shape() -> None:

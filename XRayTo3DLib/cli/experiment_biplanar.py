@@ -108,28 +108,34 @@ def _on_grid(name: str, bundle: str) -> Any:
 
 def _figures(found: BiplanarExperiment) -> dict[str, Any]:
     """What --json tells: means over patients by method and bone."""
-    from XRayTo3DLib.evaluation.biplanar_tables import bones_of, methods_of, summary_of, turn_points
+    from XRayTo3DLib.evaluation.biplanar_tables import bones_of, mean_seconds, methods_of, summary_of, turn_points
+
+    def known(value: float) -> float | None:
+        return None if math.isnan(value) else value
 
     def means(outcomes: Any, measure: str) -> dict[str, dict[str, float | None]]:
         if not outcomes:
             return {}
         bones = bones_of(outcomes)
         values = {m: {b: summary_of(outcomes, m, b, measure).mean for b in bones} for m in methods_of(outcomes)}
-        return {m: {b: None if math.isnan(v) else v for b, v in of.items()} for m, of in values.items()}
+        return {m: {b: known(v) for b, v in of.items()} for m, of in values.items()}
 
     def flat(outcomes: Any, measure: str) -> dict[str, Any]:
         return {name: means([o for o in outcomes if o.shown is shown], measure) for name, shown in _SEEN}
 
     turned = turn_points(found.turned) if found.turned else {}
-    seconds = {o.method: o.seconds for o in (*found.radiographs, *found.volumes)}
+    all_found = found.volumes or found.radiographs
+    lost = {(o.method, o.case, o.bone) for o in (*found.volumes, *found.radiographs) if o.empty}
     return {
         "synthetic": found.synthetic,
         **{name: means(found.volumes, measure) for name, measure in _IN_SPACE.items()},
         **{f"outline_{name}": flat(found.outlines, measure) for name, measure in _FLAT.items()},
         **{f"radiograph_{name}": flat(found.radiographs, measure) for name, measure in _FLAT.items()},
-        "seconds": seconds,
-        "turned": {m: {f"{p.angle_deg:g}": [p.chamfer_mm, p.loss_mm] for p in of} for m, of in turned.items()},
-        "lost": sum(outcome.empty for outcome in found.volumes),
+        "seconds": {m: known(mean_seconds(o for o in all_found if o.method == m)) for m in methods_of(all_found)},
+        "turned": {
+            m: {f"{p.angle_deg:g}": [known(p.chamfer_mm), known(p.loss_mm)] for p in of} for m, of in turned.items()
+        },
+        "lost": len(lost),
     }
 
 

@@ -233,6 +233,11 @@ def mean_of_bones(outcomes: Sequence[Outcome], method: str, measure: str) -> flo
     return sum(means) / len(means)
 
 
+def mean_seconds(outcomes: Iterable[Outcome]) -> float:
+    """Mean time of a case, however many its bones and views."""
+    return summarise(list({o.case: o.seconds for o in outcomes}.values())).mean
+
+
 def _method_rows(
     outcomes: Sequence[Outcome], bones: Sequence[str], chamfer: str, group: str
 ) -> tuple[list[Row], list[Numbers]]:
@@ -242,7 +247,7 @@ def _method_rows(
     for method in methods_of(outcomes):
         own = [o for o in outcomes if o.method == method]
         both = mean_of_bones(outcomes, method, chamfer), mean_of_bones(outcomes, method, "dice")
-        seconds = summarise([o.seconds for o in own]).mean
+        seconds = mean_seconds(own)
         cells = []
         for bone in bones:
             near, overlap = summary_of(own, method, bone, chamfer), summary_of(own, method, bone, "dice")
