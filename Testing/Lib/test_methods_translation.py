@@ -98,7 +98,7 @@ def test_translators_that_do_not_fit_are_refused() -> None:
         ([Times(1)] * 3, model_of("PA", "LAT"), "3 translations were given, but the model has 2 views, PA and LAT"),
         ([], model_of("PA"), "0 translations"),
         ([Times(1, image={"pixel_mm": 2.0})], model_of("PA"), "other images"),
-        ([Times(1)], model_of("PA", grid={"centre_mm": [0.0, 0.0, 9.0]}), "other images"),
+        ([Times(1)], model_of("PA", grid={"centre_mm": [0.0, 0.0, 9.0]}), "made for wrists"),
     ):
         with pytest.raises(InputError, match=message):
             translators_for(given, model)

@@ -133,14 +133,14 @@ def require_same_images(mine: PairsConfiguration, data: DataConfiguration, view:
     """
     # A scale is each network's own: between them go line integrals.
     image = replace(mine.image, scale=data.image.scale)
+    if data.grid.centre_mm != WRIST_CENTRE_MM:
+        raise InputError(
+            f"translations are made for wrists, whose images' middle is at {WRIST_CENTRE_MM} mm; the model's is at "
+            f"{data.grid.centre_mm} mm: leave the translation out."
+        )
     wanted = data.views if view is None else (view,)
     known = {each.view for each in mine.canonical_views}
-    if (
-        len(wanted) != 1
-        or not known.issuperset(wanted)
-        or image != data.image
-        or data.grid.centre_mm != WRIST_CENTRE_MM
-    ):
+    if len(wanted) != 1 or not known.issuperset(wanted) or image != data.image:
         raise InputError(
             f"the translation bundle (view {mine.view}) was made for other images than the model "
             f"({' and '.join(wanted)}); train both with the same view and data.image."
