@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 from test_experiments import Truthful
 
 from XRayTo3DLib.cli.main import main
 from XRayTo3DLib.cli.models_used import loaded_model
-from XRayTo3DLib.dataset.canonical_view import turned_camera
+from XRayTo3DLib.dataset.canonical_view import frame_matrix, turned_camera
 from XRayTo3DLib.dataset.dataset_folder import CaseEntry, DatasetFolder, write_dataset_json
 from XRayTo3DLib.dataset.prepared import truth_meshes
 from XRayTo3DLib.dataset.segmented_views import segmented_views
+from XRayTo3DLib.dataset.splits import patient_folds
+from XRayTo3DLib.dataset.view_pairs import read_pair
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.evaluation.volume_measures import dice
 from XRayTo3DLib.experiments import biplanar, segmented_radiographs
 from XRayTo3DLib.experiments.biplanar import MEAN, run_biplanar
 from XRayTo3DLib.experiments.biplanar_trials import asked_people, outlines_of, turned_trials
@@ -35,7 +41,7 @@ from XRayTo3DLib.methods.data import GridConfiguration, exposures_of
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
 from XRayTo3DLib.methods.translation import NoTranslation
 from XRayTo3DLib.projection.silhouette import mesh_silhouette
-from XRayTo3DLib.shape.meshes import points_of, triangles_of
+from XRayTo3DLib.shape.meshes import points_of, transformed, triangles_of
 
 OBLIQUE = "PA turned 45°"
 SAMPLES = 200
@@ -133,6 +139,7 @@ def test_models_that_cannot_be_compared_are_refused(model: GridReconstructor, wr
         ({MEAN: model}, "may not be called"),
         ({"a": model, "b": another(labels=("radius",))}, "bones"),
         ({"a": model, "b": another(folds=4, fold=1)}, "fold"),
+        ({"a": model, "b": another(grid=GridConfiguration(16, 4.0))}, "field"),
         ({"a": model, "b": another(pose=replace(model.data.pose, rotation_deg=(1, 1, 1)))}, "pose"),
     ):
         with pytest.raises(InputError, match=message):
@@ -160,8 +167,6 @@ class KnowsMeshes:
 @pytest.fixture(scope="module")
 def radiographs(model: GridReconstructor, wrists: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list]:
     """Two people's PA, LAT and a third view with masks, in a world of their own; the second has a left wrist."""
-    from PIL import Image
-
     folder = tmp_path_factory.mktemp("radiographs") / "films"
     cases, truths, world = [], [], RigidPose.from_rotation((20, -30, 70), (100, -50, 30))
     for case, side in zip(DatasetFolder.open(wrists).cases("test")[:2], ("right", "left"), strict=True):
@@ -193,7 +198,7 @@ def radiographs(model: GridReconstructor, wrists: Path, tmp_path_factory: pytest
 
 def test_without_a_ct_outlines_judge(model: GridReconstructor, radiographs: tuple[Path, list]) -> None:
     folder, truths = radiographs
-    people = segmented_cases(folder)
+    people = segmented_cases(folder, model.data)
     views = [segmented_views(case) for case in people]
     assert [[view.view for view in each] for each in views] == [["LAT", "OBLIQUE", "PA"]] * 2
     for view in views[1]:  # a left wrist's are mirrored: it is seen as a right one
@@ -210,30 +215,29 @@ def test_without_a_ct_outlines_judge(model: GridReconstructor, radiographs: tupl
 def test_finer_pictures_than_needed_are_compared_in_larger_pixels(model, radiographs, monkeypatch) -> None:
     folder, truths = radiographs
     monkeypatch.setattr(segmented_radiographs, "FINEST_MM", 2.0)
-    found = judge_radiographs("truth", KnowsMeshes(truths), model, segmented_cases(folder))
+    found = judge_radiographs("truth", KnowsMeshes(truths), model, segmented_cases(folder, model.data))
     assert {view.image.shape for picture in found.pictures for view in picture.views} == {(53, 53)}
     assert min(o.dice for o in found.outcomes) > 0.97 and max(o.chamfer_mm for o in found.outcomes) < 0.3
 
 
 def test_a_model_whose_views_are_not_there_is_asked_nothing(model, radiographs) -> None:
     other = GridReconstructor("x", replace(model.data, views=("AP",)), model.predictor, -model.mean.values)
-    found = judge_radiographs("x", model.predictor, other, segmented_cases(radiographs[0]))
+    found = judge_radiographs("x", model.predictor, other, segmented_cases(radiographs[0], other.data))
     assert found.outcomes == [] and found.best_to_worst() == [] and not found.synthetic
-    with pytest.raises(InputError, match="all views of a model"):
+    with pytest.raises(InputError, match="all views of all models"):
         run_biplanar({"x": other}, radiographs[0])
 
 
 def test_names_that_no_bone_has_are_refused(radiographs: tuple[Path, list], tmp_path: Path) -> None:
-    import shutil
-
     folder = shutil.copytree(radiographs[0], tmp_path / "films")
     for mask in folder.glob("cases/*/views/pa/mask_ulna.png"):
         mask.rename(mask.with_name("mask_elbow.png"))
     with pytest.raises(InputError, match="outlines elbow"):
-        judge_radiographs("x", KnowsMeshes([]), loaded_model_like(folder), segmented_cases(folder))
+        like = loaded_model_like(folder)
+        judge_radiographs("x", KnowsMeshes([]), like, segmented_cases(folder, like.data))
     for path in folder.glob("cases/*/views/*/mask_*"):
         path.unlink()
-    with pytest.raises(InputError, match="neither CTs nor radiographs"):
+    with pytest.raises(InputError, match="no CTs and no radiographs with masks"):
         run_biplanar({"a": loaded_model_like(folder)}, folder)
 
 
@@ -242,6 +246,120 @@ def loaded_model_like(folder: Path) -> GridReconstructor:
 
     data = DataConfiguration(str(folder), grid=GridConfiguration(16, 5.0))
     return GridReconstructor("x", data, KnowsMeshes([]), np.zeros((2, 16, 16, 16), np.float32))
+
+
+class AnyViews:
+    """Answers every question with the same surfaces; notes how many pictures it was shown."""
+
+    calibrated = False
+
+    def __init__(self, meshes: dict) -> None:
+        self.meshes, self.asked = meshes, []
+
+    def predict(self, images, cameras: Sequence | None = None) -> list:
+        self.asked.append(images.shape[1])
+        return [self.meshes] * len(images)
+
+
+def test_only_people_whom_every_model_can_be_shown_are_compared(model, radiographs, tmp_path: Path) -> None:
+    """Else a model that wants fewer views would be judged by other people than the rest."""
+    folder = shutil.copytree(radiographs[0], tmp_path / "films")
+    first = segmented_cases(folder, model.data)[0]
+    for mask in first.folder.glob("views/lat/mask_*"):
+        mask.unlink()
+    models = {
+        "two": GridReconstructor("two", model.data, AnyViews(radiographs[1][0]), -model.mean.values),
+        "one": GridReconstructor("one", replace(model.data, views=("PA",)), AnyViews(radiographs[1][0]),
+                                 -model.mean.values),
+    }  # fmt: skip
+    found = run_biplanar(models, folder)
+    assert models["two"].predictor.asked == [2] and models["one"].predictor.asked == [1]
+    assert {o.method for o in found.radiographs} == {MEAN, "two", "one"}
+    assert first.id not in {o.case for o in found.radiographs}
+    assert len(run_biplanar({"one": models["one"]}, folder).radiographs) == 2 * (2 + 3) * 2  # two views, and three
+
+
+def test_nobody_is_asked_who_taught_a_fold(model: GridReconstructor, radiographs) -> None:
+    folder = radiographs[0]
+    cases = DatasetFolder.open(folder).cases()
+    parts = []
+    for fold in range(2):
+        data = replace(model.data, folds=2, fold=fold, validation_share=0.0)
+        parts.append({case.id for case in segmented_cases(folder, data)})
+        assert parts[-1] == set(patient_folds(cases, 2, 0, 0.0)[fold].test)
+    assert [len(part) for part in parts] == [1, 1] and set.union(*parts) == {case.id for case in cases}
+
+
+def test_a_steep_view_is_refused_by_no_one_who_knows_its_camera(model, radiographs, tmp_path: Path) -> None:
+    """The mean shape, which looks at no picture, does not refuse it either."""
+    folder = shutil.copytree(radiographs[0], tmp_path / "films")
+    for place in folder.glob("cases/*/views"):
+        shutil.rmtree(place / "lat")
+        (place / "oblique").rename(place / "lat")
+    found = run_biplanar({"net": calibrated(model)}, folder)
+    assert {o.method for o in found.radiographs} == {MEAN, "net"} and found.calibrated == ("net",)
+    with pytest.raises(InputError, match="degrees off the LAT view"):
+        run_biplanar({"tl": model}, folder)
+
+
+def test_nothing_that_was_asked_for_is_passed_over(model: GridReconstructor, wrists: Path, radiographs) -> None:
+    from XRayTo3DLib.methods.translation import CanonicalTranslator
+
+    films = radiographs[0]
+    frontal = GridReconstructor("x", replace(model.data, views=("PA",)), model.predictor, -model.mean.values)
+    fold = SimpleNamespace(data=SimpleNamespace(folds=4, fold=1, validation_share=0.15))
+    for models, folder, options, message in (
+        (model, wrists, {"translators": [NoTranslation()]}, "leave the translations out"),
+        (model, films, {"view_errors": [5]}, "has a CT"),
+        (frontal, wrists, {"view_errors": [5]}, "m sees no lateral view"),
+        (model, films, {"translators": [CanonicalTranslator(fold)]}, "same fold"),
+    ):
+        with pytest.raises(InputError, match=message):
+            run_biplanar({"m": models}, folder, **options)
+
+
+@pytest.fixture
+def registered(wrists: Path, tmp_path: Path) -> DatasetFolder:
+    """The wrists with masks of one bone's shadow where their registrations say it is."""
+    folder = shutil.copytree(wrists, tmp_path / "wrists")
+    opened = DatasetFolder.open(folder)
+    for case in opened.cases("test"):
+        pair = read_pair(case, "PA")
+        to_world = frame_matrix(pair.frame_to_world, pair.case.frame.mirrored)
+        bone = transformed(truth_meshes(case)["radius"], to_world)
+        image = Image.fromarray(mesh_silhouette(pair.radiograph.camera, points_of(bone), triangles_of(bone)))
+        image.save(case.folder / "views" / "pa" / "mask_radius.png")
+    return opened
+
+
+def test_a_registration_places_the_frame(registered: DatasetFolder) -> None:
+    """Left wrists are mirrored; the bones in the frame throw the shadow that was outlined in the radiograph's world."""
+    cases = registered.cases("test")
+    assert {case.side for case in cases} == {"left", "right"}
+    for case in cases:
+        (view,) = segmented_views(case)
+        bone = truth_meshes(case)["radius"]
+        drawn = mesh_silhouette(view.radiograph.camera, points_of(bone), triangles_of(bone))
+        assert dice(drawn, view.masks["radius"]) > 0.99
+        drr = read_pair(case, "PA").drr
+        assert (drr[drawn] > 0.02 * drr.max()).mean() > 0.9  # the CT's bones are there too
+
+
+def test_what_does_not_place_the_frame_is_refused(registered: DatasetFolder) -> None:
+    case = registered.cases("test")[0]
+    place = case.folder / "views" / "pa"
+    text = (place / "registration.json").read_text()
+    (place / "registration.json").write_text(text.replace("accepted", "rejected"))
+    with pytest.raises(InputError, match=f"{case.id}: the registration of view PA is rejected"):
+        segmented_views(case)
+    (place / "registration.json").write_text(text)
+    (place / "camera.json").rename(place / "kept.json")
+    with pytest.raises(InputError, match="camera"):
+        segmented_views(case)
+    (place / "kept.json").rename(place / "camera.json")
+    (case.folder / "ct.nrrd").unlink()
+    with pytest.raises(InputError, match=r"no CT that it places; add frame\.tfm"):
+        segmented_views(case)
 
 
 # ---- the command -----------------------------------------------------------------------------------------------------

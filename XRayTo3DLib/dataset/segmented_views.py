@@ -11,6 +11,7 @@ import numpy as np
 from XRayTo3DLib.dataset.canonical_view import frame_matrix
 from XRayTo3DLib.dataset.dataset_folder import CT_FILES, DatasetCase
 from XRayTo3DLib.dataset.prepared_files import prepared_file, read_prepared
+from XRayTo3DLib.dataset.view_pairs import accepted_pose
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.geometry.frames import FloatArray
@@ -41,9 +42,9 @@ def has_ct(case: DatasetCase) -> bool:
     return any((case.folder / name).exists() for name in CT_FILES)
 
 
-def has_masks(case: DatasetCase) -> bool:
-    """Whether bones are outlined in a view of the case, without reading it."""
-    return any(True for place in (case.folder / "views").glob("*/") for _ in mask_files(place))
+def masked_views(case: DatasetCase) -> set[str]:
+    """The case's views in which bones are outlined ("AP", ...), without reading them."""
+    return {_name(place) for place in (case.folder / "views").glob("*/") if mask_files(place)}
 
 
 def segmented_views(case: DatasetCase) -> list[SegmentedView]:
@@ -51,11 +52,11 @@ def segmented_views(case: DatasetCase) -> list[SegmentedView]:
 
     ``views/<view>/`` holds ``radiograph.nrrd``, ``camera.json`` and masks (see
     :func:`~XRayTo3DLib.imaging.picture_masks.picture_masks`). Where the reconstruction frame is, is told by the case's
-    ``frame.tfm`` (world to frame, ITK); in a case with a CT also by a view's ``pose.tfm``, its registration; with
-    neither the cameras are in the frame.
+    ``frame.tfm`` (world to frame, ITK); in a case with a CT also by a view's ``pose.tfm``, its accepted registration;
+    with neither the cameras are in the frame.
 
     Raises:
-        InputError: A file is missing or cannot be used; the message names the case.
+        InputError: A file is missing or cannot be used, or a registration was not accepted; the message names the case.
     """
     places = sorted((case.folder / "views").glob("*/"))
     try:
@@ -65,12 +66,10 @@ def segmented_views(case: DatasetCase) -> list[SegmentedView]:
 
 
 def _view(case: DatasetCase, place: Path) -> SegmentedView | None:
-    if not (place / "camera.json").exists():
+    if not mask_files(place):
         return None
     camera = XRayCamera.load(place / "camera.json")
     masks = picture_masks(place, camera)
-    if not masks:
-        return None
     radiograph = read_radiograph(place / "radiograph.nrrd", camera=camera, name=f"{case.id} {place.name}")
     moved = camera.moved(np.linalg.inv(_frame_to_world(case, place)))
     unknown = sorted(set(masks) - set(case.labels))
@@ -79,7 +78,11 @@ def _view(case: DatasetCase, place: Path) -> SegmentedView | None:
             f"view {place.name} outlines {', '.join(unknown)}; the data set's bones are {', '.join(case.labels)}: "
             f"rename the segments."
         )
-    return SegmentedView(place.name.upper(), replace(radiograph, camera=moved), masks)
+    return SegmentedView(_name(place), replace(radiograph, camera=moved), masks)
+
+
+def _name(place: Path) -> str:
+    return place.name.upper()
 
 
 def _frame_to_world(case: DatasetCase, place: Path) -> FloatArray:
@@ -87,9 +90,11 @@ def _frame_to_world(case: DatasetCase, place: Path) -> FloatArray:
     if (case.folder / FRAME_FILE).exists():
         mirrored = case.frame == "wrist" and case.side == "left"
         return frame_matrix(RigidPose.load(case.folder / FRAME_FILE), mirrored)
-    if (place / "pose.tfm").exists() and has_ct(case):
+    if (place / "pose.tfm").exists():
+        if not has_ct(case):
+            raise InputError(f"view {place.name} has a pose.tfm, but there is no CT that it places; add {FRAME_FILE}.")
         frame = read_prepared(prepared_file(case)).frame
-        return frame_matrix(RigidPose.load(place / "pose.tfm") @ frame.rigid, frame.mirrored)
+        return frame_matrix(accepted_pose(place) @ frame.rigid, frame.mirrored)
     return np.eye(4)
 
 

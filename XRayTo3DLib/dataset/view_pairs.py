@@ -221,17 +221,26 @@ def read_pair(case: DatasetCase, view: str, prepared: PreparedCase | None = None
     """
     place = case.folder / "views" / view.lower()
     try:
-        content = read_json(place / "registration.json", "registration", RESULT_FORMAT)
-        status = (content.get("review") or {}).get("status")
-        if status not in (Review.ACCEPTED.value, Review.ADJUSTED.value):
-            raise InputError(f"the registration of view {view} is {status}; look at it and accept it first.")
+        pose = accepted_pose(place)
         camera = XRayCamera.load(place / "camera.json")
         radiograph = read_radiograph(place / "radiograph.nrrd", camera=camera)
-        pose = RigidPose.load(place / "pose.tfm")
     except InputError as error:
         raise case.refused(error) from error
     bones = prepared or read_prepared(prepared_file(case))
     return ViewPair(bones, radiograph, pose, registration_drr(bones, camera, pose))
+
+
+def accepted_pose(place: Path) -> RigidPose:
+    """CT to world, LPS mm: the registration of a view's folder.
+
+    Raises:
+        InputError: A file is missing, or the registration was not accepted.
+    """
+    content = read_json(place / "registration.json", "registration", RESULT_FORMAT)
+    status = (content.get("review") or {}).get("status")
+    if status not in (Review.ACCEPTED.value, Review.ADJUSTED.value):
+        raise InputError(f"the registration of view {place.name.upper()} is {status}; look at it and accept it first.")
+    return RigidPose.load(place / "pose.tfm")
 
 
 def _camera(view: str, mirrored: bool, pixel_mm: float) -> XRayCamera:

@@ -9,23 +9,29 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
 from XRayTo3DLib.dataset.segmented_views import has_ct
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.biplanar_figures import OutlinePicture
 from XRayTo3DLib.evaluation.experiment_case_figure import CasePicture
 from XRayTo3DLib.evaluation.outline_measures import OutlineOutcome
 from XRayTo3DLib.evaluation.reconstruction_trials import ReconstructionOutcome
-from XRayTo3DLib.experiments.biplanar_trials import AskedPeople, asked_people, outlines_of, picture_of, turned_trials
+from XRayTo3DLib.experiments.biplanar_trials import (
+    LATERAL,
+    AskedPeople,
+    asked_people,
+    outlines_of,
+    picture_of,
+    turned_trials,
+)
 from XRayTo3DLib.experiments.reconstruction import MEAN, case_pictures
 from XRayTo3DLib.experiments.segmented_radiographs import judge_radiographs, segmented_cases
 from XRayTo3DLib.experiments.trials import Trials, judge
 from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.methods.biplanar.adaptation import Adaptation
 from XRayTo3DLib.methods.biplanar.predictor import BiplanarPredictor
-from XRayTo3DLib.methods.data import DataConfiguration, in_folder
+from XRayTo3DLib.methods.data import DataConfiguration, in_folder, tested_cases
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
-from XRayTo3DLib.methods.translation import ImageTranslator
+from XRayTo3DLib.methods.translation import ImageTranslator, require_same_fold
 from XRayTo3DLib.methods.types import ShapeFields, ShapePredictor
 from XRayTo3DLib.methods.validation import grid_box, reaches
 from XRayTo3DLib.shape.field_surface import clipped_to_box
@@ -90,7 +96,8 @@ class _Method:
 class StandingShape:
     """Predicts one and the same shape for everybody."""
 
-    calibrated = False
+    calibrated = True
+    """It looks at no picture: from wherever one was taken, it need not be brought to a canonical view."""
 
     def __init__(self, fields: ShapeFields) -> None:
         self.fields = fields
@@ -127,15 +134,22 @@ def run_biplanar(
         report: Told what is being done.
 
     Raises:
-        InputError: No model, models of other bones or other test people, or a data set that cannot be used.
+        InputError: No model, models of other bones, places or test people, translators that learnt from these people,
+            a data set that cannot be used, or one in which something that was asked for cannot be done.
     """
     _require_alike(models)
+    _require_taught_alike(models, translators)
     methods = _methods(models, adapt)
-    people = segmented_cases(folder)
-    with_ct = any(has_ct(case) for case in DatasetFolder.open(folder).cases("test"))
+    data = next(iter(models.values())).data
+    people = segmented_cases(folder, data, {view for model in models.values() for view in model.data.views})
+    with_ct = any(has_ct(case) for case in tested_cases(folder, data))
     if not with_ct and not people:
-        raise InputError(f"data set {folder.name}: its test people have neither CTs nor radiographs with masks.")
-    found = BiplanarExperiment(calibrated=tuple(m.name for m in methods if m.predictor.calibrated))
+        masks = segmented_cases(folder, data)
+        lacking = "no radiographs with masks of all views of all models" if masks else "no radiographs with masks"
+        raise InputError(f"data set {folder.name}: its test people have no CTs and {lacking}.")
+    _require_possible(models, with_ct, bool(people), view_errors, translators)
+    told = tuple(m.name for m in methods if m.predictor.calibrated and not isinstance(m.predictor, StandingShape))
+    found = BiplanarExperiment(calibrated=told)
     found.shown = methods[-1].name
     found.synthetic = any(each.synthetic for each in (*models.values(), *translators))
     if with_ct:
@@ -146,8 +160,6 @@ def run_biplanar(
         found.radiographs += judged.outcomes
         found.radiograph_pictures = judged.best_to_worst()
         found.synthetic |= judged.synthetic
-    if not found.volumes and not found.radiographs:
-        raise InputError(f"data set {folder.name}: no test person has radiographs with masks of all views of a model.")
     return found
 
 
@@ -218,6 +230,7 @@ def _require_alike(models: Mapping[str, GridReconstructor]) -> None:
             ("bones", ", ".join(data.labels)),
             ("test people (fold)", f"{data.fold if data.folds else 0} of {data.folds}"),
             ("people's pose", str(data.pose)),
+            ("field", f"{data.voxels.extent_mm:g} mm about {data.voxels.centre_mm}"),
         ):
             other, whose = known.setdefault(what, (value, name))
             if other != value:
@@ -225,3 +238,32 @@ def _require_alike(models: Mapping[str, GridReconstructor]) -> None:
                     f"models {whose} and {name} differ in their {what} ({other}; {value}): their numbers cannot be "
                     f"compared; ask them one by one."
                 )
+
+
+def _require_taught_alike(models: Mapping[str, GridReconstructor], translators: Sequence[ImageTranslator]) -> None:
+    """Refuse translators that learnt from people who are tested."""
+    for translator in translators:
+        for model in models.values() if translator.configuration is not None else ():
+            require_same_fold(model.data, translator.configuration.data)
+
+
+def _require_possible(
+    models: Mapping[str, GridReconstructor],
+    with_ct: bool,
+    with_masks: bool,
+    view_errors: Sequence[float],
+    translators: Sequence[ImageTranslator],
+) -> None:
+    """Refuse to pass over in silence what was asked for."""
+    if translators and not with_masks:
+        raise InputError(
+            "translations are for radiographs with masks, and no test person has some of all views of all models; "
+            "leave the translations out."
+        )
+    if not view_errors:
+        return
+    if not with_ct:
+        raise InputError("no test person has a CT to expose before a turned camera; leave the view errors out.")
+    for name, model in models.items():
+        if not set(LATERAL) & set(model.data.views):
+            raise InputError(f"model {name} sees no lateral view that could be turned; leave the view errors out.")

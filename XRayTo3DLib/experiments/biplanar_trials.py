@@ -80,9 +80,9 @@ def outlines_of(name: str, judged: Judged, asked: AskedPeople) -> list[OutlineOu
 
 def turned_trials(asked: AskedPeople, angles: Sequence[float], seed: int) -> list[tuple[float, Trials]]:
     """The same people, held the same, before a lateral camera that really is turned: every other one the other way."""
-    lateral = [number for number, view in enumerate(asked.data.views) if view in LATERAL]
-    if not angles or not lateral:
+    if not angles:
         return []
+    lateral = next(number for number, view in enumerate(asked.data.views) if view in LATERAL)
     exposures = exposures_of(asked.data, asked.part, seed)
     where = {case.id: number for number, case in enumerate(asked.part.cases)}
     found = []
@@ -90,7 +90,7 @@ def turned_trials(asked: AskedPeople, angles: Sequence[float], seed: int) -> lis
         samples = []
         for number, (case, pose) in enumerate(zip(asked.trials.cases, asked.trials.poses, strict=True)):
             turns = np.zeros(len(asked.data.views))
-            turns[lateral[0]] = angle if number % 2 == 0 else -angle
+            turns[lateral] = angle if number % 2 == 0 else -angle
             samples.append(exposures.exposed(where[case.id], [RigidPose(np.asarray(pose))], turns_deg=turns.tolist()))
         images = np.concatenate([sample.images.cpu().numpy() for sample in samples])
         cameras = [sample.cameras[0] for sample in samples]

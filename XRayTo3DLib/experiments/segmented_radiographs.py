@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from XRayTo3DLib.dataset.dataset_folder import DatasetCase, DatasetFolder
-from XRayTo3DLib.dataset.segmented_views import SegmentedView, has_masks, segmented_views, views_of
+from XRayTo3DLib.dataset.dataset_folder import DatasetCase
+from XRayTo3DLib.dataset.segmented_views import SegmentedView, masked_views, segmented_views, views_of
 from XRayTo3DLib.evaluation.biplanar_figures import OutlinePicture, ViewPicture
 from XRayTo3DLib.evaluation.outline_measures import Mask, OutlineOutcome, outline_outcomes, shadow
 from XRayTo3DLib.experiments.trials import INSIDE_MM
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.imaging.types import Radiograph
+from XRayTo3DLib.methods.data import DataConfiguration, tested_cases
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
 from XRayTo3DLib.methods.translation import ImageTranslator, translators_for
 from XRayTo3DLib.methods.types import ShapePredictor
@@ -49,13 +50,19 @@ class RadiographsJudged:
         return [replace(order[place], title=places[place]) for place in sorted(places)]
 
 
-def segmented_cases(folder: Path) -> list[DatasetCase]:
-    """Test people with outlined bones in a view or more.
+def segmented_cases(folder: Path, data: DataConfiguration, views: Collection[str] = ()) -> list[DatasetCase]:
+    """Test people in whose radiographs bones are outlined.
+
+    Args:
+        folder: The data set.
+        data: Of a model: whom its training kept out.
+        views: In which bones must be outlined; in any if empty.
 
     Raises:
-        InputError: No such data set.
+        InputError: No such data set, or nobody to test.
     """
-    return [case for case in DatasetFolder.open(folder).cases("test") if has_masks(case)]
+    known = {case: masked_views(case) for case in tested_cases(folder, data)}
+    return [case for case, masked in known.items() if masked and masked.issuperset(views)]
 
 
 def judge_radiographs(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,12 +31,19 @@ class ImageConfiguration:
     """Canonical images: ``size`` pixels square, ``pixel_mm`` at the grid's centre, source ``source_mm`` before it.
 
     Line integrals are divided by ``scale``, the same number for every image: how dark a bone is says how thick it is.
+
+    Raises:
+        InputError: A scale that is not above zero.
     """
 
     size: int = 256
     pixel_mm: float = 0.4
     source_mm: float = 955.0
     scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.scale < math.inf:
+            raise InputError(f"configuration: data.image.scale must be above zero, not {self.scale:g}.")
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,7 @@ class DataConfiguration:
     Attributes:
         folder: A data set folder (``dataset.json``), relative to the configuration file.
         labels: Bones to reconstruct.
-        views: Canonical views, "PA" and "LAT".
+        views: Canonical views, of ``geometry.calibration.VIEWS``.
         grid: Of the reconstruction.
         image: Of the canonical images.
         pose: Of augmentation, and of the people tested.
@@ -67,7 +75,10 @@ class DataConfiguration:
         prerendered: Different exposures per person, shown again and again; 0 for new ones in every step.
         noise: Standard deviation of noise on the training images, in units of ``scale``.
         view_turn_deg: How far each view is swung about the limb at random in training, uniform within these limits,
-            degrees: for systems that are told where the cameras really were.
+            degrees: for systems that are told where the cameras really were, or are to mind less where they were.
+
+    Raises:
+        InputError: No label or no view, or noise or a number of exposures below zero.
     """
 
     folder: str
@@ -82,6 +93,12 @@ class DataConfiguration:
     prerendered: int = 0
     noise: float = 0.0
     view_turn_deg: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.labels or not self.views:
+            raise InputError("configuration: data.labels and data.views must each name one or more.")
+        if not 0 <= self.noise < math.inf or self.prerendered < 0:
+            raise InputError("configuration: data.noise and data.prerendered must be 0 or more.")
 
     @property
     def voxels(self) -> VoxelGrid:
@@ -179,6 +196,16 @@ def split_cases(folder: str, near: Path, splitting: Splitting) -> tuple[DatasetF
         if not part:
             raise InputError(f"data set {dataset.folder.name}: nobody is left for {name}; it has too few people.")
     return dataset, parts
+
+
+def tested_cases(folder: Path, splitting: Splitting) -> Cases:
+    """The cases whose people a training kept out: the data set's test people, or those of its fold.
+
+    Raises:
+        InputError: No such data set or fold, or nobody to test.
+    """
+    dataset = DatasetFolder.open(folder)
+    return _fold(dataset.cases(), splitting)[2] if splitting.folds else dataset.cases("test")
 
 
 def _fold(cases: Cases, splitting: Splitting) -> tuple[Cases, Cases, Cases]:
