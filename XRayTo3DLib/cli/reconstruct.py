@@ -1,4 +1,4 @@
-"""``xrayto3d reconstruct``: from one or two radiographs and a model bundle to 3D bones, placed in the radiographs."""
+"""``xrayto3d reconstruct``: from radiographs and a model bundle to 3D bones, placed in the radiographs."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ EPILOG = """examples:
   xrayto3d reconstruct --model hips/bundle --view pelvis.dcm -o out
 
 The model's method decides what it needs. dual-face-depth: one radiograph in its standard geometry, nothing else; it
-also writes <bone>_seen.vtp, what the radiograph showed of a bone. tl-net: --side, and --origin or --pose.
---origin is where a radiograph shows the middle of the radius' joint surface: column and row, counted from 0.
+also writes <bone>_seen.vtp, what the radiograph showed of a bone. All others: --side, and --origin or --pose.
+--origin is where a radiograph shows the frame's origin: the middle of the radius' joint surface, or of the knee's joint
+line; column and row, counted from 0.
 With one view the bones' distance from the detector is assumed (--object-detector). The model sees bones alone: give
 --translation with a translator's bundle for actual radiographs (two views: once for both or once per view, none leaves
 a view as it is), or radiographs that show bones alone.
@@ -47,7 +48,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the ``reconstruct`` sub-command to the main parser."""
     parser = subparsers.add_parser(
         "reconstruct",
-        help="3D bones from one or two radiographs, with a model bundle",
+        help="3D bones from radiographs, with a model bundle",
         description="Reconstruct bones from radiographs. RESEARCH USE ONLY: look at the overlay before you believe it.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -62,9 +63,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "histogram-matching; none): once for all views, or once per view",
     )
     add("--view", dest="views", action="append", required=True, metavar="XRAY[:CAMERA]", help="in the model's order")
-    add("--origin", action="append", metavar="COLUMN,ROW", help="middle of the joint surface, once per radiograph")
-    add("--pose", type=Path, metavar="POSE.tfm", help="instead of --origin: the wrist's frame (world to frame, ITK)")
-    add("--side", choices=("right", "left"), help="which wrist (tl-net)")
+    add("--origin", action="append", metavar="COLUMN,ROW", help="middle of the joint, once per radiograph")
+    add("--pose", type=Path, metavar="POSE.tfm", help="instead of --origin: the limb's frame (world to frame, ITK)")
+    add("--side", choices=("right", "left"), help="which limb (not for dual-face-depth)")
     add(
         "--object-detector",
         type=float,
@@ -117,7 +118,7 @@ def _check_placement(needs_frame: bool, args: argparse.Namespace) -> None:
         if (args.origin is None) == (args.pose is None):
             raise InputError("give --origin COLUMN,ROW once per radiograph, or --pose POSE.tfm.")
         if args.side is None:
-            raise InputError("give --side right or --side left: which wrist it is.")
+            raise InputError("give --side right or --side left: which limb it is.")
         return
     given = [f"--{name}" for name in ("origin", "pose", "side", "translation") if getattr(args, name) is not None]
     if given:
