@@ -127,6 +127,8 @@ def test_each_optimiser_trains_its_networks_alone(pairs: SplitPairs) -> None:
     for plan in stage.optimisers:
         task.networks.zero_grad(set_to_none=True)
         with only_trained(task.networks, plan):
+            # As the authors do: with batch norm a frozen discriminator in evaluation mode would judge otherwise.
+            assert all(task.networks[name].training for name in DISCRIMINATORS)
             task.loss("cyclegan", plan.name, batch)["loss"].backward()
         for name, network in task.networks.items():
             for parameter in network.parameters():

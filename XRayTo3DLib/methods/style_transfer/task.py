@@ -65,7 +65,7 @@ class CycleGanTask:
         )
         schedule = Schedule(gan.lr, "linear-decay")
         optimisers = (
-            OptimiserPlan("generators", GENERATORS, schedule, BETAS),
+            OptimiserPlan("generators", GENERATORS, schedule, BETAS, running=DISCRIMINATORS),
             OptimiserPlan("discriminators", DISCRIMINATORS, schedule, BETAS),
         )
         self.stages = (StagePlan("cyclegan", gan.steps, gan.batch, optimisers, gan.validate_every),)
