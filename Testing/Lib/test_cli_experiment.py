@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from XRayTo3DLib.cli.experiment import _mean_of, _means
 from XRayTo3DLib.cli.main import main
+from XRayTo3DLib.evaluation.reconstruction_trials import ReconstructionOutcome, TranslationOutcome
 from XRayTo3DLib.experiments import reconstruction, sensitivity
 from XRayTo3DLib.experiments.reconstruction import CT_DRR, GAN, MEAN, RIDGE
 from XRayTo3DLib.experiments.trials import judge
@@ -124,3 +127,15 @@ def test_what_cannot_be_asked(
         assert run(*words) == 2, words
         assert message in capsys.readouterr().err, words
     assert not (tmp_path / "out").exists()
+
+
+def test_json_tells_the_means_of_the_tables() -> None:
+    """Patients count alike however many their pictures; what has no number is null, which is JSON."""
+    pictures = [TranslationOutcome(p, p, "raw", mae) for p, mae in (("a", 1.0), ("a", 2.0), ("b", 4.5))]
+    assert _mean_of(pictures, "mae") == {"raw": 3.0} and _mean_of(pictures, "structure") == {"raw": None}
+    bones = [
+        ReconstructionOutcome(f"{p}{k}", p, "m", bone, value, value, value, math.isnan(value))
+        for k, (p, bone, value) in enumerate((("a", "ulna", 1.0), ("a", "ulna", 2.0), ("b", "ulna", 4.5),
+                                              ("a", "radius", math.nan)))
+    ]  # fmt: skip
+    assert _means(bones) == {"assd_mm": {"m": {"ulna": 3.0, "radius": None}}, "lost": 1}

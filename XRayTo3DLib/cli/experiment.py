@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,12 +156,18 @@ def _translators(words: list[str] | None) -> dict[str, Any]:
     return {name: loaded_model(bundle, *TRANSLATIONS) for name, bundle in named.items()}
 
 
-def _mean_of(outcomes: Any, measure: str) -> dict[str, float]:
-    """Mean of a measure by method."""
-    values: dict[str, list[float]] = {}
-    for outcome in outcomes:
-        values.setdefault(outcome.method, []).append(getattr(outcome, measure))
-    return {method: sum(of) / len(of) for method, of in values.items()}
+def _mean_of(outcomes: Any, measure: str) -> dict[str, float | None]:
+    """Mean of a measure over patients by method, as in the table."""
+    from XRayTo3DLib.evaluation.experiment_tables import mae_per_patient
+
+    return {method: _mean(of) for method, of in mae_per_patient(outcomes, measure).items()}
+
+
+def _mean(by_patient: dict[str, float]) -> float | None:
+    from XRayTo3DLib.evaluation.experiment_statistics import summarise
+
+    mean = summarise(list(by_patient.values())).mean
+    return None if math.isnan(mean) else mean
 
 
 def _sensitivity(args: argparse.Namespace, progress: Progress) -> Result:
@@ -198,13 +205,14 @@ def _lines(panels: dict[str, dict[str, list[Any]]]) -> list[str]:
 
 
 def _means(outcomes: Any) -> dict[str, Any]:
-    """Mean ASSD per method and bone, mm, and how many bones were lost."""
-    values: dict[str, dict[str, list[float]]] = {}
-    for outcome in outcomes:
-        values.setdefault(outcome.method, {}).setdefault(outcome.bone, []).append(outcome.assd_mm)
-    lost = sum(outcome.empty for outcome in outcomes)
-    means = {method: {bone: sum(v) / len(v) for bone, v in bones.items()} for method, bones in values.items()}
-    return {"assd_mm": means, "lost": lost}
+    """Mean ASSD over patients per method and bone, mm, as in the table, and how many bones were lost."""
+    from XRayTo3DLib.evaluation.experiment_tables import per_patient
+
+    means: dict[str, dict[str, float | None]] = {}
+    for bone in dict.fromkeys(outcome.bone for outcome in outcomes):
+        for method, of in per_patient(outcomes, bone).items():
+            means.setdefault(method, {})[bone] = _mean(of)
+    return {"assd_mm": means, "lost": sum(outcome.empty for outcome in outcomes)}
 
 
 def _texts(parts: list[Part]) -> list[str]:
