@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 
 import pytest
@@ -144,8 +144,8 @@ def test_every_method_has_its_configuration_here() -> None:
     assert set(KINDS) == set(METHODS)
     for name, kind in KINDS.items():
         assert callable(method_named(name).load_model)
-        # One class may be of several methods, which then say which.
-        told = {} if hasattr(kind, "method") else {"method": name}
+        required = {each.name for each in fields(kind) if each.default is each.default_factory is MISSING}
+        told = dict.fromkeys(required - {"data"}, name)
         assert parsed(kind, {"data": {"folder": "x"}, **told}).method == name
 
 
