@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from XRayTo3DLib.dataset.prepared import preparation_of
 from XRayTo3DLib.dataset.prepared_files import prepare_all
 from XRayTo3DLib.dataset.voxel_grid import VoxelGrid
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import read_json, write_json
+from XRayTo3DLib.files import read_json
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.shape.meshes import points_of
 
@@ -54,11 +55,30 @@ def test_a_person_depends_on_seed_and_number_only_and_whole_cases_are_kept(knees
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"spacing": 2.0}, {"spacing_mm": "2"}, {"centre_mm": [0.0, 1.0]}, {"centre_mm": 1.0}, {"excess": 0.5}]
+    "wrong",
+    [
+        {"spacing": 2.0},
+        {"spacing": None},
+        {"__class__": 1},
+        {"spacing_mm": "2"},
+        {"spacing_mm": True},
+        {"spacing_mm": 0},
+        {"clip_mm": -1},
+        {"field_mm": float("nan")},
+        {"energy_kev": 0.0},
+        {"margin_mm": -0.5},
+        {"centre_mm": [0.0, 1.0]},
+        {"centre_mm": [0.0, 1.0, "2"]},
+        {"centre_mm": [0.0, 1.0, None]},
+        {"centre_mm": 1.0},
+        {"excess": 0.5},
+        {"excess": 1},
+    ],
 )
 def test_a_preparation_that_is_not_known_is_refused(knees: DatasetFolder, tmp_path: Path, wrong: dict) -> None:
     content = read_json(knees.folder / "dataset.json", "dataset", "xrayto3d.dataset/1")
-    write_json(tmp_path / "dataset.json", {**content, "preparation": wrong})
+    text = json.dumps({**content, "preparation": wrong})  # as somebody else's program writes it, NaN and all
+    (tmp_path / "dataset.json").write_text(text, encoding="utf-8")
     (tmp_path / "cases").symlink_to(knees.folder / "cases")
     with pytest.raises(InputError, match=f"preparation {next(iter(wrong))}"):
         preparation_of(DatasetFolder.open(tmp_path).cases()[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from vtkmodules.vtkCommonDataModel import vtkPolyData
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry.anatomical_frame import AnatomicalFrame, wrist_frame
-from XRayTo3DLib.geometry.frames import FloatArray, apply_matrix
+from XRayTo3DLib.geometry.frames import FloatArray, apply_matrix, vector3
 from XRayTo3DLib.imaging.attenuation import METAL_HU, SOFT_TISSUE_HU, hu_to_attenuation, tissue_attenuation
 from XRayTo3DLib.imaging.surroundings import in_soft_tissue
 from XRayTo3DLib.imaging.types import CtVolume
@@ -48,6 +49,9 @@ class Preparation:
         field_mm: Half width of the field of view. "lps" data whose ``dataset.json`` names none have no field: their
             whole bones are taken.
         margin_mm: How much is kept round the field, so that bones can be moved within it.
+
+    Raises:
+        InputError: A length or energy that is not above zero (the margin: below it), or a centre that is no point.
     """
 
     spacing_mm: float = 1.0
@@ -57,6 +61,13 @@ class Preparation:
     centre_mm: tuple[float, float, float] = (-8.0, 0.0, -26.0)
     field_mm: float = 40.0
     margin_mm: float = 15.0
+
+    def __post_init__(self) -> None:
+        for name in ("spacing_mm", "clip_mm", "energy_kev", "field_mm", "margin_mm"):
+            value = getattr(self, name)
+            if not (value > 0 or (value == 0 and name == "margin_mm")) or not np.isfinite(value):
+                raise InputError(f"preparation {name}: {value:g} cannot be; it must be above zero.")
+        vector3(self.centre_mm, "preparation centre_mm")
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,13 +168,19 @@ def preparation_of(case: DatasetCase) -> Preparation:
         InputError: ``dataset.json`` names an option that there is not, or one of another type.
     """
     usual, wanted = Preparation(), dict(case.preparation)
+    known = asdict(usual)
     for name, value in wanted.items():
-        known = getattr(usual, name, None)
-        if name == "centre_mm" and isinstance(value, list) and len(value) == 3:
-            wanted[name] = tuple(value)
-        elif known is None or name == "centre_mm" or type(value) not in (type(known), int):
+        if name not in known or not _is_like(value, known[name]):
             raise InputError(f"dataset.json: preparation {name}: {value!r} is not known or of another type.")
+        wanted[name] = tuple(value) if isinstance(value, list) else value
     return replace(usual, **wanted)
+
+
+def _is_like(value: Any, usual: Any) -> bool:
+    """Whether a value from JSON can stand for a usual one: whole numbers for others, a list for a point."""
+    if isinstance(usual, tuple):
+        return isinstance(value, list) and len(value) == len(usual) and all(_is_like(each, 0.0) for each in value)
+    return type(value) is type(usual) or (type(value) is int and type(usual) is float)
 
 
 def truth_meshes(case: DatasetCase) -> dict[str, vtkPolyData]:
