@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from XRayTo3DLib.dataset.dataset_folder import DatasetCase
 from XRayTo3DLib.dataset.segmented_views import has_ct
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.biplanar_figures import OutlinePicture
@@ -140,13 +141,7 @@ def run_biplanar(
     _require_alike(models)
     _require_taught_alike(models, translators)
     methods = _methods(models, adapt)
-    data = next(iter(models.values())).data
-    people = segmented_cases(folder, data, {view for model in models.values() for view in model.data.views})
-    with_ct = any(has_ct(case) for case in tested_cases(folder, data))
-    if not with_ct and not people:
-        masks = segmented_cases(folder, data)
-        lacking = "no radiographs with masks of all views of all models" if masks else "no radiographs with masks"
-        raise InputError(f"data set {folder.name}: its test people have no CTs and {lacking}.")
+    people, with_ct = _tested_people(models, folder)
     _require_possible(models, with_ct, bool(people), view_errors, translators)
     told = tuple(m.name for m in methods if m.predictor.calibrated and not isinstance(m.predictor, StandingShape))
     found = BiplanarExperiment(calibrated=told)
@@ -161,6 +156,22 @@ def run_biplanar(
         found.radiograph_pictures = judged.best_to_worst()
         found.synthetic |= judged.synthetic
     return found
+
+
+def _tested_people(models: Mapping[str, GridReconstructor], folder: Path) -> tuple[list[DatasetCase], bool]:
+    """Test people with outlined bones in the views of all models, and whether any test people have CTs.
+
+    Raises:
+        InputError: Neither.
+    """
+    data = next(iter(models.values())).data
+    people = segmented_cases(folder, data, {view for model in models.values() for view in model.data.views})
+    with_ct = any(has_ct(case) for case in tested_cases(folder, data))
+    if not with_ct and not people:
+        masks = segmented_cases(folder, data)
+        lacking = "no radiographs with masks of all views of all models" if masks else "no radiographs with masks"
+        raise InputError(f"data set {folder.name}: its test people have no CTs and {lacking}.")
+    return people, with_ct
 
 
 def _methods(models: Mapping[str, GridReconstructor], adapt: int) -> list[_Method]:
