@@ -27,7 +27,8 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.volume_measures import dice
 from XRayTo3DLib.experiments import biplanar, segmented_radiographs
 from XRayTo3DLib.experiments.biplanar import MEAN, run_biplanar
-from XRayTo3DLib.experiments.biplanar_trials import asked_people, outlines_of, turned_trials
+from XRayTo3DLib.experiments.biplanar_trials import asked_people, outlines_of, picture_of, turned_trials
+from XRayTo3DLib.experiments.reconstruction import case_pictures
 from XRayTo3DLib.experiments.segmented_radiographs import judge_radiographs, segmented_cases
 from XRayTo3DLib.experiments.trials import judge
 from XRayTo3DLib.geometry import RigidPose
@@ -84,6 +85,12 @@ def test_who_knows_the_truth_gets_it_in_space_and_in_pictures(model: GridReconst
     assert {(o.view, o.shown) for o in outlines} == {("PA", True), ("LAT", True), (OBLIQUE, False)}
     assert len(outlines) == 3 * 3 * 2 and not any(o.empty for o in outlines)
     assert max(o.chamfer_mm for o in outlines) < 0.45 and min(o.dice for o in outlines) > 0.97  # voxels of 2.5 mm
+    picture = picture_of(case_pictures(judged, asked.trials, "truth")[0], asked, judged, outlines, 0)
+    assert [view.name for view in picture.views] == list(asked.cameras)
+    for view in picture.views:  # outlines lie on the bones of the picture that they are drawn on
+        bones = np.any(list(view.truth.values()), axis=0)
+        drawn = np.asarray(Image.fromarray(bones).convert("L").resize(view.image.shape[::-1], Image.Resampling.BOX))
+        assert dice(view.image > 0.1 * view.image.max(), drawn > 127) > 0.85, view.name
 
 
 @pytest.mark.usefixtures("quick")
