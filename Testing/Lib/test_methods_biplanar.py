@@ -34,7 +34,8 @@ from XRayTo3DLib.methods.biplanar.networks import VOLUME, Lift, make_networks
 from XRayTo3DLib.methods.biplanar.predictor import BiplanarPredictor
 from XRayTo3DLib.methods.biplanar.task import STAGE, BiplanarTask
 from XRayTo3DLib.methods.configuration import parsed
-from XRayTo3DLib.methods.data import People, people_of
+from XRayTo3DLib.methods.data import People, exposures_of, people_of
+from XRayTo3DLib.methods.finish import mean_distances
 from XRayTo3DLib.methods.types import ShapeFields
 from XRayTo3DLib.methods.validation import meshes_of
 from XRayTo3DLib.networks.losses import soft_cross_entropy
@@ -139,6 +140,27 @@ def test_any_number_of_views_but_always_the_same(views: tuple[str, ...], wrists:
             predictor.predict(images, told)
 
 
+def test_pictures_of_another_size_are_refused(wrists: Path) -> None:
+    predictor = predictor_of(settings_of(wrists))
+    with pytest.raises(InputError, match=r"shape \(1, 2, 64, 64\) were given, not \(people, 2, 32, 32\)"):
+        predictor.predict(np.zeros((1, 2, 64, 64), dtype=np.float32))
+
+
+def test_one_view_twice_or_in_the_wrong_order_is_refused_unless_no_camera_is_looked_at(wrists: Path) -> None:
+    for lift in LIFTS:
+        predictor = predictor_of(settings_of(wrists, network={"lift": lift}, data={"view_turn_deg": 0}))
+        images, views = np.zeros((1, 2, 32, 32), dtype=np.float32), predictor.configuration.data.canonical_views
+        pa, lateral = (view.camera() for view in views)
+        for wrong, told in (((pa, pa), "radiograph 2: .* off the LAT"), ((lateral, pa), "radiograph 1: .* off the PA")):
+            if lift == REPLICATED:
+                predictor.predict(images, [wrong])
+            else:
+                with pytest.raises(InputError, match=rf"{told} view of the model; .* in the order PA, LAT"):
+                    predictor.predict(images, [wrong])
+        behind = turned_camera(lateral, views[1].centre_mm, 180.0)
+        assert len(predictor.predict(images, [(turned_camera(pa, views[0].centre_mm, 40.0), behind)])) == 1
+
+
 # ---- training ---------------------------------------------------------------------------------------------------
 
 
@@ -239,6 +261,12 @@ def test_attenuation_is_learnt_from_pictures() -> None:
         ({"network": {"lift": "parallel"}}, "network.lift must be one of"),
         ({"network": {"lift": "replicated"}}, "view_turn_deg must be 0"),
         ({"loss": {"surface_mm": 0}}, "surface_mm above it"),
+        ({"loss": {"projection": float("nan")}}, "loss.projection begin at 0"),
+        ({"data": {"views": []}}, "data.views must each name one or more"),
+        ({"data": {"image": {"scale": 0.0}}}, "data.image.scale must be above zero"),
+        ({"data": {"image": {"scale": float("nan")}}}, "data.image.scale must be above zero"),
+        ({"data": {"noise": -0.1}}, "data.noise and data.prerendered must be 0 or more"),
+        ({"data": {"prerendered": -1}}, "data.noise and data.prerendered must be 0 or more"),
         ({"data": {"grid": {"size": 18}}, "network": {"folded": True}}, "needs a multiple of 4"),
         ({"data": {"grid": {"centre_mm": [0, 0, 200]}}}, "nothing of the first person's radius"),
     ],
@@ -261,7 +289,10 @@ def test_train_and_use_a_bundle(lift: str, wrists: Path, tmp_path: Path, capsys:
     model = loaded_model(str(bundle), "biplanar")
     assert model.synthetic and model.predictor.calibrated == (lift == CALIBRATED)
     configuration = replace(model.predictor.configuration, data=replace(model.data, folder=str(wrists)))
-    task = BiplanarTask(configuration, people_of(configuration.data, Path()))
+    people = people_of(configuration.data, Path())
+    task = BiplanarTask(configuration, people)
+    mean = mean_distances(exposures_of(configuration.data, people.training, configuration.seed))
+    assert np.array_equal(-model.mean.values, np.float32(mean))
     assert np.allclose(model.predictor.attenuation.numpy(), task.attenuation)
     assert model.predictor.likeness == pytest.approx(task.likeness)
     sample = task.batch(STAGE, range(3), 0, CPU)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from XRayTo3DLib.errors import InputError
@@ -66,7 +67,8 @@ class BiplanarConfiguration:
     def __post_init__(self) -> None:
         if self.network.lift not in LIFTS:
             raise InputError(f"configuration: network.lift must be one of {', '.join(LIFTS)}.")
-        if not min(self.loss.surface, self.loss.projection) >= 0 or not self.loss.surface_mm > 0:
+        weights = self.loss.surface, self.loss.projection
+        if not all(0 <= weight < math.inf for weight in weights) or not self.loss.surface_mm > 0:
             raise InputError("configuration: loss.surface and loss.projection begin at 0, loss.surface_mm above it.")
         if self.network.lift == REPLICATED and self.data.view_turn_deg:
             raise InputError(

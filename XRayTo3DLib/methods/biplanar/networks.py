@@ -9,13 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.geometry import XRayCamera
+from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.methods.biplanar.configuration import CALIBRATED, BiplanarConfiguration
 from XRayTo3DLib.methods.data import DataConfiguration
 from XRayTo3DLib.networks.volume_net import VolumeNet
 from XRayTo3DLib.projection.back_projection import ParallelView, back_projected, lifting_grid
 
 VOLUME = "volume"
+ANOTHER_VIEW_DEG = 60.0
+"""A camera that looks from further off its view than this is another view's: the wrong order, or one view twice."""
 
 
 def make_networks(configuration: BiplanarConfiguration) -> nn.ModuleDict:
@@ -41,10 +43,11 @@ class Lift:
 
     def __init__(self, data: DataConfiguration, kind: str) -> None:
         self.calibrated = kind == CALIBRATED
-        self.canonical = tuple(view.camera() for view in data.canonical_views)
+        self.views = data.canonical_views
+        self.canonical = tuple(view.camera() for view in self.views)
         """The canonical views' cameras, in the reconstruction frame, mm."""
         self._points = torch.as_tensor(data.voxels.points())
-        views = zip(self.canonical, data.canonical_views, strict=True)
+        views = zip(self.canonical, self.views, strict=True)
         taken = self.canonical if self.calibrated else [ParallelView.of(each, view.centre_mm) for each, view in views]
         self._grids = torch.stack([lifting_grid(view, self._points) for view in taken])
 
@@ -55,22 +58,35 @@ class Lift:
         return [tuple(each) for each in cameras]
 
     def check(self, images: Tensor, cameras: Sequence[Sequence[XRayCamera]] | None) -> None:
-        """Refuse other than (B, views, n, n) pictures with one camera per view, or none at all.
+        """Refuse other than (B, views, n, n) pictures of the model's size, with one camera per view or none at all.
 
         Raises:
-            InputError: Not as many views as the model has, or cameras that do not fit.
+            InputError: Not as many views or pixels as the model has, or cameras that do not fit.
         """
-        views = len(self.canonical)
-        if images.ndim != 4 or images.shape[1] != views:
+        views, pixels = len(self.canonical), self.views[0].size
+        if images.ndim != 4 or images.shape[1:] != (views, pixels, pixels):
             raise InputError(
                 f"this model reconstructs from {views} radiograph(s) of a person; pictures of shape "
-                f"{tuple(images.shape)} were given, not (people, {views}, rows, columns)."
+                f"{tuple(images.shape)} were given, not (people, {views}, {pixels}, {pixels})."
             )
         if cameras is not None and [len(each) for each in cameras] != [views] * len(images):
             raise InputError(
                 f"this model reconstructs from {views} radiograph(s) of a person, with one camera each; "
                 f"{len(images)} people came with {[len(each) for each in cameras]} cameras."
             )
+        if cameras is not None and self.calibrated:
+            for each in cameras:
+                self._check_angles(each)
+
+    def _check_angles(self, cameras: Sequence[XRayCamera]) -> None:
+        """Refuse cameras that another view's would be: the lift would be right, but nothing was learnt of it."""
+        for number, (view, camera) in enumerate(zip(self.views, cameras, strict=True), start=1):
+            angle = view.beam_angle_deg(camera, RigidPose.identity())
+            if min(angle, 180.0 - angle) > ANOTHER_VIEW_DEG:
+                raise InputError(
+                    f"radiograph {number}: its beam is {angle:.0f} degrees off the {view.view} view of the model; "
+                    f"give one radiograph of each view, in the order {', '.join(each.view for each in self.views)}."
+                )
 
     def __call__(self, images: Tensor, cameras: Sequence[Sequence[XRayCamera]] | None = None) -> Tensor:
         """(B, views, Z, Y, X) of ``images`` (B, views, n, n), seen by ``cameras`` (the frame's; None: canonical ones).

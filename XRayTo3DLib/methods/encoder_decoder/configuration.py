@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from XRayTo3DLib.errors import InputError
@@ -61,7 +62,10 @@ class EncoderDecoderConfiguration:
     def __post_init__(self) -> None:
         if self.network.head not in HEADS:
             raise InputError(f"configuration: network.head must be one of {', '.join(HEADS)}.")
-        if min(self.loss.cross_entropy, self.loss.dice) < 0 or self.loss.cross_entropy + self.loss.dice == 0:
+        if min(self.network.channels, self.network.code) < 1:
+            raise InputError("configuration: network.channels and network.code must be 1 or more.")
+        weights = self.loss.cross_entropy, self.loss.dice
+        if not all(0 <= weight < math.inf for weight in weights) or not any(weights):
             raise InputError("configuration: loss.cross_entropy and loss.dice must be 0 or more, one of them more.")
         if self.network.norm == "batch" and self.training.batch < 2:
             raise InputError(
