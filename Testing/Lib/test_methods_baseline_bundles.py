@@ -13,6 +13,7 @@ from learning_cases import TL_NET, write_yaml
 
 from XRayTo3DLib.cli.main import main
 from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
+from XRayTo3DLib.dataset.prepared import truth_meshes
 from XRayTo3DLib.dataset.view_pairs import read_pair
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose
@@ -31,7 +32,7 @@ from XRayTo3DLib.methods.data import DataConfiguration, People, exposures_of, pe
 from XRayTo3DLib.methods.finish import mean_distances
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
 from XRayTo3DLib.methods.registry import method_named
-from XRayTo3DLib.methods.validation import grid_box
+from XRayTo3DLib.methods.validation import grid_box, meshes_of, posed_truth
 from XRayTo3DLib.models.bundle import LoadedBundle, load_bundle
 from XRayTo3DLib.shape.meshes import boundary_length, make_surface, points_of, transformed
 from XRayTo3DLib.shape.surface_distance import surface_distance
@@ -97,6 +98,50 @@ def test_a_bundle_says_what_it_is_and_holds_no_network(method: str, bundles: dic
     assert main(["models", "verify", str(bundles[method]), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["parameters"] == {}
     assert not (bundles[method].parent / "checkpoint").exists()
+
+
+def test_only_the_nearest_shape_hands_on_people_and_says_so(bundles: dict[str, Path]) -> None:
+    told = {method: load_bundle(folder).bundle.limitations for method, folder in bundles.items()}
+    assert "holds bones and pictures of 6 training people as they are" in told["nearest-shape"][-1]
+    assert not any("as they are" in limit for method in ("mean-shape", "ridge") for limit in told[method])
+    assert all("translate actual ones first" in limits[1] for limits in told.values())
+
+
+def test_figures_are_of_each_test_person_once(
+    bundles: dict[str, Path], data: DataConfiguration, people: People
+) -> None:
+    """Written out: one exposure of each, none of them known from the training."""
+    assert not {case.patient for case in people.test.cases} & {
+        case.patient for part in (people.training, people.validation) for case in part.cases
+    }
+    sample = exposures_of(data, people.test, 0).sample("test", range(3))
+    assert sorted(sample.case_index.tolist()) == [0, 1, 2]
+    found, model = model_of(bundles["ridge"])
+    errors = []
+    for fields, index, pose in zip(
+        model.predictor.predict(sample.images.numpy()), sample.case_index.tolist(), sample.poses, strict=True
+    ):
+        truth = posed_truth(truth_meshes(people.test.cases[index]), pose, data.voxels)["radius"]
+        mesh = meshes_of(fields, LABELS)["radius"]
+        errors.append(surface_distance(truth, mesh, ignore_boundary=True, require_overlap=False).assd)
+    assert found.bundle.metrics["radius_mm"] == pytest.approx(np.mean(errors), rel=0.02)
+
+
+def test_its_bundle_does_not_take_the_place_of_another_method_s(
+    bundles: dict[str, Path], wrists: Path, tmp_path: Path, capsys: Out
+) -> None:
+    del bundles
+    (tmp_path / "run" / "checkpoint").mkdir(parents=True)
+    config = write_yaml(tmp_path / "mean.yaml", content_of("mean-shape", wrists))
+    assert main(["train", str(config), "-o", str(tmp_path / "run"), "--device", "cpu"]) == 2
+    assert "holds the checkpoint of another method; mean-shape has none" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "bundle").exists()
+
+
+def test_data_that_are_no_lines_are_refused(wrists: Path, tmp_path: Path, capsys: Out) -> None:
+    config = write_yaml(tmp_path / "mean.yaml", {**content_of("mean-shape", wrists), "data": "wrists"})
+    assert main(["train", str(config), "--data", str(wrists), "-o", str(tmp_path / "run")]) == 2
+    assert "data must hold 'key: value' lines" in capsys.readouterr().err
 
 
 def test_who_looks_at_the_radiograph_does_better(bundles: dict[str, Path]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,7 +69,9 @@ def run(args: argparse.Namespace) -> int:
     require_folder_name(folder)
     with _watched(args) as watcher:
         prepared, content = _prepared(args, watcher)
-        if prepared.task is not None:
+        if prepared.task is None:
+            _refuse_checkpoint(folder, content["method"])
+        else:
             _train(prepared, folder, content, args, watcher)
         if not _is_first_process():
             return 0
@@ -85,8 +88,9 @@ def _prepared(args: argparse.Namespace, watcher: _Watcher) -> tuple[TrainingRun,
     from XRayTo3DLib.methods.registry import method_named
 
     content = changed(read_configuration(args.config), args.changes)
-    if args.data is not None:
-        content = {**content, "data": {**content.get("data", {}), "folder": str(args.data.absolute())}}
+    data = content.get("data", {})
+    if args.data is not None and isinstance(data, dict):  # anything else is refused where it is read
+        content = {**content, "data": {**data, "folder": str(args.data.absolute())}}
     watcher.say("preparing the data set")
     return method_named(content["method"]).prepare_training(content, args.config.parent, _rendered_on(args)), content
 
@@ -99,6 +103,16 @@ def _rendered_on(args: argparse.Namespace) -> str:
 
     wanted = args.device in ("auto", "cuda") and torch.cuda.is_available()
     return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if wanted else "cpu"
+
+
+def _refuse_checkpoint(folder: Path, method: str) -> None:
+    """Do not put a bundle that takes no steps in the place of another method's, whose training lies here."""
+    from XRayTo3DLib.training.checkpoint import FOLDER
+
+    if (folder / FOLDER).exists():
+        raise InputError(
+            f"training: {folder} holds the checkpoint of another method; {method} has none. Use another folder."
+        )
 
 
 def _train(
@@ -150,8 +164,6 @@ def _write(
 
 
 def _tell(model: TrainedModel, bundle: Path, args: argparse.Namespace) -> None:
-    import json
-
     if args.json:
         say(json.dumps({"bundle": str(bundle), "metrics": model.metrics, "synthetic": model.synthetic}))
         return

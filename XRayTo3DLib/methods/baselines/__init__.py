@@ -1,1 +1,1 @@
-"""What every network must beat: the mean shape, and ridge regression from image to shape components."""
+"""What every network must beat: mean shape, nearest training shape, ridge regression."""

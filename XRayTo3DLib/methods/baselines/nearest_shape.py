@@ -22,8 +22,8 @@ class NearestShape:
     """The bones of the exposure whose images correlate best with those given, as that person was held.
 
     Args:
-    arrays: images (E, views, n, n) of training exposures, case (E,) whose they are, poses (E, 4, 4) from the
-        anatomical to the reconstruction frame, mm; and :func:`surface_arrays` of the bones, person by person.
+        arrays: images (E, views, n, n) of training exposures, case (E,) whose they are, poses (E, 4, 4) from the
+            anatomical to the reconstruction frame, mm; and :func:`surface_arrays` of the bones, person by person.
         labels: Bones.
         grid: Bones end where it ends, as those of grid methods do.
     """

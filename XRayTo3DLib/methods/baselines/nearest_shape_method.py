@@ -50,7 +50,11 @@ def prepare_training(content: dict[str, Any], near: Path, device: str) -> Traini
             "poses": np.concatenate([sample.poses for sample in samples]).astype(np.float32),
             **surface_arrays(surfaces),
         }
-        return Fitted(NearestShape(arrays, data.labels, data.voxels), arrays, {"exposures": count})
+        held = (
+            f"It holds bones and pictures of {len(training)} training people as they are: hand it on only where you "
+            f"may hand on their data."
+        )
+        return Fitted(NearestShape(arrays, data.labels, data.voxels), arrays, {"exposures": count}, (held,))
 
     return baseline_run(configuration, near, device, fit)
 

@@ -30,11 +30,13 @@ class Fitted:
         predictor: Ready, and made of ``arrays``: what is judged is what a bundle holds.
         arrays: Everything that it needs, besides the mean distances that every bundle has.
         summary: What it learnt from, for the card.
+        limitations: Its own, one sentence each, after those that every method has.
     """
 
     predictor: ShapePredictor
     arrays: Arrays
     summary: dict[str, Any]
+    limitations: tuple[str, ...] = ()
 
 
 Fit = Callable[[People, NDArray[np.float16]], Fitted]
@@ -75,5 +77,5 @@ def _finished(configuration: BaselineConfiguration, people: People, device: str,
             **fitted.summary,
         },
         synthetic=people.synthetic,
-        limitations=limitations(data),
+        limitations=(*limitations(data), *fitted.limitations),
     )
