@@ -216,6 +216,14 @@ def test_a_mean_without_surface_stands_in_for_nothing() -> None:
     assert found.missing == ("ulna",) and set(found.meshes) == {"radius"} and "there is no such file" in found.notes[0]
 
 
+def test_a_translation_that_failed_is_no_picture() -> None:
+    model, radiographs = reconstructor(("PA",), Oracle()), [exposed("PA", False)]
+    images = model.canonical_images(radiographs, PERSON, False)
+    images[0, 0, 5, 7] = np.nan
+    with pytest.raises(InputError, match="not finite"):
+        model.reconstruct_images(images, radiographs, PERSON)
+
+
 def test_what_does_not_fit_the_model() -> None:
     model = reconstructor(("PA", "LAT"), Oracle())
     with pytest.raises(InputError, match="reconstructs from PA and LAT, not from 1 radiographs"):

@@ -102,7 +102,13 @@ class GridReconstructor:
         mirrored: bool = False,
         cameras: Sequence[Sequence[XRayCamera]] | None = None,
     ) -> Reconstruction:
-        """As :meth:`reconstruct`, from what :meth:`shown_images` made of the radiographs."""
+        """As :meth:`reconstruct`, from what :meth:`shown_images` made of the radiographs.
+
+        Raises:
+            InputError: A picture that is not finite: a translation has failed.
+        """
+        if not np.isfinite(images).all():
+            raise InputError("the pictures for the model hold values that are not finite (NaN); check the translation.")
         found, missing = self.meshes(self.predictor.predict(images, cameras)[0])
         matrix = frame_matrix(frame_to_world, mirrored)
         notes = [
