@@ -74,7 +74,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help=f"one view: assumed distance of the joint from the detector (default {OBJECT_DETECTOR_MM:g})",
     )
     add("--adapt", type=int, default=0, metavar="STEPS", help="biplanar: first fit the network to these radiographs")
-    add("--up", type=float, nargs=2, default=(0.0, -1.0), metavar=("COL", "ROW"), help="distal in the picture (0 -1)")
+    add(
+        "--up",
+        type=float,
+        nargs=2,
+        default=(0.0, -1.0),
+        metavar=("COL", "ROW"),
+        help="where the frame's +z is in the first picture: distal of a wrist, the thigh of a knee (0 -1: up)",
+    )
     add("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder for the results")
     add("--json", action="store_true", help="print one JSON object and nothing else")
     add_radiograph_options(parser, view_option="--view-position")

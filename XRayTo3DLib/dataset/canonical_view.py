@@ -24,7 +24,7 @@ OBJECT_DETECTOR_MM = 45.0
 ANGLE_LIMIT_DEG = 30.0
 """A picture whose beam is turned from the view's by more is another view."""
 ROWS_DOWN = np.array([0.0, 0.0, -1.0])
-"""Rows run from distal to proximal, as pictures are hung."""
+"""Rows run from +z to -z of the frame (a wrist's from distal to proximal), as pictures are hung."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class CanonicalView:
             camera: The radiograph's camera.
             pixel: (column, row) of the articular centre.
             object_detector_mm: Assumed distance of the origin from the detector along its normal, mm.
-            up: Direction (columns, rows) in the picture that points distally along the bone.
+            up: Direction (columns, rows) in the picture that points to +z of the frame, along a wrist distally.
             shows_first: "right" or "left": the side of the picture that shows +x of the anatomical frame (PA, AP) or
                 +y, dorsal (LAT). "" takes the side for which the beam runs as in this view.
             mirrored: Whether it is a left limb, which this view shows as a right one.
