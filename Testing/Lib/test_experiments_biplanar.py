@@ -219,6 +219,31 @@ def test_without_a_ct_outlines_judge(model: GridReconstructor, radiographs: tupl
     assert [picture.title for picture in swapped.best_to_worst()] == ["Best", "Worst"]
 
 
+class Doubling(NoTranslation):
+    """Takes twice what is there for the bones."""
+
+    def translate(self, images: np.ndarray) -> np.ndarray:
+        return 2 * images
+
+
+def test_methods_are_shown_translated_pictures_in_the_models_order(model, radiographs) -> None:
+    folder, truths = radiographs
+    person = segmented_cases(folder, model.data)[:1]
+    shown: list[np.ndarray] = []
+
+    class Looks(KnowsMeshes):
+        def predict(self, images, cameras: Sequence | None = None) -> list:
+            shown.append(images)
+            return super().predict(images, cameras)
+
+    judge_radiographs("truth", Looks(truths), model, person, [NoTranslation(), Doubling()])
+    by_name = {view.view: view.radiograph for view in segmented_views(person[0])}
+    for number, view in enumerate(model.data.canonical_views):
+        plain = view.resampled(by_name[view.view], RigidPose.identity())
+        assert np.array_equal(shown[0][0, number], plain * (1, 2)[number])
+    assert [view.view for view in model.data.canonical_views] == ["PA", "LAT"] and len(shown) == 1
+
+
 def test_finer_pictures_than_needed_are_compared_in_larger_pixels(model, radiographs, monkeypatch) -> None:
     folder, truths = radiographs
     monkeypatch.setattr(segmented_radiographs, "FINEST_MM", 2.0)
