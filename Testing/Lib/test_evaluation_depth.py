@@ -12,7 +12,7 @@ from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.dataset.depth_views import DepthView
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.evaluation import experiment_case_figure
+from XRayTo3DLib.evaluation import case_rendering
 from XRayTo3DLib.evaluation.depth_figures import DepthPicture, depth_figure, volume_figure
 from XRayTo3DLib.evaluation.depth_measures import (
     ABSOLUTE,
@@ -234,7 +234,7 @@ def test_volumes_are_drawn() -> None:
 
 
 def test_reports_have_their_tables_pictures_and_failures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(experiment_case_figure, "_SUPERSAMPLING", 1)  # four times as fast
+    monkeypatch.setattr(case_rendering, "SUPERSAMPLING", 1)  # four times as fast
     found = outcomes(("front only", "both"))
     found[-4] = replace(found[-4], empty=True, assd_mm=math.nan)
     parts = losses_parts(MODELS, found, [picture()], shown="both", synthetic=True)

@@ -20,7 +20,7 @@ from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
 from XRayTo3DLib.dataset.depth_view_files import depth_views
 from XRayTo3DLib.dataset.standard_geometry import StandardGeometry
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.evaluation import experiment_case_figure
+from XRayTo3DLib.evaluation import case_rendering
 from XRayTo3DLib.evaluation.depth_measures import ABSOLUTE, ALIGNED, DepthOutcome, bone_numbers
 from XRayTo3DLib.evaluation.depth_tables import BIDIRECTIONAL, DIRECTIONAL, SEEN
 from XRayTo3DLib.experiments import completion, depth_trials
@@ -100,7 +100,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fewer points: numbers as before within some percent; pictures less smooth."""
     monkeypatch.setattr(depth_trials, "bone_numbers", partial(bone_numbers, samples=400))
     monkeypatch.setattr(depth_trials, "depth_views", partial(depth_views, workers=1))
-    monkeypatch.setattr(experiment_case_figure, "_SUPERSAMPLING", 1)
+    monkeypatch.setattr(case_rendering, "SUPERSAMPLING", 1)
 
 
 def chosen(outcomes: list[DepthOutcome], alignment: str, method: str | None = None) -> list[DepthOutcome]:
