@@ -62,13 +62,13 @@ def egg_population(count: int, seed: int = 0) -> list[Egg]:
 
 @functools.cache
 def egg() -> ShapeIntensityModel:
-    """The model of 16 people, on cubes of 2 mm."""
+    """The model of 16 people, on cubes of 2.5 mm."""
     people = egg_population(16, seed=3)
     return build_shape_intensity_model(
         np.stack([egg_surface(person)[0] for person in people]),
         egg_surface(people[0])[1],
         lambda number, points: egg_attenuation(people[number], points),
-        spacing_mm=2.0,
+        spacing_mm=2.5,
         density_modes=2,
         label="egg",
         synthetic=True,

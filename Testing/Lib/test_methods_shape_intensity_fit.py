@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from XRayTo3DLib.cli.models_used import loaded_model
 from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
 from XRayTo3DLib.dataset.prepared_files import prepared_file, read_prepared
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.evaluation import case_rendering
 from XRayTo3DLib.experiments import shape_fit as experiment
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.methods.configuration import parsed
@@ -107,6 +109,7 @@ def test_the_experiment(
     bundle: Path, wrists: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(experiment, "SAMPLES", 300)
+    monkeypatch.setattr(case_rendering, "SUPERSAMPLING", 1)
     words = ["experiment", "shape-fit", "--model", str(bundle), "--data", str(wrists), "-o", str(tmp_path)]
     assert main([*words, "--people", "1", "--off-mm", "5", "--off-deg", "5"]) == 0
     out = capsys.readouterr().out
@@ -138,7 +141,10 @@ def test_options_that_cannot_be(words: tuple[str, ...], message: str, tmp_path: 
     ("changes", "message"),
     [
         ({"fit": {"metric": "mi"}}, "fit.metric"),
-        ({"model": {"people": 1}}, "2 people"),
+        ({"fit": {"prior": -1.0}}, "fit.prior and fit.contour must be 0 or more"),
+        ({"fit": {"contour": math.nan}}, "fit.prior and fit.contour must be 0 or more"),
+        ({"model": {"people": 1}}, "model.people must be 2 or more, not 1"),
+        ({"model": {"passes": 0}}, "model.passes must be 1 or more, not 0"),
         ({"model": {"spacing_mm": 0.0}}, "spacing_mm"),
     ],
 )

@@ -8,6 +8,7 @@ from shape_intensity_cases import Egg, egg, egg_picture, egg_surface, three_came
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose
+from XRayTo3DLib.shape import shape_intensity_fit
 from XRayTo3DLib.shape.meshes import make_surface, points_of, transformed
 from XRayTo3DLib.shape.model_fitting_contours import Outline, outline_of_mask
 from XRayTo3DLib.shape.shape_intensity_fit import Bone, IntensityFitOptions, Level, fit_shape_intensity
@@ -90,6 +91,16 @@ def test_gain_and_offset_of_a_radiograph_are_no_matter() -> None:
         for shown in (images, [3.0 * image + 0.7 for image in images])
     ]
     assert points_of(found[0]) == pytest.approx(points_of(found[1]), abs=1e-3)
+
+
+def test_a_step_that_leaves_the_pictures_is_tried_shorter(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, first = shape_intensity_fit._step, [np.array([0.0, 0.0, 0.0, 400.0, 0.0, 0.0])]
+    monkeypatch.setattr(shape_intensity_fit, "_step", lambda *given: first.pop() if first else real(*given))
+    images = [egg_picture(camera, [(LONG, BESIDE)]) for camera in CAMERAS]
+    start = {"a": RigidPose.from_rotation([0.0, 0.0, 0.0], [3.0, 0.0, -3.0]) @ BESIDE}
+    options = IntensityFitOptions("ncc", levels=(Level(2, True, 0, 0, 4),))
+    found = fit_shape_intensity({"a": Bone(egg(), BESIDE)}, CAMERAS, images, options, start).bones["a"]
+    assert not first and np.linalg.norm(found.pose.translation - BESIDE.translation) < 1.0
 
 
 @pytest.mark.parametrize(("metric", "together"), [("ncc", True), ("ngcc", False), ("ssd", False)])
@@ -192,6 +203,9 @@ def test_what_cannot_be_fitted() -> None:
         fit_shape_intensity(bones, CAMERAS[:1], [np.ones_like(image)])
     with pytest.raises(InputError, match="none of a radiograph's pixels"):
         fit_shape_intensity(bones, CAMERAS[:1], [image], start={"a": RigidPose.from_rotation([0] * 3, [400.0, 0, 0])})
+    aside = {"a": RigidPose.from_rotation([0] * 3, [400.0, 0, 0])}
+    with pytest.raises(InputError, match="none of a radiograph's pixels"):
+        fit_shape_intensity(bones, CAMERAS[:1], [image], IntensityFitOptions("ssd", prior=0.0), aside)
     with pytest.raises(InputError, match="behind the X-ray source"):
         fit_shape_intensity(
             bones, CAMERAS[:1], [image], start={"a": RigidPose.from_rotation([0] * 3, CAMERAS[0].source)}

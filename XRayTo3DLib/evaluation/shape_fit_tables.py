@@ -77,7 +77,7 @@ def starts_table(
     notes = (
         "Chamfer distance (mm) / Dice, means over patients; Start: Chamfer distance of the mean bones where fits "
         f"began. {how} Converged: fits whose Chamfer distance, mean over bones, is below {converged_mm:g} mm, judged "
-        "by the true bones. Seconds: a case, all bones, one thread.",
+        "by the true bones. Seconds: a case, all bones, wall clock.",
         f"{THEIRS} Their models are of the femur alone; how they tell that a fit did not converge is not known here.",
     )
     titles = [bone[:1].upper() + bone[1:] for bone in bones]
@@ -149,7 +149,7 @@ def starts_figure(fits: Sequence[FitOutcome], converged_mm: float, *, synthetic:
         )  # fmt: skip
     panel_style(axes, "", first=True)
     axes.set_yscale("log")
-    ends = [fit.end_mm for fit in fits]
+    ends = [fit.end_mm for fit in fits if math.isfinite(fit.end_mm)] or [converged_mm]
     axes.set_yticks(TICKS_MM, [f"{tick:g}" for tick in TICKS_MM])
     axes.minorticks_off()
     axes.set_ylim(0.8 * min(ends), 1.25 * max(*ends, converged_mm))

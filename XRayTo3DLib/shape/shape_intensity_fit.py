@@ -6,6 +6,7 @@ the unknowns of all. Coarse pictures and few unknowns come first. After Klima et
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -124,7 +125,7 @@ def _minimised(scene: Scene, placed: dict[str, Placed], options: IntensityFitOpt
         for _ in range(TRIALS):
             step = _step(square, gradient, damping, scene)
             candidate = scene.moved(placed, step)
-            lower = scene.cost(candidate)
+            lower = _cost(scene, candidate)
             if lower < cost:
                 break
             damping = max(damping, 1e-4) * 8.0
@@ -134,6 +135,14 @@ def _minimised(scene: Scene, placed: dict[str, Placed], options: IntensityFitOpt
         if cost - lower < options.tolerance * cost:
             break
     return placed, taken
+
+
+def _cost(scene: Scene, candidate: Mapping[str, Placed]) -> float:
+    """What is minimised, after a step that is only tried: infinite where it leaves a picture or passes a source."""
+    try:
+        return scene.cost(candidate)
+    except InputError:
+        return math.inf
 
 
 def _step(square: FloatArray, gradient: FloatArray, damping: float, scene: Scene) -> FloatArray:

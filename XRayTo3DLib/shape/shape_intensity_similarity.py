@@ -16,6 +16,7 @@ from XRayTo3DLib.errors import InputError
 Array = NDArray[np.floating]
 Metric = Literal["ngcc", "ncc", "ssd"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
+BESIDE = "the model's bones are in none of a radiograph's pixels; check pose and camera."
 
 
 class Likeness:
@@ -46,12 +47,18 @@ class Likeness:
         return self.linearised(picture, np.empty((picture.size, 0)))[0]
 
     def linearised(self, picture: Array, derivatives: Array) -> tuple[NDArray[np.float64], Array]:
-        """Residuals (r,) and their change (r, P), from a picture and its derivatives (rows * columns, P)."""
+        """Residuals (r,) and their change (r, P), from a picture and its derivatives (rows * columns, P).
+
+        Raises:
+            InputError: The picture shows nothing.
+        """
         parts = [part.ravel() for part in self._parts(picture[..., None])]
         count = derivatives.shape[1]
         stacked = self._parts(derivatives.reshape(*picture.shape, count))
         slopes = [each.reshape(each.shape[0] * each.shape[1], count) for each in stacked]
         if self.metric == "ssd":
+            if not picture.any():
+                raise InputError(BESIDE)
             return (parts[0] - self._target[0]) / self._size, slopes[0] / self._size
         share = 1.0 / np.sqrt(len(parts))
         residuals, changes = [], []
@@ -74,5 +81,5 @@ def _unit(values: Array) -> tuple[NDArray[np.float64], float]:
     values = values - values.mean()
     length = float(np.linalg.norm(values))
     if length == 0:
-        raise InputError("the model's bones are in none of a radiograph's pixels; check pose and camera.")
+        raise InputError(BESIDE)
     return values / length, length

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from XRayTo3DLib.errors import InputError
@@ -78,10 +79,12 @@ class ShapeIntensityConfiguration:
     def __post_init__(self) -> None:
         if self.fit.metric not in METRICS:
             raise InputError(f"configuration: fit.metric must be {', '.join(METRICS)}, not {self.fit.metric!r}.")
+        if not (0 <= self.fit.prior < math.inf and 0 <= self.fit.contour < math.inf):
+            raise InputError("configuration: fit.prior and fit.contour must be 0 or more.")
         model = self.model
-        if model.people < 2 or model.vertices < 50 or model.shape_modes < 1 or model.density_modes < 0:
-            raise InputError(
-                "configuration: model needs 2 people, 50 vertices and 1 shape mode or more, and no negative number."
-            )
+        least = {"people": 2, "vertices": 50, "passes": 1, "shape_modes": 1, "density_modes": 0}
+        for name, count in least.items():
+            if getattr(model, name) < count:
+                raise InputError(f"configuration: model.{name} must be {count} or more, not {getattr(model, name)}.")
         if not model.spacing_mm > 0:
             raise InputError(f"configuration: model.spacing_mm must be above 0, not {model.spacing_mm}.")
