@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,14 +14,18 @@ import yaml
 from XRayTo3DLib.cli import compare_run
 from XRayTo3DLib.cli.compare_clock import Clock, left_text
 from XRayTo3DLib.cli.compare_run import MethodFailed, Training, trained
+from XRayTo3DLib.cli.compare_session import Options, Session
 from XRayTo3DLib.cli.compare_worker import work
 from XRayTo3DLib.cli.main import main
+from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.compare_results import Row
 from XRayTo3DLib.evaluation.compare_tables import Columns, main_table
 from XRayTo3DLib.evaluation.experiment_report import Part
 from XRayTo3DLib.experiments import compare_report
 from XRayTo3DLib.experiments.compare_methods import Candidate
-from XRayTo3DLib.jobs import JobFolder
+from XRayTo3DLib.files import write_json
+from XRayTo3DLib.jobs import JobFolder, JobState, JobStatus
+from XRayTo3DLib.jobs.process_mark import ProcessMark
 from XRayTo3DLib.jobs.run import start_worker
 
 
@@ -38,6 +43,14 @@ def started(job: JobFolder, arguments: list[str]) -> None:
         work(folder)
 
 
+def trained_here(config: Path, folder: Path, options: Sequence[str]) -> JobFolder:
+    """A training in this process."""
+    job = JobFolder.create(folder, "training", {})
+    ProcessMark.of(os.getpid()).save(folder / "start.json")
+    assert main(["train", str(config), "--job", str(folder), *options]) == 0
+    return job
+
+
 def compare(wrists: Path, output: Path, *more: str) -> list[str]:
     return ["compare", "--data", str(wrists), "-o", str(output), "--size", "tiny", "--json", *more]
 
@@ -50,6 +63,7 @@ def compared(wrists: Path, two_view_bundle: Path, tmp_path_factory: pytest.TempP
     command = compare(wrists, output, "--methods", "mean-shape", "dual-face-depth", *models)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compare_run, "start_worker", started)
+        patch.setattr(compare_run, "start_training", trained_here)
         assert main(command) == 0
     return output, command
 
@@ -69,7 +83,8 @@ def test_every_row_has_numbers_or_a_reason(compared: tuple[Path, list[str]], cap
     content = json.loads(capsys.readouterr().out)
     rows = {row["name"]: row for row in content["methods"]}
     assert list(rows) == ["mean-shape", "dual-face-depth", "mine"] and content["synthetic"]
-    assert rows["mean-shape"]["training_s"] > 0 and rows["mine"]["training_s"] is None
+    assert rows["mean-shape"]["training_s"] > 0 and not rows["mean-shape"]["given"]
+    assert rows["mine"]["training_s"] > 0 and rows["mine"]["given"]  # of its updates, which lie beside the bundle
     for name in ("mean-shape", "mine"):
         assert rows[name]["state"] == "measured" and rows[name]["assd_mean_mm"] > 0 and rows[name]["case_s"] > 0
         assert rows[name]["memory_mb"] is None or rows[name]["memory_mb"] >= rows[name]["memory_before_mb"]
@@ -96,6 +111,7 @@ def test_the_report_and_its_files_are_there(compared: tuple[Path, list[str]]) ->
         (["--methods", "magic"], "'magic' is not known"),
         (["--models", "mine"], "write NAME=BUNDLE"),
         (["--people", "0"], "--people must be 1 or more"),
+        (["--threads", "0"], "--threads must be 1 or more"),
         (["--methods", "dual-face-depth", "style-transfer"], "no method can take part"),
     ],
 )
@@ -129,10 +145,54 @@ def test_a_method_that_fails_does_not_stop_the_others(
         return job
 
     monkeypatch.setattr(compare_run, "start_training", failing)
+    monkeypatch.setattr(compare_run, "start_worker", lambda job, arguments: work(Path(arguments[-1])))
     base = compared[1][: compared[1].index("-o")] + ["-o", str(tmp_path / "out"), "--size", "tiny", "--people", "1"]
     assert main([*base, "--methods", "ridge", "mean-shape"]) == 1
     said = capsys.readouterr().out
     assert "FAILED: ridge" in said and "too much was wanted" in said and "Mean shape" in said
+    assert main([*base, "--methods", "ridge"]) == 2
+    said = capsys.readouterr().err
+    assert "no method gave a number" in said and "ridge: " in said and "too much was wanted" in said
+
+
+def test_a_translator_that_is_not_there_is_missed_before_anything_is_trained(wrists: Path, tmp_path: Path) -> None:
+    options = Options(wrists, tmp_path / "out", translations={"x": (str(tmp_path / "nowhere"),)})
+    with pytest.raises(InputError, match="nowhere"):
+        Session(options, lambda text, share: None)
+
+
+def test_a_training_that_nobody_watched_counts_its_time(tmp_path: Path) -> None:
+    """A comparison was killed, its training went on to the end: 50 s; an attempt before had taken 30 s."""
+    job, clock = JobFolder.create(tmp_path / "training", "training", {}), tmp_path / "training.json"
+    compare_run._count(job, clock)
+    assert not clock.exists()  # it never began
+    write_json(clock, {"format": compare_run.TIME_FORMAT, "seconds": 30.0})
+    for path, written in ((clock, 1000), (job.path / "start.json", 2000), (job.path / "worker.json", 2049)):
+        path.touch()
+        os.utime(path, (written, written))
+    (job.path / "result.json").touch()
+    os.utime(job.path / "result.json", (2050, 2050))
+    compare_run._count(job, clock)
+    assert compare_run._seconds(clock) == 80.0
+    compare_run._count(job, clock)  # once is enough
+    assert compare_run._seconds(clock) == 80.0
+
+
+def test_a_worker_that_was_told_to_stop_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = JobFolder.create(tmp_path / "job", "comparison", {})
+    running, stopping = JobState(JobStatus.RUNNING), JobState(JobStatus.RUNNING, cancelling=True)
+    monkeypatch.setattr(compare_run.time, "sleep", lambda seconds: None)
+    told: list[str] = []
+    for states, expected in (
+        ([running], True),
+        ([stopping, stopping, JobState(JobStatus.CANCELLED)], False),
+        ([JobState(JobStatus.DEAD)], False),
+    ):
+        looks = iter(states)
+        monkeypatch.setattr(JobFolder, "state", lambda job, looks=looks: next(looks))
+        assert compare_run._runs(job, "a", lambda text, *more: told.append(text)) is expected
+    assert told == ["a: an earlier run is stopping"] * 2
+    assert not compare_run._runs(JobFolder(tmp_path / "new"), "a", lambda *told: None)
 
 
 def test_an_interrupt_reaches_the_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

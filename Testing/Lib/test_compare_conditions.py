@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from learning_cases import TL_NET, changed
+from safetensors.numpy import save_file
 
 from XRayTo3DLib.dataset.canonical_view import CanonicalView
+from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.experiments import compare_conditions as conditions
 from XRayTo3DLib.experiments.compare_trials import TrialMaker, TrialSet
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.methods.configuration import parsed
 from XRayTo3DLib.methods.data import DataConfiguration, exposures_of, people_of
+from XRayTo3DLib.methods.translation import NoTranslation, ViewTranslators
 
 VIEWS = (CanonicalView("PA", 48), CanonicalView("LAT", 48))
 
@@ -61,20 +66,29 @@ def test_metal_hides_what_lies_behind_it_and_leaves_the_rest() -> None:
     assert np.array_equal(conditions.with_metal(dense, cameras, centre, 30.0, [0, 1]), dense)
 
 
+class Halving(NoTranslation):
+    """A translator whose work is known."""
+
+    def translate(self, images: np.ndarray) -> np.ndarray:
+        return images / 2
+
+
 @pytest.fixture(scope="module")
 def trials(wrists) -> tuple[TrialMaker, TrialSet]:
     data = parsed(DataConfiguration, changed(TL_NET["data"], views=["PA", "LAT"], folder=str(wrists)))
     people = people_of(data, wrists)
     poses = [RigidPose.from_rotation([2.0, 0.0, number], [1.0, 0.0, 0.0]) for number in range(len(people.test))]
     maker = TrialMaker(data, people.test, poses, 2, 0)
-    return maker, maker.made({"none": "it is not there"}, lambda text, share: None)
+    translators = {"none": "it is not there", "half": ViewTranslators((Halving(), NoTranslation()))}
+    return maker, maker.made(translators, lambda text, share: None)
 
 
 def test_everybody_is_asked_as_in_training_and_a_few_under_harder_conditions(trials) -> None:
     maker, made = trials
     assert made.cases == tuple(case.id for case in maker.part.cases) and len(made.cases) == 3
+    keys = [*(each.key for each in conditions.CONDITIONS), "translated-half"]
     assert {key: len(each.images) for key, each in made.asked.items()} == {
-        key.key: 3 if key.key == "plain" else 2 for key in conditions.CONDITIONS
+        key: 3 if key == "plain" else 2 for key in keys
     }
     assert made.refused == {"translated-none": "it is not there"}
     plain, harder = made.asked["plain"], made.asked["noise-25"]
@@ -91,6 +105,24 @@ def test_the_turned_camera_is_the_one_that_took_the_picture(trials) -> None:
     exposures = exposures_of(maker.data, maker.part, 5)
     again = exposures.exposed(1, [maker.poses[1]], turns_deg=[0.0, 10.0]).images[0].numpy()
     assert np.array_equal(turned.images[1], again) and np.array_equal(again[0], plain.images[1, 0])
+
+
+@pytest.mark.parametrize("length", [5.0, 10.0])
+def test_the_shifted_person_is_the_one_in_the_picture(trials, length: float) -> None:
+    maker, made = trials
+    shifted, plain = made.asked[f"shifted-{length:g}"], made.asked["plain"]
+    moves = shifted.poses[:, :3, 3] - plain.poses[:2, :3, 3]
+    assert np.linalg.norm(moves, axis=1) == pytest.approx(length) and not np.allclose(*moves)
+    assert shifted.poses[:, :3, :3] == pytest.approx(plain.poses[:2, :3, :3])
+    again = exposures_of(maker.data, maker.part, 5).exposed(1, [RigidPose(shifted.poses[1])]).images[0].numpy()
+    assert np.array_equal(shifted.images[1], again) and not np.array_equal(again, plain.images[1])
+
+
+def test_translators_are_shown_the_soft_tissue_view_by_view(trials) -> None:
+    _, made = trials
+    raw, found = made.asked["tissue"], made.asked["translated-half"]
+    assert np.array_equal(found.images[:, 0], raw.images[:, 0] / 2)
+    assert np.array_equal(found.images[:, 1], raw.images[:, 1]) and np.array_equal(found.poses, raw.poses)
 
 
 def test_soft_tissue_only_adds(trials) -> None:
@@ -110,3 +142,10 @@ def test_pictures_come_back_from_their_file(trials, tmp_path) -> None:
         found = again.asked[key]
         assert found.condition == each.condition and np.array_equal(found.images, each.images)
         assert all(one.is_close(two) for one, two in zip(found.cameras, each.cameras, strict=True))
+
+
+def test_a_file_of_other_pictures_is_refused(tmp_path) -> None:
+    path, about = tmp_path / "other.safetensors", {"cases": [], "conditions": {"plain": {"name": "of another version"}}}
+    save_file({"plain/images": np.zeros(1)}, path, metadata={"about": json.dumps(about)})
+    with pytest.raises(InputError, match="damaged; delete it"):
+        TrialSet.load(path)

@@ -6,6 +6,9 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -17,8 +20,10 @@ from XRayTo3DLib.dataset.prepared import truth_meshes
 from XRayTo3DLib.dataset.voxel_grid import VoxelGrid
 from XRayTo3DLib.errors import Cancelled, InputError
 from XRayTo3DLib.evaluation.compare_results import Measured
+from XRayTo3DLib.experiments import compare_conditions as conditions
+from XRayTo3DLib.experiments import compare_methods
 from XRayTo3DLib.experiments.compare_files import RESULT, SHOWN, Task, keep_result, kept_result
-from XRayTo3DLib.experiments.compare_measure import BoneJudge, common_grid, measured, on_grid
+from XRayTo3DLib.experiments.compare_measure import BoneJudge, common_grid, measured, on_grid, predicted
 from XRayTo3DLib.experiments.compare_methods import RECIPES, candidates, data_part, why_not
 from XRayTo3DLib.experiments.compare_recipes import SIZES
 from XRayTo3DLib.experiments.compare_trials import TrialMaker, TrialSet
@@ -59,9 +64,11 @@ def task(wrists: Path, two_view_bundle: Path, tmp_path_factory: pytest.TempPathF
     data = parsed(DataConfiguration, changed(TL_NET["data"], views=["PA", "LAT"], folder=str(wrists)))
     people = people_of(data, wrists)
     poses = [RigidPose.from_rotation([1.0, 2.0, number], [0.5, 0.0, 0.0]) for number in range(len(people.test))]
-    made = TrialMaker(data, people.test, poses, 1, 0).made({}, lambda text, share: None)
-    few = {key: made.asked[key] for key in ("plain", "turned+10", "metal")}
-    TrialSet(made.cases, few, {"tissue": "not today"}).save(folder / "pictures.safetensors")
+    few = tuple(each for each in conditions.CONDITIONS if each.key in ("plain", "turned+10", "metal"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conditions, "CONDITIONS", few)
+        made = TrialMaker(data, people.test, poses, 1, 0).made({}, lambda text, share: None)
+    TrialSet(made.cases, made.asked, {"tissue": "not today"}).save(folder / "pictures.safetensors")
     shown = (made.cases[1],)
     pictures = folder / "pictures.safetensors"
     return Task("mine", two_view_bundle, wrists, pictures, data.voxels, 300, 3, 1, 0, shown)
@@ -92,6 +99,16 @@ def _goes_on(task: Task, folder: Path, first: Measured, whole: Measured) -> None
     assert {key: [o.assd_mm for o in each] for key, each in again.outcomes.items()} == {
         key: [o.assd_mm for o in each] for key, each in whole.outcomes.items()
     }
+
+
+def test_only_a_calibrated_method_is_told_the_cameras(task: Task) -> None:
+    asked = TrialSet.load(task.pictures).asked["turned+10"]
+    for calibrated, told in ((True, [asked.cameras]), (False, None)):
+        predict = Mock(return_value=["bones"])
+        model = SimpleNamespace(predictor=SimpleNamespace(calibrated=calibrated, predict=predict))
+        assert predicted(model, asked, 0) == "bones"  # type: ignore[arg-type]
+        (images, cameras), _ = predict.call_args
+        assert np.array_equal(images, asked.images[:1]) and cameras == told
 
 
 def test_it_stops_between_two_people(task: Task, tmp_path: Path) -> None:
@@ -149,6 +166,18 @@ def test_a_process_does_not_count_the_memory_of_the_one_that_started_it() -> Non
 # ---- who takes part --------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def scale_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rendering people for the scale of pictures takes longer than all the rest."""
+    monkeypatch.setattr(compare_methods, "_brightest", lambda dataset, part: 4.0)
+
+
+@pytest.fixture(scope="module")
+def tiny(wrists: Path) -> dict[str, Any]:
+    return {**data_part(DatasetFolder.open(wrists), "tiny"), "folder": str(wrists)}
+
+
+@pytest.mark.usefixtures("scale_known")
 def test_every_method_of_the_registry_takes_part_or_says_why_not(wrists: Path) -> None:
     dataset = DatasetFolder.open(wrists)
     for name in METHODS:
@@ -161,6 +190,7 @@ def test_every_method_of_the_registry_takes_part_or_says_why_not(wrists: Path) -
         candidates(dataset, ["magic"], {}, "tiny")
 
 
+@pytest.mark.usefixtures("scale_known")
 def test_all_methods_share_people_views_and_the_cube(wrists: Path) -> None:
     dataset = DatasetFolder.open(wrists)
     for size in SIZES:
@@ -188,12 +218,10 @@ def test_small_settings_are_those_of_the_configurations(name: str, file: str) ->
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_method_accepts_its_settings(name: str, wrists: Path) -> None:
-    dataset = DatasetFolder.open(wrists)
-    shared = {**data_part(dataset, "tiny"), "folder": str(wrists)}
+def test_every_method_accepts_its_settings(name: str, wrists: Path, tiny: dict[str, Any]) -> None:
     method, make = RECIPES[name]
     about = {"format": "xrayto3d.training/1", "method": method, "name": name, "anatomy": "wrist"}
-    run = method_named(method).prepare_training({**about, **make(shared, "tiny")}, wrists, "cpu")
+    run = method_named(method).prepare_training({**about, **make(tiny, "tiny")}, wrists, "cpu")
     assert run.configuration["method"] == method
     if run.task is not None:
         assert all(stage.steps <= 50 for stage in run.task.stages)

@@ -13,6 +13,7 @@ import pytest
 from compare_cases import BONES, COLUMNS, measured, outcome, rows
 
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.evaluation.compare_figures import accuracy_figure
 from XRayTo3DLib.evaluation.compare_published import lines_for, mean_line
 from XRayTo3DLib.evaluation.compare_report import comparison_parts, headline, summary
 from XRayTo3DLib.evaluation.compare_results import Measured, Row
@@ -66,6 +67,7 @@ def test_numbers_stand_where_they_belong() -> None:
     lines = list(csv.DictReader(io.StringIO(table.csv())))
     assert [line["name"] for line in lines] == ["tl-net", "mean-shape", "dual-face-depth", "ridge"]
     assert float(lines[0]["assd_mean_mm View 5°"]) == 3.5 and float(lines[0]["training_s"]) == 90.0
+    assert [line["given"] for line in lines[:2]] == ["False", "False"]
     assert lines[1]["training_s"] == "" and lines[2]["why_not"] == "it needs AP radiographs"
     assert "Comparison" in table.text() and "left out: it needs" in table.text()
 
@@ -124,6 +126,13 @@ def test_the_report_shows_everything_and_warns() -> None:
     page = experiment_page("Comparison", parts, synthetic=True, numbers=headline(rows()))
     assert 'colspan="11">left out: it needs AP radiographs' in page and "Synthetic" in page
     assert "TL-net 2.00, Mean shape 4.00" in summary(rows())
+
+
+def test_a_method_that_lost_every_bone_is_drawn_and_told() -> None:
+    lost = [Row("ridge", "ridge", measured({"plain": [math.nan, math.nan]}))]
+    assert accuracy_figure(lost).startswith(b"\x89PNG")
+    (row,) = (row for row in main_table(lost, {}, 0).rows if row[0] == "Ridge regression")
+    assert all(row)
 
 
 def test_nothing_measured_is_refused() -> None:

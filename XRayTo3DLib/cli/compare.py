@@ -100,7 +100,7 @@ def _options(args: argparse.Namespace) -> Options:
 
     if args.seed < 0:
         raise InputError("--seed must be 0 or more.")
-    for name in ("people", "hard"):
+    for name in ("people", "hard", "threads"):
         given = getattr(args, name)
         if given is not None and given < 1:
             raise InputError(f"--{name} must be 1 or more.")

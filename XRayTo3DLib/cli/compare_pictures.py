@@ -38,10 +38,15 @@ class PictureFiles:
         dataset: The data set.
         test: The test people.
         hard: How many of them are asked under the harder conditions.
+
+    Raises:
+        InputError: A translator that cannot be loaded.
     """
 
     def __init__(self, options: Options, dataset: DatasetFolder, test: Sequence[DatasetCase], hard: int) -> None:
         self._options, self._dataset, self._test, self._hard = options, dataset, tuple(test), hard
+        # Read at once: a bundle that is not there must not come to light after hours of training.
+        self._given = {name: list(map(loaded_translator, each)) for name, each in options.translations.items()}
         self.made: dict[str, Path] = {}
         """Files by row."""
 
@@ -85,8 +90,7 @@ class PictureFiles:
     def _translators(self, data: DataConfiguration) -> dict[str, ViewTranslators | str]:
         """Translators by name, or why one cannot be used with a method's pictures."""
         found: dict[str, ViewTranslators | str] = {}
-        for name, bundles in self._options.translations.items():
-            given = [loaded_translator(bundle) for bundle in bundles]
+        for name, given in self._given.items():
             try:
                 found[name] = translators_for(given, data)
             except InputError as error:

@@ -76,20 +76,46 @@ def trained(candidate: Candidate, folder: Path, training: Training, told: Told) 
         )
     write_text(config, text)
     job = JobFolder(folder / "training")
-    bundle, clock = job.path / BUNDLE, folder / "training.json"
-    before = _seconds(clock)
+    bundle, clock, what = job.path / BUNDLE, folder / "training.json", f"{candidate.name}: training"
+    runs = _runs(job, what, told)
+    _count(job, clock)
     if not (bundle.is_dir() and job.state().status is JobStatus.FINISHED):
-        began = time.monotonic()
-        told(f"{candidate.name}: training", 0.0, None)
+        told(what, 0.0, None)
         try:
-            with_name = f"{candidate.name}: training"
-            if not (job.path / "job.json").exists() or job.state().status is not JobStatus.RUNNING:
+            if not runs:
                 job = start_training(config, job.path, training.options)
-            _followed(job, lambda record: told(*_training_state(with_name, record)))
+            _followed(job, lambda record: told(*_training_state(what, record)))
         finally:
-            before += time.monotonic() - began
-            write_json(clock, {"format": TIME_FORMAT, "seconds": round(before, 2)})
-    return bundle, before
+            _count(job, clock)
+    return bundle, _seconds(clock)
+
+
+def _runs(job: JobFolder, what: str, told: Told) -> bool:
+    """Whether a worker that an earlier comparison started still works; one that was told to stop is waited for."""
+    if not (job.path / "job.json").exists():
+        return False
+    state = job.state()
+    while state.status is JobStatus.RUNNING and state.cancelling:
+        told(f"{what}: an earlier run is stopping", 0.0, None)
+        time.sleep(0.2)
+        state = job.state()
+    return state.status is JobStatus.RUNNING
+
+
+def _count(job: JobFolder, clock: Path) -> None:
+    """Add to ``clock`` what a job's last attempt took since it was written, also if nobody watched the attempt.
+
+    Time ends with the job's result or with its worker's last sign of life.
+    """
+    start, *signs = (_changed(job.path / name) for name in ("start.json", "worker.json", "result.json"))
+    passed = max(signs) - max(start, _changed(clock))
+    if start and passed > 0:
+        write_json(clock, {"format": TIME_FORMAT, "seconds": round(_seconds(clock) + passed, 2)})
+
+
+def _changed(path: Path) -> float:
+    """When a file was written, s; 0 if it is not there."""
+    return path.stat().st_mtime if path.exists() else 0.0
 
 
 def _seconds(clock: Path) -> float:
@@ -119,7 +145,7 @@ def measured(task: Task, method: str, folder: Path, told: Told) -> Row:
     found, complete = kept_result(folder / RESULT, mark)
     if not complete:
         job = JobFolder(folder)
-        if not (folder / "job.json").exists() or job.state().status is not JobStatus.RUNNING:
+        if not _runs(job, task.name, told):
             job = JobFolder.create(folder, "comparison", {"name": task.name, "mark": mark})
             task.save(folder / TASK)
             start_worker(job, ["-m", "XRayTo3DLib.cli.compare_worker", str(folder.absolute())])

@@ -65,7 +65,8 @@ def accuracy_figure(rows: Sequence[Row], *, synthetic: bool = False) -> bytes:
     figure = blank_figure(_WIDTH, height, "Error by method and bone", note, synthetic)
     colours = method_colours([row.name for row in found], BASELINES)
     of = {bone: [np.array(list(_patients(row, bone).values())) for row in found] for bone in bones}
-    right = 1.18 * max(float(np.quantile(each, 0.9)) for values in of.values() for each in values if each.size)
+    ends = (float(np.quantile(each, 0.9)) for values in of.values() for each in values if each.size)
+    right = 1.18 * max(ends, default=1.0)
     for number, (bone, values) in enumerate(of.items()):
         line, column = divmod(number, columns)
         wide = (_WIDTH - _NAMES - 0.2) / columns

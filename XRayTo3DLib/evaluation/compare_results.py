@@ -28,7 +28,8 @@ class Measured:
         refused: Why a condition was not asked, by its key.
         seconds: From the pictures to meshes, of every person, one at a time.
         loading_s: Reading the bundle.
-        memory_mb: Most memory the process held until all people were reconstructed; NaN if unknown.
+        memory_mb: Most memory the process held until a few people were reconstructed, and before anything was judged,
+            which takes memory of its own; NaN if unknown.
         before_mb: Of this, what it held before the bundle was read: Python and libraries.
         bundle_mb: Size of the bundle's files.
         synthetic: Whether the model learnt from made-up people.

@@ -168,7 +168,7 @@ def _numbers(row: Row, columns: Columns) -> tuple[object, ...]:
         row.name, row.method, "measured", "; ".join(dict.fromkeys(measured.refused.values())),
         summaries[0].n, *(number for each in summaries for number in (each.mean, each.sd)),
         sum(outcome.empty for outcome in plain), same_people(row, columns), *harder,
-        row.training_s, measured.case_s, measured.loading_s, measured.memory_mb, measured.before_mb,
+        row.training_s, row.given, measured.case_s, measured.loading_s, measured.memory_mb, measured.before_mb,
         measured.bundle_mb,
     )  # fmt: skip
 
@@ -176,7 +176,7 @@ def _numbers(row: Row, columns: Columns) -> tuple[object, ...]:
 def _data_header(columns: Columns) -> tuple[str, ...]:
     accuracy = ("patients", "assd_mean_mm", "assd_sd_mm", "hd95_mean_mm", "hd95_sd_mm", "dice_mean", "dice_sd", "lost")
     harder = (f"assd_mean_mm {title}" for title in columns)
-    cost = ("training_s", "case_s", "loading_s", "memory_mb", "memory_before_mb", "bundle_mb")
+    cost = ("training_s", "given", "case_s", "loading_s", "memory_mb", "memory_before_mb", "bundle_mb")
     return ("name", "method", "state", "why_not", *accuracy, "assd_mean_mm same people", *harder, *cost)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase
 from XRayTo3DLib.dataset.prepared import truth_meshes
 from XRayTo3DLib.dataset.voxel_grid import VoxelGrid
+from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.compare_figures import by_error
 from XRayTo3DLib.evaluation.compare_pictures import ShownInput
 from XRayTo3DLib.evaluation.compare_report import ShownPerson, ShownPictures, comparison_parts, headline, summary
@@ -73,8 +74,11 @@ def write_comparison(
         synthetic: Whether people or training data were made up.
 
     Raises:
-        InputError: No method gave a number.
+        InputError: No method gave a number; says why, method by method.
     """
+    if not any(row.of(PLAIN) for row in rows):
+        told = "; ".join(f"{row.name}: {row.why_not or 'it reconstructed nobody'}" for row in rows)
+        raise InputError(f"no method gave a number to compare. {told}")
     cases = {case.id: case for case in test}
     person = _person(folder, rows, [cases[name] for name in shown], grid)
     inputs = _inputs(rows, pictures)

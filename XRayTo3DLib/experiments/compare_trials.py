@@ -92,18 +92,18 @@ class TrialSet:
             with safe_open(require_file(path, "pictures of the comparison"), framework="numpy") as file:
                 about = json.loads((file.metadata() or {})["about"])
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+            asked = {
+                key: Asked(
+                    Condition(**content),
+                    arrays[f"{key}/images"],
+                    arrays[f"{key}/poses"],
+                    tuple(XRayCamera.from_dict(camera) for camera in about["cameras"][key]),
+                )
+                for key, content in about["conditions"].items()
+            }
+            return cls(tuple(about["cases"]), asked, about["refused"])
+        except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
             raise InputError(f"pictures of the comparison: {path} is damaged; delete it and compare again.") from error
-        asked = {
-            key: Asked(
-                Condition(**content),
-                arrays[f"{key}/images"],
-                arrays[f"{key}/poses"],
-                tuple(XRayCamera.from_dict(camera) for camera in about["cameras"][key]),
-            )
-            for key, content in about["conditions"].items()
-        }
-        return cls(tuple(about["cases"]), asked, about["refused"])
 
 
 @dataclass(frozen=True, eq=False)
