@@ -227,7 +227,10 @@ def test_what_cannot_be_reconstructed(
         (("--model", two_view_bundle, *view, *side, *out, *at), "the model needs 2 radiograph(s), PA and LAT"),
         ((*model, *view, *side, *out, "--origin", "60,1500"), "check the"),
         ((*model, *view, *side, *out, *at, "--object-detector", "5000"), "detector"),
-        (("--model", translation_bundle, *view, *side, *out, *at), "tl-net or dual-face-depth is needed"),
+        (
+            ("--model", translation_bundle, *view, *side, *out, *at),
+            "is of method image-translation; tl-net, dual-face-depth, ",
+        ),
         ((*model, "--translation", tl_net_bundle, *view, *side, *out, *at), "or histogram-matching is needed"),
         (("--model", "no-such-model", *view, *side, *out, *at), "no model bundle no-such-model"),
         (("--model", damaged, *view, *side, *out, *at), "decoder.safetensors"),

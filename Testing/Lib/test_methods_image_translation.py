@@ -240,13 +240,13 @@ def test_it_refuses_models_of_other_images(wrists: Path) -> None:
     data = {**TL_NET["data"], "labels": ["radius", "ulna"]}
     for same in ({}, {"image": {"size": 32, "pixel_mm": 3.0, "scale": 2.0}}):  # between them go line integrals
         translator.require_for(parsed(DataConfiguration, {**data, **same}))
-    for other in (
-        {"views": ["LAT"]},
-        {"views": ["PA", "LAT"]},
-        {"image": {"size": 64, "pixel_mm": 3.0}},
-        {"grid": {"centre_mm": [0, 0, -26]}},
+    for other, message in (
+        ({"views": ["LAT"]}, "other images than the model"),
+        ({"views": ["PA", "LAT"]}, "other images than the model"),
+        ({"image": {"size": 64, "pixel_mm": 3.0}}, "other images than the model"),
+        ({"grid": {"centre_mm": [0, 0, -26]}}, r"made for wrists.* the model's is at \(0.0, 0.0, -26.0\) mm"),
     ):
-        with pytest.raises(InputError, match="other images than the model"):
+        with pytest.raises(InputError, match=message):
             translator.require_for(parsed(DataConfiguration, {**data, **other}))
 
 

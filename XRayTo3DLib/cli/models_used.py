@@ -27,7 +27,8 @@ def loaded_model(name: str, *methods: str) -> Any:
     loaded = load_bundle(bundle_path(name))
     method = loaded.bundle.method
     if method not in methods:
-        raise InputError(f"bundle {loaded.folder.name} is of method {method}; {' or '.join(methods)} is needed.")
+        wanted = " or ".join(filter(None, (", ".join(methods[:-1]), methods[-1])))
+        raise InputError(f"bundle {loaded.folder.name} is of method {method}; {wanted} is needed.")
     model = method_named(method).load_model(loaded.bundle.configuration, loaded.weights, loaded.array)
     model.synthetic = loaded.bundle.synthetic
     return model
