@@ -50,8 +50,10 @@ def test_a_person_depends_on_seed_and_number_only_and_whole_cases_are_kept(knees
     write_knee_population(knees.folder, 2, test=1, spacing=3.0, mesh_spacing=2.5, workers=1)
     assert made.stat().st_mtime_ns == before
     assert draw_knee(0, "train", 0) == draw_knee(0, "train", 0) != draw_knee(0, "test", 0)
-    patella = points_of(knees.cases()[0].meshes()["patella"])
-    assert patella[:, 1].mean() < -20  # in front
+    middles = {bone: points_of(mesh).mean(axis=0) for bone, mesh in knees.cases()[0].meshes().items()}
+    assert middles["patella"][1] < -20  # in front
+    assert middles["fibula"][0] < middles["tibia"][0] - 20  # on the outside: to a right leg's right
+    assert middles["femur"][2] > 0 > middles["tibia"][2]
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from XRayTo3DLib.methods.baselines.nearest_shape import (
 from XRayTo3DLib.methods.baselines.ridge import ImageRidge
 from XRayTo3DLib.methods.configuration import parsed
 from XRayTo3DLib.methods.data import DataConfiguration, People, exposures_of, people_of
-from XRayTo3DLib.methods.finish import mean_distances
+from XRayTo3DLib.methods.finish import mean_distances, mean_exposures
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
 from XRayTo3DLib.methods.registry import method_named
 from XRayTo3DLib.methods.validation import grid_box, meshes_of, posed_truth
@@ -155,6 +155,10 @@ def test_the_mean_shape_is_the_mean_everybody_has(
     bundles: dict[str, Path], data: DataConfiguration, people: People, test_images: np.ndarray
 ) -> None:
     expected = np.float32(mean_distances(exposures_of(data, people.training, 0)))
+    each = exposures_of(data, people.training, 0).sample("mean", range(8 * 6), images=False, distances=True)
+    assert each.distances is not None
+    assert expected == pytest.approx(each.distances.numpy().mean(axis=0), abs=0.005)  # mm: float16
+    assert [mean_exposures(count) for count in (1, 49, 50, 200)] == [8, 392, 400, 400]
     for folder in bundles.values():
         assert np.array_equal(-model_of(folder)[1].mean.values, expected)
     shapes = model_of(bundles["mean-shape"])[1].predictor.predict(test_images, None)

@@ -255,6 +255,31 @@ def test_attenuation_is_learnt_from_pictures() -> None:
     assert np.all(found[1][:, 0] < 0.045) and np.all(found[1][:, 1] > 0.1)
 
 
+@pytest.mark.parametrize("up_mm", [38.0, 46.0])
+def test_attenuation_is_learnt_where_the_grid_cuts_bones_or_holds_one_alone(up_mm: float) -> None:
+    """The grid ends in the middle of the larger ball, or far above the smaller one."""
+    centre = (-8.0, 0.0, -26.0 + up_mm)
+    views = [CanonicalView(view, 40, 2.2, centre_mm=centre) for view in ("PA", "LAT")]
+    exposures = Exposures([ball_case()], views, VoxelGrid(32, 2.5, centre), PoseRange(5.0, 2.0), 0)
+    assert bone_attenuation(exposures)[0, 0] == pytest.approx(0.06, abs=0.004)
+
+
+def test_likeness_is_a_standard_deviation_below_what_true_bones_reach() -> None:
+    people = [ball_case(number) for number in (0, 2, 4)]
+    people = [replace(each, mu=(each.mu * (1 + 0.3 * k)).astype(np.float16)) for k, each in enumerate(people)]
+    views, grid = [CanonicalView(view, 32, 3.0) for view in ("PA", "LAT")], VoxelGrid(16, 5.0)
+    exposures = Exposures(people, views, grid, PoseRange(8.0, 4.0), 0)
+    attenuation = np.array([[0.05, 0.1], [0.06, 0.05]], dtype=np.float32)
+    samples = [exposures.sample("attenuation", [item]) for item in range(8)]
+    reached = [
+        likeness(bones_mu(each.soft_labels[0].numpy(), attenuation), each.images[0].double().numpy(), cameras, grid) / 2
+        for each in samples
+        for cameras in each.cameras
+    ]
+    assert np.std(reached) > 1e-3
+    assert true_likeness(exposures, attenuation) == pytest.approx(np.mean(reached) - np.std(reached), abs=2e-4)
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

@@ -137,6 +137,14 @@ def test_projections_add_up_what_rays_meet_of_every_bone() -> None:
         assert relative_rms(image, line_integrals(weighed, camera)) < 0.02
 
 
+def test_a_bone_outside_the_grid_casts_no_shadow() -> None:
+    nothing = torch.zeros(1, 2, 24, 24, 24, requires_grad=True)
+    found = projected(nothing, torch.tensor([0.04, 0.06]), [CAMERAS], GRID.voxel_to_frame)
+    assert found.shape == (1, 2, 28, 28) and not found.any()
+    projection_loss(found, torch.rand(1, 2, 28, 28)).backward()
+    assert nothing.grad is not None and bool(torch.isfinite(nothing.grad).all())
+
+
 def test_everybody_is_seen_by_the_own_cameras() -> None:
     filled, _ = two_clouds()
     both = filled.expand(2, -1, -1, -1, -1)

@@ -110,7 +110,12 @@ def projected(
 
 
 def drrs(volume: Tensor, cameras: Sequence[XRayCamera], voxel_to_frame: NDArray[np.float64]) -> Tensor:
-    """(views, rows, columns) line integrals of a volume (Z, Y, X) in 1/mm, with gradients to its voxels."""
+    """(views, rows, columns) line integrals of a volume (Z, Y, X) in 1/mm, with gradients to its voxels.
+
+    Of a volume of nothing, such as that of a bone held outside the grid, they are 0.
+    """
+    if not bool(volume.any()):
+        return torch.stack([volume.sum() * torch.zeros(camera.size[::-1]).to(volume) for camera in cameras])
     project = DrrProjector(volume, voxel_to_frame, volume.device, shear_warp=False)
     return torch.stack([project(camera, np.eye(4)) for camera in cameras])
 
