@@ -21,7 +21,7 @@ from XRayTo3DLib.dataset.voxel_grid import VoxelGrid
 from XRayTo3DLib.errors import Cancelled, InputError
 from XRayTo3DLib.evaluation.compare_results import Measured
 from XRayTo3DLib.experiments import compare_conditions as conditions
-from XRayTo3DLib.experiments import compare_methods
+from XRayTo3DLib.experiments import compare_measure, compare_methods
 from XRayTo3DLib.experiments.compare_files import RESULT, SHOWN, Task, keep_result, kept_result
 from XRayTo3DLib.experiments.compare_measure import BoneJudge, common_grid, measured, on_grid, predicted
 from XRayTo3DLib.experiments.compare_methods import RECIPES, candidates, data_part, why_not
@@ -33,7 +33,9 @@ from XRayTo3DLib.methods.configuration import parsed
 from XRayTo3DLib.methods.data import DataConfiguration, people_of
 from XRayTo3DLib.methods.registry import METHODS, method_named
 from XRayTo3DLib.methods.types import ShapeFields
-from XRayTo3DLib.shape.meshes import transformed
+from XRayTo3DLib.shape.closest_points import closest_points
+from XRayTo3DLib.shape.meshes import points_of, transformed
+from XRayTo3DLib.shape.surfaces import read_surface
 
 CONFIGS = Path(__file__).resolve().parents[2] / "Resources" / "configs"
 
@@ -109,6 +111,43 @@ def test_only_a_calibrated_method_is_told_the_cameras(task: Task) -> None:
         assert predicted(model, asked, 0) == "bones"  # type: ignore[arg-type]
         (images, cameras), _ = predict.call_args
         assert np.array_equal(images, asked.images[:1]) and cameras == told
+
+
+class Truthful:
+    """A model that gives everybody's true bones as they were held, but for those it loses."""
+
+    def __init__(self, wrists: Path, trials: TrialSet, lost: str = "") -> None:
+        self.data = SimpleNamespace(labels=("radius", "ulna"), views=("PA", "LAT"))
+        self.predictor, self._lost = self, lost
+        self.calibrated, self._trials, self._people = False, trials, DatasetFolder.open(wrists)
+
+    def predict(self, images: np.ndarray, cameras: object) -> list[dict[str, Any]]:
+        for asked in self._trials.asked.values():
+            for number, image in enumerate(asked.images):
+                if np.array_equal(image, images[0]):
+                    truth = truth_meshes(self._people.case(self._trials.cases[number]))
+                    return [{bone: transformed(mesh, asked.poses[number]) for bone, mesh in truth.items()}]
+        raise AssertionError("these pictures are of nobody")
+
+    def meshes(self, shapes: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+        return shapes, (self._lost,) if self._lost else ()
+
+
+def test_people_are_measured_as_they_were_held_and_shown_as_they_are(
+    task: Task, wrists: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials = TrialSet.load(task.pictures)
+    loaded = SimpleNamespace(size=1, bundle=SimpleNamespace(synthetic=True))
+    monkeypatch.setattr(compare_measure, "load_bundle", lambda path: loaded)
+    model = Truthful(wrists, trials, lost="ulna")
+    monkeypatch.setattr(compare_measure, "loaded_method", lambda loaded: model)
+    found = measured(task, tmp_path, Told())
+    for outcome in (each for key in found.outcomes for each in found.outcomes[key]):
+        assert outcome.assd_mm < 1e-3 and outcome.empty == (outcome.bone == "ulna")
+    case = DatasetFolder.open(wrists).case(task.shown[0])
+    for bone, mesh in truth_meshes(case).items():
+        shown = read_surface(tmp_path / SHOWN / case.id / f"{bone}.vtp")
+        assert closest_points(mesh, points_of(shown)).distances.max() < 1e-3
 
 
 def test_it_stops_between_two_people(task: Task, tmp_path: Path) -> None:
