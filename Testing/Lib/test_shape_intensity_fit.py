@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from shape_intensity_cases import Egg, egg, egg_picture, egg_surface, three_cameras
@@ -91,6 +93,24 @@ def test_gain_and_offset_of_a_radiograph_are_no_matter() -> None:
         for shown in (images, [3.0 * image + 0.7 for image in images])
     ]
     assert points_of(found[0]) == pytest.approx(points_of(found[1]), abs=1e-3)
+
+
+def test_the_prior_counts_standard_deviations() -> None:
+    """Two of rotation about the bone's middle, one of translation, and coefficients: their squares add up."""
+    bone = Bone(egg(), BESIDE, rotation_sd_deg=5.0, translation_sd_mm=4.0)
+    images = [egg_picture(camera, [(LONG, BESIDE)]) for camera in CAMERAS]
+    scene = Scene({"a": bone}, CAMERAS, images, Level(2, False, 3, 2, 1), IntensityFitOptions("ncc", prior=0.01))
+    pose = RigidPose.from_rotation([0.0, 10.0, 0.0], [0.0, 0.0, -4.0], BESIDE.apply(bone.middle)) @ BESIDE
+    placed = {"a": Placed(pose, np.array([1.0, -2.0, 0.0]), np.array([0.5, 0.0]))}
+    wanted = 0.01 * (2.0**2 + 1.0 + 1.0 + 2.0**2 + 0.5**2)
+    assert scene.cost(placed) - len(CAMERAS) * scene.misfit(placed) == pytest.approx(wanted)
+
+
+def test_long_steps_are_shortened_all_alike() -> None:
+    scene = SimpleNamespace(longest=lambda *limits: np.array([5.0, 8.0]))
+    for square, expected in ((np.eye(2), [5.0, -0.25]), (10 * np.eye(2), [2.0, -0.1])):
+        step = shape_intensity_fit._step(square, np.array([-20.0, 1.0]), 0.0, scene)  # type: ignore[arg-type]
+        assert step == pytest.approx(expected)
 
 
 def test_a_step_that_leaves_the_pictures_is_tried_shorter(monkeypatch: pytest.MonkeyPatch) -> None:
