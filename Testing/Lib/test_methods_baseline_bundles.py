@@ -144,6 +144,14 @@ def test_data_that_are_no_lines_are_refused(wrists: Path, tmp_path: Path, capsys
     assert "data must hold 'key: value' lines" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("method", [*OPTIONS, "encoder-decoder"])
+def test_a_grid_beside_the_bones_is_refused(method: str, wrists: Path) -> None:
+    content = {**content_of("mean-shape", wrists), **OPTIONS.get(method, {}), "method": method}
+    content["data"] = {**content["data"], "grid": {"size": 16, "spacing_mm": 5.0, "centre_mm": [0.0, 0.0, 200.0]}}
+    with pytest.raises(InputError, match=r"nothing of the first person's radius lies in data\.grid"):
+        method_named(method).prepare_training(content, Path(), "cpu")
+
+
 def test_who_looks_at_the_radiograph_does_better(bundles: dict[str, Path]) -> None:
     """Even six wrists teach a regression more than their mean; the test people are held as everybody is."""
     radius = {method: load_bundle(folder).bundle.metrics["radius_mm"] for method, folder in bundles.items()}

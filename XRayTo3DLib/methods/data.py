@@ -15,6 +15,7 @@ from XRayTo3DLib.dataset.prepared_files import PreparedCases, prepared_file
 from XRayTo3DLib.dataset.splits import patient_folds, training_validation
 from XRayTo3DLib.dataset.voxel_grid import WRIST_CENTRE_MM, VoxelGrid
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.geometry import RigidPose
 
 
 @dataclass(frozen=True)
@@ -240,6 +241,21 @@ def exposures_of(
         prerendered=configuration.prerendered or None,
         view_turn_deg=configuration.view_turn_deg if turned else 0.0,
     )
+
+
+def require_bones_in_grid(exposures: Exposures, labels: Sequence[str]) -> None:
+    """Refuse a grid that a bone of the first person does not reach: nothing could be learnt.
+
+    Raises:
+        InputError: Names the bone.
+    """
+    shown = exposures.exposed(0, [RigidPose.identity()]).soft_labels
+    for label, voxels in zip(labels, shown[0], strict=True):
+        if not bool(voxels.any()):
+            raise InputError(
+                f"configuration: nothing of the first person's {label} lies in data.grid; change its size, "
+                f"spacing_mm or centre_mm (mm in the anatomical frame)."
+            )
 
 
 def moved(sample: Sample, device: Any) -> Sample:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from XRayTo3DLib.methods.baselines.configuration import BaselineConfiguration
 from XRayTo3DLib.methods.configuration import plain
-from XRayTo3DLib.methods.data import People, exposures_of, people_of
+from XRayTo3DLib.methods.data import People, exposures_of, people_of, require_bones_in_grid
 from XRayTo3DLib.methods.finish import limitations, mean_distances, tested
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
 from XRayTo3DLib.methods.registry import TrainedModel, TrainingRun
@@ -47,9 +47,10 @@ def baseline_run(configuration: BaselineConfiguration, near: Path, device: str, 
     """A training run that has no steps: everything is done when it is finished.
 
     Raises:
-        InputError: A data set that cannot be used.
+        InputError: A data set that cannot be used, or bones that are not in the grid.
     """
-    people = people_of(configuration.data, near)
+    people, data = people_of(configuration.data, near), configuration.data
+    require_bones_in_grid(exposures_of(data, people.training, configuration.seed, device), data.labels)
     return TrainingRun(plain(configuration), None, partial(_finished, configuration, people, device, fit))
 
 

@@ -9,13 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from XRayTo3DLib.dataset.exposure_sampler import Exposures, Sample
-from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.methods.biplanar.attenuation import bone_attenuation, true_likeness
 from XRayTo3DLib.methods.biplanar.configuration import BiplanarConfiguration
 from XRayTo3DLib.methods.biplanar.networks import VOLUME, Lift, make_networks
 from XRayTo3DLib.methods.biplanar.predictor import fields_of
-from XRayTo3DLib.methods.data import People, exposures_of, moved
+from XRayTo3DLib.methods.data import People, exposures_of, moved, require_bones_in_grid
 from XRayTo3DLib.methods.validation import surface_errors
 from XRayTo3DLib.networks.losses import soft_cross_entropy
 from XRayTo3DLib.networks.projection_losses import projected, projection_loss, seen_whole
@@ -49,7 +47,7 @@ class BiplanarTask:
         self.stages: Sequence[StagePlan] = [
             StagePlan(STAGE, training.steps, training.batch, (adam,), training.validate_every)
         ]
-        self._check_grid()
+        require_bones_in_grid(self._exposures, data.labels)
         self.attenuation = bone_attenuation(self._exposures)
         """(labels, 2) of each bone, and what its cortex has more, 1/mm."""
         self.likeness = true_likeness(self._exposures, self.attenuation)
@@ -103,13 +101,3 @@ class BiplanarTask:
         cameras, to_frame = self.lift.cameras(len(bones), sample.cameras), self.configuration.data.voxels.voxel_to_frame
         seen = seen_whole(cameras, to_frame, bones.shape[2:], bones)
         return projection_loss(projected(bones, attenuation, cameras, to_frame), sample.images, seen)
-
-    def _check_grid(self) -> None:
-        """Refuse a grid that a bone does not reach: nothing could be learnt."""
-        shown = self._exposures.exposed(0, [RigidPose.identity()]).soft_labels
-        for label, voxels in zip(self.configuration.data.labels, shown[0], strict=True):
-            if not bool(voxels.any()):
-                raise InputError(
-                    f"configuration: nothing of the first person's {label} lies in data.grid; change its size, "
-                    f"spacing_mm or centre_mm (mm in the anatomical frame)."
-                )

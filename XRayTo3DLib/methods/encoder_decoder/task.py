@@ -10,7 +10,7 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from XRayTo3DLib.dataset.exposure_sampler import Sample
-from XRayTo3DLib.methods.data import People, exposures_of, moved
+from XRayTo3DLib.methods.data import People, exposures_of, moved, require_bones_in_grid
 from XRayTo3DLib.methods.encoder_decoder.configuration import EncoderDecoderConfiguration
 from XRayTo3DLib.methods.encoder_decoder.predictor import EncoderDecoderPredictor, bone_probabilities, made_network
 from XRayTo3DLib.methods.validation import surface_errors
@@ -38,6 +38,7 @@ class EncoderDecoderTask:
         self.networks = nn.ModuleDict({NETWORK: made_network(configuration)})
         seed = configuration.seed
         self._exposures = exposures_of(configuration.data, people.training, seed, device, turned=True)
+        require_bones_in_grid(self._exposures, configuration.data.labels)
         self._validation_cases = people.validation.cases
         self._validation = exposures_of(configuration.data, people.validation, seed, device)
         plan, adam = configuration.training, "adam"

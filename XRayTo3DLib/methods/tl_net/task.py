@@ -14,9 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from XRayTo3DLib.dataset.exposure_sampler import Exposures, Sample
-from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.geometry import RigidPose
-from XRayTo3DLib.methods.data import People, exposures_of, moved
+from XRayTo3DLib.methods.data import People, exposures_of, moved, require_bones_in_grid
 from XRayTo3DLib.methods.tl_net.configuration import TlNetConfiguration
 from XRayTo3DLib.methods.tl_net.networks import make_networks
 from XRayTo3DLib.methods.tl_net.predictor import BATCH, fields_of
@@ -47,7 +45,7 @@ class TlNetTask:
         self._validation_cases = people.validation.cases
         self._validation: Exposures = exposures_of(configuration.data, people.validation, configuration.seed, device)
         self.stages: Sequence[StagePlan] = self._plans()
-        self._check_grid()
+        require_bones_in_grid(self._exposures, configuration.data.labels)
 
     def batch(self, stage: str, items: Sequence[int], step: int, device: Any) -> Sample:
         """Random exposures; the autoencoder needs no images."""
@@ -112,13 +110,3 @@ class TlNetTask:
             adam = OptimiserPlan("adam", networks, Schedule(stage.lr, stage.schedule))
             plans.append(StagePlan(name, stage.steps, stage.batch, (adam,), stage.validate_every))
         return plans
-
-    def _check_grid(self) -> None:
-        """Refuse a grid that a bone does not reach: nothing could be learnt."""
-        shown = self._exposures.exposed(0, [RigidPose.identity()]).soft_labels
-        for label, voxels in zip(self.configuration.data.labels, shown[0], strict=True):
-            if not bool(voxels.any()):
-                raise InputError(
-                    f"configuration: nothing of the first person's {label} lies in data.grid; change its size, "
-                    f"spacing_mm or centre_mm (mm in the anatomical frame)."
-                )
