@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
 from XRayTo3DLib.dataset.prepared_files import prepared_file, read_prepared
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation import case_rendering
+from XRayTo3DLib.evaluation.shape_fit_tables import FitOutcome, starts_figure
 from XRayTo3DLib.experiments import shape_fit as experiment
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.methods.configuration import parsed
@@ -120,6 +122,43 @@ def test_the_experiment(
     assert "off by 5 mm and" in page and list(tmp_path.glob("*.png"))
     fits = next(tmp_path.glob("*five*.csv")).read_text(encoding="utf-8").splitlines()
     assert len(fits) == 4 and fits[0].startswith("case,start,start_mm")
+
+
+def test_starts_are_as_far_off_as_they_say() -> None:
+    """Perturbed: all bones by one motion of that angle and length. By hand: every bone by its own, of that spread."""
+    bones = {
+        name: SimpleNamespace(usual=RigidPose.identity(), middle=np.array(middle))
+        for name, middle in (("a", [30.0, 0.0, 0.0]), ("b", [-30.0, 0.0, 0.0]))
+    }
+    held = RigidPose.from_rotation([5.0, -10.0, 20.0], [3.0, 4.0, 5.0])
+    rng = np.random.default_rng(0)
+
+    def off(name: str, people: int) -> list[dict[str, RigidPose]]:
+        trials = SimpleNamespace(poses=np.stack([held.matrix] * people))
+        starts = experiment._starts(name, SimpleNamespace(bones=bones), trials, rng, 10.0, 7.0)  # type: ignore[arg-type]
+        assert starts is not None
+        return [{bone: pose @ held.inverse() for bone, pose in each.items()} for each in starts]
+
+    for moves in off(experiment.PERTURBED, 5):
+        assert np.allclose(moves["a"].matrix, moves["b"].matrix)
+        middle = held.apply([0.0, 0.0, 0.0])
+        angle = np.rad2deg(np.arccos((np.trace(moves["a"].rotation) - 1) / 2))
+        assert angle == pytest.approx(7.0) and np.linalg.norm(moves["a"].apply(middle) - middle) == pytest.approx(10.0)
+    by_hand = off(experiment.MANUAL, 300)
+    for bone, each in bones.items():
+        middle = held.apply(each.middle)
+        shifts = np.array([moves[bone].apply(middle) - middle for moves in by_hand])
+        assert shifts.std(axis=0) == pytest.approx(experiment.MANUAL_SD_MM, rel=0.15)
+        assert np.abs(shifts.mean(axis=0)).max() < 0.5
+    assert not np.allclose(by_hand[0]["a"].matrix, by_hand[0]["b"].matrix)
+    assert experiment._starts(experiment.USUAL, None, None, rng, 10.0, 7.0) is None  # type: ignore[arg-type]
+
+
+def test_a_fit_without_a_number_does_not_hide_the_others() -> None:
+    fits = [
+        FitOutcome(case, case, "by hand", 4.0, end, False, 0.1, 9, 1.0) for case, end in (("a", 0.5), ("b", math.nan))
+    ]
+    assert starts_figure(fits, 2.0).startswith(b"\x89PNG") and starts_figure(fits[1:], 2.0).startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
