@@ -18,6 +18,7 @@ from XRayTo3DLib.dataset.view_pairs import read_pair
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.methods.baselines import learnt as learning
+from XRayTo3DLib.methods.baselines import ridge_method
 from XRayTo3DLib.methods.baselines.configuration import NearestConfiguration, RidgeConfiguration
 from XRayTo3DLib.methods.baselines.nearest_shape import (
     NearestShape,
@@ -28,7 +29,7 @@ from XRayTo3DLib.methods.baselines.nearest_shape import (
 )
 from XRayTo3DLib.methods.baselines.ridge import ImageRidge
 from XRayTo3DLib.methods.configuration import parsed
-from XRayTo3DLib.methods.data import DataConfiguration, People, exposures_of, people_of
+from XRayTo3DLib.methods.data import DataConfiguration, Part, People, exposures_of, people_of
 from XRayTo3DLib.methods.finish import mean_distances, mean_exposures
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
 from XRayTo3DLib.methods.registry import method_named
@@ -190,6 +191,18 @@ def test_the_ridge_of_a_bundle_is_the_ridge_of_the_same_exposures(
         assert one.values.shape == (2, 16, 16, 16)
     with pytest.raises(InputError, match="fitted to 1024 pixels of all views, but given 2048"):
         model.predictor.predict(np.repeat(test_images, 2, axis=1))
+
+
+def test_the_penalty_is_chosen_on_people_not_learnt_from(wrists: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[set[str]] = []
+
+    def recorded(data: DataConfiguration, part: Part, *options: Any) -> Any:
+        taken.append({case.patient for case in part.cases})
+        return learning.learnt(data, part, *options)
+
+    monkeypatch.setattr(ridge_method, "learnt", recorded)
+    ridge_method.prepare_training(content_of("ridge", wrists), Path(), "cpu").finish()
+    assert [len(patients) for patients in taken] == [6, 2] and not taken[0] & taken[1]
 
 
 def test_exposures_are_fewer_where_memory_ends(data: DataConfiguration, people: People, monkeypatch) -> None:

@@ -12,6 +12,7 @@ from learning_cases import TL_NET, changed, write_yaml
 from monai.losses import DiceLoss
 
 from XRayTo3DLib.cli.main import main
+from XRayTo3DLib.cli.models_used import loaded_model
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.methods.configuration import parsed
 from XRayTo3DLib.methods.data import People, people_of
@@ -19,7 +20,7 @@ from XRayTo3DLib.methods.encoder_decoder.configuration import EncoderDecoderConf
 from XRayTo3DLib.methods.encoder_decoder.predictor import EncoderDecoderPredictor, bone_probabilities
 from XRayTo3DLib.methods.encoder_decoder.task import NETWORK, STAGE, EncoderDecoderTask
 from XRayTo3DLib.methods.registry import method_named
-from XRayTo3DLib.models.bundle import load_bundle
+from XRayTo3DLib.models.bundle import load_bundle, save_bundle
 from XRayTo3DLib.networks.encoder_decoder import EncoderDecoder
 from XRayTo3DLib.networks.layers import count_parameters
 
@@ -127,6 +128,15 @@ def test_a_bundle_answers_as_the_network_that_was_trained(bundle: Path, wrists: 
     for shape, values in zip(shapes, expected, strict=True):
         assert shape.values == pytest.approx(values, abs=1e-6) and shape.level == 0.5
         assert shape.grid == model.data.voxels
+
+
+def test_weights_of_another_network_are_refused(bundle: Path, tmp_path: Path) -> None:
+    found = load_bundle(bundle)
+    weights = found.weights(NETWORK)
+    weights.pop("code.bias")
+    save_bundle(tmp_path / "cut", found.bundle, {NETWORK: weights}, {name: found.array(name) for name in found.arrays})
+    with pytest.raises(InputError, match="bundle cut: its weights are not those of its networks"):
+        loaded_model(str(tmp_path / "cut"), "encoder-decoder")
 
 
 def test_a_radiograph_too_few(bundle: Path) -> None:

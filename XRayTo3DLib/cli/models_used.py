@@ -18,7 +18,7 @@ def loaded_model(name: str, *methods: str) -> Any:
         methods: Of which one it must be.
 
     Raises:
-        InputError: No such bundle, a damaged one, or one of another method.
+        InputError: No such bundle, a damaged one, one of another method, or weights of other networks.
     """
     from XRayTo3DLib.methods.registry import method_named
     from XRayTo3DLib.models.bundle import load_bundle
@@ -29,7 +29,13 @@ def loaded_model(name: str, *methods: str) -> Any:
     if method not in methods:
         wanted = " or ".join(filter(None, (", ".join(methods[:-1]), methods[-1])))
         raise InputError(f"bundle {loaded.folder.name} is of method {method}; {wanted} is needed.")
-    model = method_named(method).load_model(loaded.bundle.configuration, loaded.weights, loaded.array)
+    try:
+        model = method_named(method).load_model(loaded.bundle.configuration, loaded.weights, loaded.array)
+    except RuntimeError as error:  # torch, of weights that lack names or have other shapes
+        raise InputError(
+            f"bundle {loaded.folder.name}: its weights are not those of its networks; it was written by XRayTo3D "
+            f"{loaded.written_by}. Train it again, or use that version."
+        ) from error
     model.synthetic = loaded.bundle.synthetic
     return model
 
