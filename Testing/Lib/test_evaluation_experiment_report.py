@@ -12,7 +12,7 @@ from PIL import Image
 from test_shape_meshes import cube, sphere
 
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.evaluation import experiment_case_figure, experiment_figures
+from XRayTo3DLib.evaluation import case_rendering, experiment_case_figure, experiment_figures
 from XRayTo3DLib.evaluation.experiment_case_figure import CasePicture, case_figure, pick_cases
 from XRayTo3DLib.evaluation.experiment_figures import box_figure, sensitivity_figure
 from XRayTo3DLib.evaluation.experiment_image_figure import (
@@ -162,7 +162,7 @@ def test_case_picture_shows_the_result_and_what_is_missing(monkeypatch, case):
 
 def test_a_silhouette_is_the_projected_area():
     view = experiment_case_figure.WRIST_VIEWS[0]
-    covered = experiment_case_figure._silhouette(cube(30), view, np.full(3, 15.0), 0.1, (400, 420))
+    covered = case_rendering._silhouette(cube(30), view, np.full(3, 15.0), 0.1, (400, 420))
     assert covered.sum() * 0.01 == pytest.approx(900, rel=0.01)
     rows, columns = np.nonzero(covered)
     assert (rows.mean(), columns.mean()) == (pytest.approx(199.5, abs=1), pytest.approx(209.5, abs=1))
