@@ -1,6 +1,10 @@
-"""What every system on a grid leaves when it is trained: mean shape, errors on the test people, known limits."""
+"""What every system on a grid leaves when it is trained: a model, its mean shape, test errors and known limits."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -8,6 +12,7 @@ from numpy.typing import NDArray
 
 from XRayTo3DLib.dataset.exposure_sampler import Exposures
 from XRayTo3DLib.methods.data import DataConfiguration, People, exposures_of
+from XRayTo3DLib.methods.registry import TrainedModel
 from XRayTo3DLib.methods.types import ShapePredictor
 from XRayTo3DLib.methods.validation import surface_errors
 
@@ -55,3 +60,62 @@ def limitations(data: DataConfiguration) -> tuple[str, ...]:
     if len(data.views) == 1:
         limits.append("One view does not show how deep bones lie, nor how much they tilt towards the tube.")
     return tuple(limits)
+
+
+class Configured(Protocol):
+    """A configuration of a system on a grid."""
+
+    @property
+    def data(self) -> DataConfiguration: ...  # noqa: D102
+    @property
+    def seed(self) -> int: ...  # noqa: D102
+
+
+def mean_of(configuration: Configured, people: People, device: str = "cpu") -> NDArray[np.float16]:
+    """(bones, D, H, W) mean signed distances of the training people, held as they are in training, mm."""
+    return mean_distances(exposures_of(configuration.data, people.training, configuration.seed, device))
+
+
+def finished_model(
+    configuration: Configured,
+    people: People,
+    predictor: ShapePredictor,
+    mean: NDArray[np.float16],
+    device: str = "cpu",
+    *,
+    networks: Mapping[str, Mapping[str, Any]] | None = None,
+    arrays: Mapping[str, NDArray[Any]] | None = None,
+    summary: Mapping[str, Any] | None = None,
+    limits: Sequence[str] = (),
+    sources: tuple[str, ...] = (),
+) -> TrainedModel:
+    """The model of a bundle, judged on the test people.
+
+    Args:
+        configuration: It was trained with.
+        people: It was trained and is tested on.
+        predictor: The system, as a bundle will hold it.
+        mean: From :func:`mean_of`.
+        device: Where test people are exposed.
+        networks: Its weights.
+        arrays: What it needs besides the mean distances.
+        summary: What it was made of, besides numbers of people.
+        limits: Its own, after those that every system has.
+        sources: Papers it builds on.
+    """
+    data = configuration.data
+    return TrainedModel(
+        networks=networks or {},
+        arrays={"mean_distances": mean, **(arrays or {})},
+        labels=data.labels,
+        views=tuple(asdict(view) for view in data.canonical_views),
+        grid=data.voxels.to_dict(),
+        metrics=tested(data, configuration.seed, people, predictor, device),
+        summary={
+            "people": {name: len(getattr(people, name)) for name in ("training", "validation", "test")},
+            **(summary or {}),
+        },
+        synthetic=people.synthetic,
+        limitations=(*limitations(data), *limits),
+        sources=sources,
+    )

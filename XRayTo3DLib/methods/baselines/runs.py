@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from XRayTo3DLib.methods.baselines.configuration import BaselineConfiguration
 from XRayTo3DLib.methods.configuration import plain
 from XRayTo3DLib.methods.data import People, exposures_of, people_of, require_bones_in_grid
-from XRayTo3DLib.methods.finish import limitations, mean_distances, tested
+from XRayTo3DLib.methods.finish import finished_model, mean_of
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
 from XRayTo3DLib.methods.registry import TrainedModel, TrainingRun
 from XRayTo3DLib.methods.types import ShapePredictor
@@ -63,20 +63,15 @@ def reconstructor_of(
 
 
 def _finished(configuration: BaselineConfiguration, people: People, device: str, fit: Fit) -> TrainedModel:
-    data = configuration.data
-    mean = mean_distances(exposures_of(data, people.training, configuration.seed, device))
+    mean = mean_of(configuration, people, device)
     fitted = fit(people, mean)
-    return TrainedModel(
-        networks={},
-        arrays={"mean_distances": mean, **fitted.arrays},
-        labels=data.labels,
-        views=tuple(asdict(view) for view in data.canonical_views),
-        grid=data.voxels.to_dict(),
-        metrics=tested(data, configuration.seed, people, fitted.predictor, device),
-        summary={
-            "people": {name: len(getattr(people, name)) for name in ("training", "validation", "test")},
-            **fitted.summary,
-        },
-        synthetic=people.synthetic,
-        limitations=(*limitations(data), *fitted.limitations),
+    return finished_model(
+        configuration,
+        people,
+        fitted.predictor,
+        mean,
+        device,
+        arrays=fitted.arrays,
+        summary=fitted.summary,
+        limits=fitted.limitations,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,8 @@ from XRayTo3DLib.methods.biplanar.networks import VOLUME, make_networks
 from XRayTo3DLib.methods.biplanar.predictor import BiplanarPredictor
 from XRayTo3DLib.methods.biplanar.task import BiplanarTask
 from XRayTo3DLib.methods.configuration import parsed, plain
-from XRayTo3DLib.methods.data import People, exposures_of, people_of
-from XRayTo3DLib.methods.finish import limitations, mean_distances, tested
+from XRayTo3DLib.methods.data import People, people_of
+from XRayTo3DLib.methods.finish import finished_model, mean_of
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
 from XRayTo3DLib.methods.registry import TrainedModel, TrainingRun
 
@@ -51,26 +50,16 @@ def load_model(
 
 
 def _finished(configuration: BiplanarConfiguration, people: People, task: BiplanarTask, device: str) -> TrainedModel:
-    data = configuration.data
-    predictor = BiplanarPredictor(configuration, task.networks, task.attenuation, task.likeness)
-    training = exposures_of(data, people.training, configuration.seed, device)
-    return TrainedModel(
+    return finished_model(
+        configuration,
+        people,
+        BiplanarPredictor(configuration, task.networks, task.attenuation, task.likeness),
+        mean_of(configuration, people, device),
+        device,
         networks={VOLUME: task.networks[VOLUME].state_dict()},
-        arrays={
-            "mean_distances": mean_distances(training),
-            ATTENUATION: task.attenuation,
-            LIKENESS: np.array([task.likeness], dtype=np.float32),
-        },
-        labels=data.labels,
-        views=tuple(asdict(view) for view in data.canonical_views),
-        grid=data.voxels.to_dict(),
-        metrics=tested(data, configuration.seed, people, predictor, device),
-        summary={
-            "people": {name: len(getattr(people, name)) for name in ("training", "validation", "test")},
-            "updates": {stage.name: stage.steps for stage in task.stages},
-        },
-        synthetic=people.synthetic,
-        limitations=(*limitations(data), _about_cameras(configuration)),
+        arrays={ATTENUATION: task.attenuation, LIKENESS: np.array([task.likeness], dtype=np.float32)},
+        summary={"updates": {stage.name: stage.steps for stage in task.stages}},
+        limits=(_about_cameras(configuration),),
         sources=("Kasten et al., arXiv 2004.00871, 2020", "Milletari et al., 3DV 2016"),
     )
 

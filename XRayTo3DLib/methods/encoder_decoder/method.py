@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from XRayTo3DLib.methods.configuration import parsed, plain
-from XRayTo3DLib.methods.data import People, exposures_of, people_of
+from XRayTo3DLib.methods.data import People, people_of
 from XRayTo3DLib.methods.encoder_decoder.configuration import EncoderDecoderConfiguration
 from XRayTo3DLib.methods.encoder_decoder.predictor import EncoderDecoderPredictor, made_network
 from XRayTo3DLib.methods.encoder_decoder.task import NETWORK, EncoderDecoderTask
-from XRayTo3DLib.methods.finish import limitations, mean_distances, tested
+from XRayTo3DLib.methods.finish import finished_model, mean_of
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
 from XRayTo3DLib.methods.registry import TrainedModel, TrainingRun
 
@@ -56,20 +55,14 @@ def load_model(
 def _finished(
     configuration: EncoderDecoderConfiguration, people: People, task: EncoderDecoderTask, device: str
 ) -> TrainedModel:
-    network, data = task.networks[NETWORK], configuration.data
-    predictor = EncoderDecoderPredictor(configuration, network)
-    return TrainedModel(
+    network = task.networks[NETWORK]
+    return finished_model(
+        configuration,
+        people,
+        EncoderDecoderPredictor(configuration, network),
+        mean_of(configuration, people, device),
+        device,
         networks={NETWORK: network.state_dict()},
-        arrays={"mean_distances": mean_distances(exposures_of(data, people.training, configuration.seed, device))},
-        labels=data.labels,
-        views=tuple(asdict(view) for view in data.canonical_views),
-        grid=data.voxels.to_dict(),
-        metrics=tested(data, configuration.seed, people, predictor, device),
-        summary={
-            "people": {name: len(getattr(people, name)) for name in ("training", "validation", "test")},
-            "updates": {stage.name: stage.steps for stage in task.stages},
-        },
-        synthetic=people.synthetic,
-        limitations=limitations(data),
+        summary={"updates": {stage.name: stage.steps for stage in task.stages}},
         sources=SOURCES,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from XRayTo3DLib.methods.configuration import parsed, plain
-from XRayTo3DLib.methods.data import People, exposures_of, people_of
-from XRayTo3DLib.methods.finish import limitations, mean_distances, tested
+from XRayTo3DLib.methods.data import People, exposures_of, people_of, require_bones_in_grid
+from XRayTo3DLib.methods.finish import finished_model, mean_of
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
 from XRayTo3DLib.methods.registry import TrainedModel, TrainingRun
 from XRayTo3DLib.methods.shape_intensity_fit.configuration import ShapeIntensityConfiguration
@@ -30,7 +29,8 @@ def prepare_training(content: dict[str, Any], near: Path, device: str) -> Traini
         InputError: A configuration or data set that cannot be used.
     """
     configuration = parsed(ShapeIntensityConfiguration, content)
-    people = people_of(configuration.data, near)
+    people, data = people_of(configuration.data, near), configuration.data
+    require_bones_in_grid(exposures_of(data, people.training, configuration.seed, device), data.labels)
     return TrainingRun(plain(configuration), None, partial(_finished, configuration, people, device))
 
 
@@ -46,26 +46,17 @@ def load_model(
 
 
 def _finished(configuration: ShapeIntensityConfiguration, people: People, device: str) -> TrainedModel:
-    data = configuration.data
-    models = built_models(people.training, data.labels, configuration.model)
-    predictor = ShapeIntensityPredictor(configuration, models)
-    made_of = {label: built.model.shape.people for label, built in models.items()}
-    return TrainedModel(
-        networks={},
-        arrays={
-            "mean_distances": mean_distances(exposures_of(data, people.training, configuration.seed, device)),
-            **bundle_arrays(models),
-        },
-        labels=data.labels,
-        views=tuple(asdict(view) for view in data.canonical_views),
-        grid=data.voxels.to_dict(),
-        metrics=tested(data, configuration.seed, people, predictor, device),
+    models = built_models(people.training, configuration.data.labels, configuration.model)
+    return finished_model(
+        configuration,
+        people,
+        ShapeIntensityPredictor(configuration, models),
+        mean_of(configuration, people, device),
+        device,
+        arrays=bundle_arrays(models),
         summary={
-            "people": {name: len(getattr(people, name)) for name in ("training", "validation", "test")},
-            "people of each model": made_of,
+            "people of each model": {label: built.model.shape.people for label, built in models.items()},
             "shape modes": {label: built.model.shape.size for label, built in models.items()},
         },
-        synthetic=people.synthetic,
-        limitations=limitations(data),
         sources=SOURCES,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from XRayTo3DLib.methods.configuration import parsed, plain
-from XRayTo3DLib.methods.data import People, exposures_of, people_of
-from XRayTo3DLib.methods.finish import limitations, mean_distances, tested
+from XRayTo3DLib.methods.data import People, people_of
+from XRayTo3DLib.methods.finish import finished_model, mean_of
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
 from XRayTo3DLib.methods.registry import TrainedModel, TrainingRun
 from XRayTo3DLib.methods.tl_net.configuration import TlNetConfiguration
@@ -52,20 +51,13 @@ def load_model(
 
 
 def _finished(configuration: TlNetConfiguration, people: People, task: TlNetTask, device: str) -> TrainedModel:
-    predictor = TlNetPredictor(configuration, task.networks)
-    training = exposures_of(configuration.data, people.training, configuration.seed, device)
-    return TrainedModel(
+    return finished_model(
+        configuration,
+        people,
+        TlNetPredictor(configuration, task.networks),
+        mean_of(configuration, people, device),
+        device,
         networks={name: task.networks[name].state_dict() for name in NEEDED},
-        arrays={"mean_distances": mean_distances(training)},
-        labels=configuration.data.labels,
-        views=tuple(asdict(view) for view in configuration.data.canonical_views),
-        grid=configuration.data.voxels.to_dict(),
-        metrics=tested(configuration.data, configuration.seed, people, predictor, device),
-        summary={
-            "people": {name: len(getattr(people, name)) for name in ("training", "validation", "test")},
-            "updates": {stage.name: stage.steps for stage in task.stages},
-        },
-        synthetic=people.synthetic,
-        limitations=limitations(configuration.data),
+        summary={"updates": {stage.name: stage.steps for stage in task.stages}},
         sources=("Girdhar et al., ECCV 2016", "Shiode et al., Scientific Reports 2021, 11:15249"),
     )
