@@ -9,6 +9,7 @@ import numpy as np
 from XRayTo3DLib.dataset.phantoms.radius import Radius
 from XRayTo3DLib.dataset.phantoms.ulna import Ulna
 from XRayTo3DLib.geometry.frames import FloatArray
+from XRayTo3DLib.measurements.forearm import resting_ruler
 
 ON_SURFACE = (
     "radial styloid tip",
@@ -59,24 +60,8 @@ def lip_points(points: FloatArray) -> tuple[FloatArray, FloatArray]:
 
     The ruler is the longest edge of the upper convex hull in the y-z plane, as drawn on a lateral radiograph.
     """
-    chain = points[_upper_hull(points[:, 1], points[:, 2])]
-    longest = int(np.argmax(np.diff(chain[:, 1])))
-    return chain[longest], chain[longest + 1]
-
-
-def _upper_hull(across: FloatArray, up: FloatArray) -> list[int]:
-    """Indices of the upper convex hull, ``across`` increasing (Andrew's monotone chain)."""
-    chain: list[int] = []
-    for index in np.lexsort((-up, across)):
-        while len(chain) > 1 and _turns_left(across, up, chain[-2], chain[-1], index):
-            chain.pop()
-        chain.append(int(index))
-    return chain
-
-
-def _turns_left(across: FloatArray, up: FloatArray, first: int, second: int, third: int) -> bool:
-    run = (across[second] - across[first]) * (up[third] - up[first])
-    return bool(run >= (up[second] - up[first]) * (across[third] - across[first]))
+    volar, dorsal = resting_ruler(points[:, 1], points[:, 2])
+    return points[volar], points[dorsal]
 
 
 def _extreme(points: FloatArray, direction: Any) -> FloatArray:

@@ -9,6 +9,7 @@ from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry.frames import FloatArray
+from XRayTo3DLib.measurements.sections import fitted_sphere
 from XRayTo3DLib.shape.meshes import points_of
 
 SLAB = 2.0
@@ -91,18 +92,6 @@ def measure_hip(meshes: Mapping[str, vtkPolyData]) -> dict[str, float]:
         "pelvis_height": float(np.ptp(pelvis[:, 2])),
         "pelvis_depth": float(np.ptp(pelvis[:, 1])),
     }
-
-
-def fitted_sphere(points: FloatArray) -> tuple[FloatArray, float]:
-    """Centre (3,) and radius of the sphere through points (N, 3), mm; outliers are dropped in five rounds."""
-    kept, solution = points, np.zeros(4)
-    for _ in range(5):
-        system = np.concatenate([2.0 * kept, np.ones((len(kept), 1))], axis=1)
-        solution = np.linalg.lstsq(system, np.sum(kept**2, axis=1), rcond=None)[0]
-        radius = np.sqrt(solution[3] + solution[:3] @ solution[:3])
-        misses = np.abs(np.linalg.norm(points - solution[:3], axis=1) - radius)
-        kept = points[misses < max(0.5, float(np.median(misses)))]
-    return solution[:3], float(radius)
 
 
 def neck_of(points: FloatArray, centre: FloatArray, radius: float, towards: FloatArray) -> tuple[FloatArray, float]:
