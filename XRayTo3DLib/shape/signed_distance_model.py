@@ -13,20 +13,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.shape.field_surface import surface_from_field
+from XRayTo3DLib.shape.level_surface import ROUNDS, carried, per_unit, read_changes, read_field
 from XRayTo3DLib.shape.meshes import points_of, triangles_of
 from XRayTo3DLib.shape.shape_intensity_model import Instance
 
 FloatArray = NDArray[np.float64]
 Field = NDArray[np.float32]
-ROUNDS = 8
-"""Of Newton's method that carries vertices to the surface of another shape, the shape changing over the first half."""
-LONGEST_MM = 2.0
-"""That a vertex is carried in one of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,21 +159,20 @@ class SignedDistanceModel:
     def surface_points(self, theta: Any = ()) -> FloatArray:
         """(n, 3) the mean surface's vertices carried along the fields' gradients to the surface of a shape, mm."""
         theta = self._filled(theta, self.size)
-        points = self._mean_surface[0]
-        for number in range(ROUNDS if theta.any() else 1):
-            share = min(1.0, 2.0 * (number + 1) / ROUNDS)
-            value, gradient = self._read(self.distances(share * theta), points)
-            points = points - _limited((value / _squared(gradient))[:, None] * gradient)
-        return points
+        return carried(
+            self._mean_surface[0],
+            lambda share: self.distances(share * theta),
+            self.origin,
+            self.spacing_mm,
+            ROUNDS if theta.any() else 1,
+        )
 
     def surface_moves(self, theta: Any = ()) -> FloatArray:
         """(k, n, 3) how the surface at those vertices moves along its normal per SD of each mode, mm."""
         points = self.surface_points(theta)
-        _, gradient = self._read(self.distances(theta), points)
-        where = self._where(points)
-        modes = [map_coordinates(mode, where, order=1, mode="nearest", output=np.float64) for mode in self.modes]
-        along = -gradient / _squared(gradient)[:, None]
-        return np.reshape(modes, (self.size, -1))[:, :, None] * along
+        _, gradient = read_field(self.distances(theta), points, self.origin, self.spacing_mm)
+        changes = read_changes(self.modes, points, self.origin, self.spacing_mm)
+        return -changes[:, :, None] * per_unit(gradient)
 
     # ---- helpers --------------------------------------------------------------------------------------------------
 
@@ -193,19 +188,6 @@ class SignedDistanceModel:
         if surface.GetNumberOfPoints() == 0:
             raise InputError(f"signed-distance model of {self.label}: its mean has no surface.")
         return points_of(surface), triangles_of(surface)
-
-    def _where(self, points: FloatArray) -> FloatArray:
-        """(3, n) slices, rows and columns of points (n, 3), mm."""
-        return ((points - self.origin) / self.spacing_mm).T[::-1]
-
-    def _read(self, field: Field, points: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """A field's values (n,), mm, and its gradients (n, 3), 1, at points."""
-        where = self._where(points)
-        # Between lattice points distances to a curved surface bend: straight lines would shrink a narrow styloid.
-        value = map_coordinates(field, where, order=3, mode="nearest", output=np.float64)
-        slopes = np.gradient(field, self.spacing_mm)[::-1]
-        gradient = [map_coordinates(each, where, order=1, mode="nearest", output=np.float64) for each in slopes]
-        return value, np.stack(gradient, axis=1)
 
     def _filled(self, values: Any, count: int) -> Field:
         values = np.asarray(values, dtype=np.float32).ravel()
@@ -227,13 +209,3 @@ def filled_share(distances: NDArray[np.floating], edge_mm: float) -> tuple[Any, 
     inward = np.clip(-np.asarray(distances) / edge_mm, -1.0, 1.0)
     size = np.abs(inward)
     return 0.5 + inward - 0.5 * inward * size, -(1.0 - size) / edge_mm
-
-
-def _squared(gradient: FloatArray) -> FloatArray:
-    """Squared lengths (n,), at least a quarter: where averaged distances are flat no vertex shoots away."""
-    return np.maximum(np.einsum("nd,nd->n", gradient, gradient), 0.25)
-
-
-def _limited(moves: FloatArray) -> FloatArray:
-    length = np.linalg.norm(moves, axis=1, keepdims=True)
-    return moves * np.minimum(1.0, LONGEST_MM / np.maximum(length, 1e-12))
