@@ -86,7 +86,7 @@ def build_shape_intensity_model(
     kept = mean > FAINT * mean.max()
     if not kept.any():
         raise InputError(f"shape and intensity model of {label}: nothing attenuates inside its surfaces.")
-    density, modes = _principal(found[:, kept], density_modes)
+    density, modes = principal(found[:, kept], density_modes)
     model = ShapeIntensityModel(shape, points[kept].astype(np.float32), float(spacing_mm), density, modes)
     turns, shifts = zip(*(pose.parameters(shape.mean.mean(axis=0)) for pose in poses), strict=True)
     return BuiltModel(model, *(float(np.sqrt(np.mean(np.square(each)))) for each in (turns, shifts)))
@@ -99,7 +99,7 @@ def _lattice(mean: FloatArray, spacing_mm: float) -> FloatArray:
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
 
 
-def _principal(found: NDArray[np.floating], count: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def principal(found: NDArray[np.floating], count: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean (m,) of (N, m) and what each of the first ways to differ adds for +1 SD, (count, m)."""
     mean = found.mean(axis=0)
     _, values, directions = np.linalg.svd(found - mean, full_matrices=False)
