@@ -28,6 +28,7 @@ from XRayTo3DGui.EvaluationPanel import EvaluationPanel
 from XRayTo3DGui.panel import connectGui
 from XRayTo3DGui.parameters import XRayTo3DParameterNode
 from XRayTo3DGui.RadiographsPanel import RadiographsPanel
+from XRayTo3DGui.ReconstructPanel import ReconstructPanel
 from XRayTo3DGui.RegistrationPanel import RegistrationPanel
 
 OWN_PACKAGES = ("XRayTo3DGui", XRayTo3DLib.__name__)
@@ -44,8 +45,9 @@ class XRayTo3D(ScriptedLoadableModule):
         self.parent.dependencies = ["Markups", "Segmentations", "Transforms"]
         self.parent.contributors = ["The XRayTo3D developers"]
         self.parent.helpText = _(
-            "Registers a CT bone to one or more radiographs with known X-ray geometry, and judges 3D bones against a "
-            "reference.<br><b>Research use only. Not clinically validated.</b><br>"
+            "Registers a CT bone to one or more radiographs with known X-ray geometry, makes 3D bones of radiographs "
+            "with a trained model, and judges 3D bones against a reference.<br>"
+            "<b>Research use only. Not clinically validated.</b><br>"
             "To try it: 'Synthetic example' in section 1, then 'Register' in section 2."
         )
         self.parent.acknowledgementText = _("Built on 3D Slicer, VTK, SimpleITK, pydicom and PyTorch.")
@@ -70,7 +72,7 @@ def _loadExample(_source: Any = None) -> list[Any]:
 
 
 class XRayTo3DWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """Three collapsible sections in the order of work; each is a panel of its own."""
+    """Four collapsible sections in the order of work; each is a panel of its own."""
 
     def __init__(self, parent: Any = None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
@@ -88,9 +90,15 @@ class XRayTo3DWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         self.radiographs = RadiographsPanel(self)
         self.registration = RegistrationPanel(self)
+        self.reconstruct = ReconstructPanel(self)
         self.evaluation = EvaluationPanel(self)
-        sections = (self.ui.radiographsSection, self.ui.registrationSection, self.ui.evaluationSection)
-        self.panels = [self.radiographs, self.registration, self.evaluation]
+        self.panels = [self.radiographs, self.registration, self.reconstruct, self.evaluation]
+        sections = (
+            self.ui.radiographsSection,
+            self.ui.registrationSection,
+            self.ui.reconstructSection,
+            self.ui.evaluationSection,
+        )
         for section, panel in zip(sections, self.panels, strict=True):
             panelWidget = panel.setup()
             panelWidget.setMRMLScene(slicer.mrmlScene)

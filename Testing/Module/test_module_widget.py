@@ -25,11 +25,12 @@ def test_the_module_s_own_test_passes(slicer_module: Any) -> None:
 
 def test_sections_are_in_the_order_of_work(module_widget: Any) -> None:
     ui = module_widget.ui
-    assert [s.text for s in (ui.radiographsSection, ui.registrationSection, ui.evaluationSection)] == [
-        "1  Radiographs",
-        "2  Registration",
-        "3  Evaluation",
-    ]
+    sections = (ui.radiographsSection, ui.registrationSection, ui.reconstructSection, ui.evaluationSection)
+    titles = ["1  Radiographs", "2  Registration", "3  Reconstruct", "4  Evaluation"]
+    assert [section.text for section in sections] == titles
+    assert [section.parent().layout().indexOf(section) for section in sections] == sorted(
+        section.parent().layout().indexOf(section) for section in sections
+    )
     assert not ui.radiographsSection.collapsed and ui.registrationSection.collapsed
 
 

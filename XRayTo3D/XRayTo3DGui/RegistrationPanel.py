@@ -12,7 +12,7 @@ from XRayTo3DGui import bone as bones
 from XRayTo3DGui import further, mrml, pose
 from XRayTo3DGui import mrml_radiographs as radiographs
 from XRayTo3DGui.jobs import Throttle
-from XRayTo3DGui.panel import BAD, connectGui, showStatus
+from XRayTo3DGui.panel import connectGui, explaining, showStatus
 from XRayTo3DGui.registration_adjust import HandAdjust
 from XRayTo3DGui.registration_inputs import RegistrationInputs
 from XRayTo3DGui.registration_landmarks import LandmarkFit
@@ -215,7 +215,7 @@ class RegistrationPanel:
 
     def explaining(self) -> Any:
         """Context: what a person can mend is said in the panel, anything else in Slicer's error window."""
-        return _Explaining(self)
+        return explaining(self.say)
 
     def updateButtons(self) -> None:
         """Enable what can be done; the tooltip of what cannot says what is missing."""
@@ -233,19 +233,3 @@ class RegistrationPanel:
         self.landmarks.updateButtons(chosen and used and idle)
         self.run.updateButton(self.inputs.problem())
         self.review.updateButtons()
-
-
-class _Explaining:
-    """See :meth:`RegistrationPanel.explaining`."""
-
-    def __init__(self, panel: RegistrationPanel) -> None:
-        self._panel = panel
-
-    def __enter__(self) -> None:
-        self._panel.say("")
-
-    def __exit__(self, kind: Any, error: Any, _trace: Any) -> bool:
-        if kind is None or not issubclass(kind, InputError):
-            return False
-        self._panel.say(str(error), BAD)
-        return True

@@ -7,7 +7,7 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from XRayTo3DGui.mrml_radiographs import BEAM, LANDMARKS
+from XRayTo3DGui.mrml_radiographs import BEAM, LANDMARKS, ORIGIN
 from XRayTo3DLib.imaging.scene_attributes import SOURCE
 
 
@@ -32,10 +32,27 @@ def fileNode(node: Any, caseName: str, geometry: bool = False) -> None:
 def fileRadiograph(node: Any, caseName: str) -> None:
     """A radiograph with its source and beam."""
     fileNode(node, caseName)
-    for role in (SOURCE, BEAM, LANDMARKS):
+    for role in (SOURCE, BEAM, LANDMARKS, ORIGIN):
         each = node.GetNodeReference(role)
         if each is not None:
-            fileNode(each, caseName, geometry=role != LANDMARKS)
+            fileNode(each, caseName, geometry=role in (SOURCE, BEAM))
+
+
+def fileIn(node: Any, caseName: str, folderName: str) -> None:
+    """Put a node into a folder of its own inside the case's."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    item = hierarchy.GetItemByDataNode(node)
+    if item:
+        hierarchy.SetItemParent(item, _child(hierarchy, caseFolder(caseName), folderName))
+
+
+def fileBeside(node: Any, other: Any, folderName: str = "") -> None:
+    """Put a node into the folder that another one is in, or into a folder inside that."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    item, beside = hierarchy.GetItemByDataNode(node), hierarchy.GetItemByDataNode(other)
+    if item and beside:
+        parent = hierarchy.GetItemParent(beside)
+        hierarchy.SetItemParent(item, _child(hierarchy, parent, folderName) if folderName else parent)
 
 
 def _child(hierarchy: Any, parent: int, name: str) -> int:

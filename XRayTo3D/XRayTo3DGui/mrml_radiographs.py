@@ -20,7 +20,7 @@ from XRayTo3DLib.imaging.radiograph_edit import exposed_field
 from XRayTo3DLib.imaging.scene_attributes import LETTER, SOURCE, radiograph_attributes, radiograph_from_attributes
 from XRayTo3DLib.imaging.types import Radiograph
 
-BEAM, LANDMARKS = "XRayTo3D.Beam", "XRayTo3D.Landmarks"
+BEAM, LANDMARKS, ORIGIN = "XRayTo3D.Beam", "XRayTo3D.Landmarks", "XRayTo3D.Origin"
 USED, SHOW_BEAM = "XRayTo3D.Used", "XRayTo3D.ShowBeam"
 COLOURS = ((0.96, 0.66, 0.14), (0.16, 0.76, 0.86), (0.82, 0.47, 0.87), (0.55, 0.80, 0.33))
 """Amber, cyan, magenta, green: one per view, told apart by colour-blind people too."""
@@ -230,7 +230,7 @@ def showBeam(node: Any, visible: bool) -> None:
 
 def removeRadiograph(node: Any) -> None:
     """Remove a radiograph and everything that belongs to it alone."""
-    for role in (SOURCE, BEAM, LANDMARKS):
+    for role in (SOURCE, BEAM, LANDMARKS, ORIGIN):
         each = node.GetNodeReference(role)
         if each is not None:
             slicer.mrmlScene.RemoveNode(each)

@@ -59,9 +59,10 @@ class Overlays:
                 outlined = len(bones) if mode == OVERLAY_OUTLINE else 0
                 self._hideOutlines(node, outlined)
                 for number in range(outlined):
-                    camera = self._nearCamera(node, corners[number], width)
+                    camera = nearCamera(radiographs.cameraFromNode(node), corners[number], width)
                     self._updateOutline(node, number, camera, bones[number], parameters)
-                camera = self._nearCamera(node, corners[0], width) if mode == OVERLAY_DRR else None
+                near = mode == OVERLAY_DRR
+                camera = nearCamera(radiographs.cameraFromNode(node), corners[0], width) if near else None
                 if camera is not None:
                     self._drawDrr(node, bones[0].drr(camera), camera, parameters)
                 else:
@@ -89,27 +90,6 @@ class Overlays:
         """The DRR volume of a radiograph, or None."""
         return _present(self._drrs.get(node.GetID()))
 
-    def _nearCamera(self, node: Any, corners: np.ndarray, width: int) -> XRayCamera | None:
-        """The part of the detector that can see the bone, with at most ``width`` pixels along its longer side.
-
-        Args:
-            node: The radiograph.
-            corners: (8, 3) corners of the bone's box in the world, LPS mm.
-            width: Pixels.
-        """
-        camera = radiographs.cameraFromNode(node)
-        pixels = camera.project(corners)
-        if np.isnan(pixels).any():
-            return None
-        low = np.maximum(np.floor(pixels.min(axis=0)), 0).astype(int)
-        high = np.minimum(np.ceil(pixels.max(axis=0)) + 1, camera.size).astype(int)
-        if np.any(high - low < 2):
-            return None
-        size = high - low
-        near = camera.cropped(*low.tolist(), *size.tolist())
-        smaller = np.maximum(2, np.round(size * min(1.0, width / size.max()))).astype(int)
-        return near.resampled((int(smaller[0]), int(smaller[1])))
-
     # ---- outline -------------------------------------------------------------------------------------------------
 
     def _updateOutline(
@@ -123,12 +103,12 @@ class Overlays:
                 model.GetDisplayNode().SetVisibility(False)
             return
         if model is None:
-            model = _newOutline(node, FURTHER_COLOUR if number else OUTLINE_COLOUR)
+            model = newOutline(node, FURTHER_COLOUR if number else OUTLINE_COLOUR)
             self._outlines[node.GetID(), number] = model
         image = bone.drr(camera)
         brightest = float(image.max())
         lines = drr_outline(image, OUTLINE_SHARE * brightest) if brightest > 0 else []
-        model.SetAndObservePolyData(_polylines([camera.pixel_to_world(line) for line in lines]))
+        model.SetAndObservePolyData(polylines([camera.pixel_to_world(line) for line in lines]))
         _showOutline(model, node, parameters)
 
     def _hideOutlines(self, node: Any, first: int = 0) -> None:
@@ -150,14 +130,14 @@ class Overlays:
         display = volume.GetDisplayNode()
         display.SetWindowLevelMinMax(0.0, brightest)
         display.SetThreshold(OUTLINE_SHARE / 2 * brightest, brightest)
-        composite = _composite(node)
+        composite = compositeOf(node)
         if composite is not None:
             composite.SetForegroundVolumeID(volume.GetID())
             composite.SetForegroundOpacity(parameters.overlayOpacity)
 
     def _hideDrr(self, node: Any) -> None:
         """Take the DRR, or one that was not saved with the scene, out of the view; a person's own foreground stays."""
-        composite = _composite(node)
+        composite = compositeOf(node)
         shown = composite.GetForegroundVolumeID() if composite is not None else None
         if shown and slicer.mrmlScene.GetNodeByID(shown) in (None, self.drrOf(node)):
             composite.SetForegroundVolumeID(None)
@@ -167,11 +147,33 @@ class Overlays:
         self._hideOutlines(node)
 
 
+def nearCamera(camera: XRayCamera, points: np.ndarray, width: int) -> XRayCamera | None:
+    """The part of a detector that can see a bone, with at most ``width`` pixels along its longer side.
+
+    Args:
+        camera: Of the whole radiograph.
+        points: (N, 3) in the world, LPS mm: the bone's, or the corners of its box.
+        width: Pixels.
+    """
+    pixels = camera.project(points)
+    if np.isnan(pixels).any():
+        return None
+    low = np.maximum(np.floor(pixels.min(axis=0)), 0).astype(int)
+    high = np.minimum(np.ceil(pixels.max(axis=0)) + 1, camera.size).astype(int)
+    if np.any(high - low < 2):
+        return None
+    size = high - low
+    near = camera.cropped(*low.tolist(), *size.tolist())
+    smaller = np.maximum(2, np.round(size * min(1.0, width / size.max()))).astype(int)
+    return near.resampled((int(smaller[0]), int(smaller[1])))
+
+
 def _present(node: Any) -> Any:
     return node if node is not None and slicer.mrmlScene.IsNodePresent(node) else None
 
 
-def _polylines(lines: list[np.ndarray]) -> vtk.vtkPolyData:
+def polylines(lines: list[np.ndarray]) -> vtk.vtkPolyData:
+    """Lines of (n, 3) points, LPS mm, as RAS for a model node."""
     points, cells = vtk.vtkPoints(), vtk.vtkCellArray()
     for line in lines:
         ids = [points.InsertNextPoint(position) for position in mrml.rasFromLps(line)]
@@ -184,7 +186,8 @@ def _polylines(lines: list[np.ndarray]) -> vtk.vtkPolyData:
     return result
 
 
-def _newOutline(node: Any, colour: tuple[float, float, float]) -> Any:
+def newOutline(node: Any, colour: tuple[float, float, float]) -> Any:
+    """A model for outlines on a radiograph, for the eye only: in no selector, not saved, shown nowhere yet."""
     model = _hiddenNode("vtkMRMLModelNode", f"{node.GetName()} outline")
     model.CreateDefaultDisplayNodes()
     display = model.GetDisplayNode()
@@ -240,7 +243,8 @@ def _drrColours(node: Any) -> Any:
     return table
 
 
-def _composite(node: Any) -> Any:
+def compositeOf(node: Any) -> Any:
+    """Which volumes the view of a radiograph shows; None before the layout was first shown."""
     view = layouts.sliceNode(radiographs.viewLetter(node))
     logic = slicer.app.applicationLogic().GetSliceLogic(view) if view is not None else None
     return logic.GetSliceCompositeNode() if logic is not None else None

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
+
+from XRayTo3DLib.errors import InputError
 
 
 class Panel(Protocol):
@@ -48,3 +52,17 @@ def showStatus(label: Any, text: str, colour: str = "") -> None:
     label.text = text
     label.setStyleSheet(f"color: {colour}" if colour else "")
     label.setVisible(bool(text))
+
+
+@contextmanager
+def explaining(say: Callable[..., None]) -> Iterator[None]:
+    """What a person can mend is said in the panel, anything else goes on to Slicer's error window.
+
+    Args:
+        say: Takes a sentence and a colour.
+    """
+    say("")
+    try:
+        yield
+    except InputError as error:
+        say(str(error), BAD)

@@ -9,6 +9,7 @@ from slicer import (
     vtkMRMLMarkupsFiducialNode,
     vtkMRMLModelNode,
     vtkMRMLScalarVolumeNode,
+    vtkMRMLTextNode,
     vtkMRMLTransformNode,
 )
 from slicer.parameterNodeWrapper import Choice, Decimals, WithinRange, parameterNodeWrapper
@@ -16,11 +17,17 @@ from slicer.parameterNodeWrapper import Choice, Decimals, WithinRange, parameter
 CT_VALUES = {"Automatic": "auto", "Hounsfield units": "hu", "Hounsfield units + 1024": "offset1024"}
 """What the panel calls the meaning of the CT's values, and what the library does."""
 OVERLAY_OUTLINE, OVERLAY_DRR, OVERLAY_OFF = "Outline", "DRR", "Off"
+SIDES = {"Choose": "", "Right": "right", "Left": "left"}
+UPS = {"Up": (0.0, -1.0), "Right": (1.0, 0.0), "Down": (0.0, 1.0), "Left": (-1.0, 0.0)}
+"""Where the frame's +z is in the picture: (columns, rows)."""
+PLACED_BY_MARKS, PLACED_BY_TRANSFORM = "Joint marked on the radiographs", "A transform"
+SHOWN_OUTLINES, SHOWN_DRR, SHOWN_RESIDUAL, SHOWN_NOTHING = "Outlines", "Computed radiograph", "Difference", "Nothing"
+EXPORTS = ("STL surfaces", "PLY surfaces", "VTP surfaces with uncertainty", "Label map (seg.nrrd)")
 
 
 @parameterNodeWrapper
 class XRayTo3DParameterNode:
-    """Every choice of the three panels; lengths in mm, angles in degrees."""
+    """Every choice of the four panels; lengths in mm, angles in degrees."""
 
     caseName: str = "case"
 
@@ -54,7 +61,29 @@ class XRayTo3DParameterNode:
     seed: Annotated[int, WithinRange(0, 99999)] = 0
     reviewerRole: str = ""
 
-    # 3 Evaluation
+    # 3 Reconstruct
+    reconstructBundle: str = ""
+    reconstructTranslation: str = ""
+    reconstructView1: vtkMRMLScalarVolumeNode
+    reconstructView2: vtkMRMLScalarVolumeNode
+    reconstructView3: vtkMRMLScalarVolumeNode
+    reconstructView4: vtkMRMLScalarVolumeNode
+    reconstructSide: Annotated[str, Choice(list(SIDES))] = "Choose"
+    reconstructPlacement: Annotated[str, Choice([PLACED_BY_MARKS, PLACED_BY_TRANSFORM])] = PLACED_BY_MARKS
+    reconstructPose: vtkMRMLTransformNode
+    reconstructDetectorMillimetres: Annotated[float, WithinRange(0.0, 500.0), Decimals(0)] = 45.0
+    reconstructUp: Annotated[str, Choice(list(UPS))] = "Up"
+    reconstructRefine: bool = True
+    reconstructJob: str = ""
+    reconstructResult: vtkMRMLTextNode
+    reconstructOverlay: Annotated[str, Choice([SHOWN_OUTLINES, SHOWN_DRR, SHOWN_RESIDUAL, SHOWN_NOTHING])] = (
+        SHOWN_OUTLINES
+    )
+    reconstructBlend: Annotated[float, WithinRange(0.0, 1.0), Decimals(2)] = 0.5
+    reconstructColour: bool = True
+    reconstructExport: Annotated[str, Choice(list(EXPORTS))] = EXPORTS[0]
+
+    # 4 Evaluation
     evaluationReference: vtkMRMLModelNode
     evaluationResult: vtkMRMLModelNode
     evaluationMaximum: Annotated[float, WithinRange(0.1, 100)] = 5.0

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import qt
 import slicer
-import vtk
 from slicer.i18n import tr as _
 
-from XRayTo3DGui import folders, mrml
+from XRayTo3DGui import folders, mrml, points
 from XRayTo3DGui import mrml_radiographs as radiographs
 from XRayTo3DGui.jobs import Throttle
 from XRayTo3DGui.panel import BAD, GOOD, showStatus
@@ -49,17 +48,17 @@ class LandmarkFit:
             self._say(_("Write the landmarks' names first, separated by commas."), BAD)
             return
         if parameters.ctLandmarks is None:
-            parameters.ctLandmarks = _newList(f"{parameters.ctVolume.GetName()} landmarks", CT_COLOUR)
+            parameters.ctLandmarks = points.newList(f"{parameters.ctVolume.GetName()} landmarks", CT_COLOUR)
             folders.fileNode(parameters.ctLandmarks, parameters.caseName)
         self.panel.ensurePose()
-        _addUnset(parameters.ctLandmarks, names)
+        points.addUnset(parameters.ctLandmarks, names)
         for node in radiographs.usedRadiographNodes():
-            points = node.GetNodeReference(radiographs.LANDMARKS)
-            if points is None:
-                points = _newList(f"{node.GetName()} landmarks", radiographs.colourOf(node))
-                node.SetNodeReferenceID(radiographs.LANDMARKS, points.GetID())
-                folders.fileNode(points, parameters.caseName)
-            _addUnset(points, names)
+            onRadiograph = node.GetNodeReference(radiographs.LANDMARKS)
+            if onRadiograph is None:
+                onRadiograph = points.newList(f"{node.GetName()} landmarks", radiographs.colourOf(node))
+                node.SetNodeReferenceID(radiographs.LANDMARKS, onRadiograph.GetID())
+                folders.fileNode(onRadiograph, parameters.caseName)
+            points.addUnset(onRadiograph, names)
         self.sync()
         self._say(_("Click a cell of the table, then that point in its view."))
 
@@ -112,15 +111,8 @@ class LandmarkFit:
         node = self._columns[column - 1] if 0 < column <= len(self._columns) else None
         if node is None or row >= len(names):
             return
-        index = node.GetControlPointIndexByLabel(names[row])
-        if index < 0:
+        if not points.placeNext(node, names[row]):
             return
-        node.UnsetNthControlPointPosition(index)
-        node.SetControlPointPlacementStartIndex(index)
-        slicer.modules.markups.logic().SetActiveList(node)
-        interaction = slicer.app.applicationLogic().GetInteractionNode()
-        interaction.SetPlaceModePersistence(0)
-        interaction.SetCurrentInteractionMode(interaction.Place)
         where = (
             _("on the bone")
             if column == 1
@@ -148,19 +140,19 @@ class LandmarkFit:
         onCt = mrml.landmarks(self.panel.parameters.ctLandmarks)
         seen = []
         for node in radiographs.usedRadiographNodes():
-            points = mrml.landmarks(node.GetNodeReference(radiographs.LANDMARKS), world=True)
-            seen.append((node, {name: point for name, point in points.items() if name in onCt}))
-        names = [name for name in onCt if any(name in points for _node, points in seen)]
+            placed = mrml.landmarks(node.GetNodeReference(radiographs.LANDMARKS), world=True)
+            seen.append((node, {name: point for name, point in placed.items() if name in onCt}))
+        names = [name for name in onCt if any(name in placed for _node, placed in seen)]
         if not names:
             raise InputError(_("Place landmarks on the CT and the same ones on a radiograph first."))
         nowhere = np.full(2, np.nan)
         observations = [
             (
                 radiographs.cameraFromNode(node),
-                np.array([radiographs.pixelOf(node, points[name]) if name in points else nowhere for name in names]),
+                np.array([radiographs.pixelOf(node, placed[name]) if name in placed else nowhere for name in names]),
             )
-            for node, points in seen
-            if points
+            for node, placed in seen
+            if placed
         ]
         ctPoints = np.array([onCt[name] for name in names])
         return pose_from_landmarks(ctPoints, observations, self.panel.pose())
@@ -173,22 +165,3 @@ class LandmarkFit:
         self.ui.landmarkListsButton.enabled = enabled
         made = self.panel.parameters is not None and self.panel.parameters.ctLandmarks is not None
         self.ui.fitLandmarksButton.enabled = enabled and made
-
-
-def _newList(name: str, colour: tuple[float, float, float]) -> Any:
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
-    node.CreateDefaultDisplayNodes()
-    display = node.GetDisplayNode()
-    display.SetSelectedColor(*colour)
-    display.SetColor(*colour)
-    display.SetGlyphScale(2.0)
-    display.SetTextScale(3.0)
-    return node
-
-
-def _addUnset(node: Any, names: list[str]) -> None:
-    """Named points still to be placed, for those names that the list lacks."""
-    for name in names:
-        if node.GetControlPointIndexByLabel(name) < 0:
-            index = node.AddControlPoint(vtk.vtkVector3d(0, 0, 0), name)
-            node.UnsetNthControlPointPosition(index)

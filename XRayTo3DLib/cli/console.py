@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
+
+LISTENERS: list[Callable[[str, float | None], None]] = []
+"""Told every progress, whatever is printed of it: what is done, and the share of it (0..1) where that is known."""
 
 
 def say(text: str = "") -> None:
@@ -32,6 +36,8 @@ class Progress:
 
     def update(self, text: str, fraction: float | None = None) -> None:
         """Show ``text`` and, when known, how much is done (0..1)."""
+        for listener in LISTENERS:
+            listener(text, fraction)
         now = time.monotonic()
         if self._quiet or (not self._terminal and now - self._last < self._every):
             return

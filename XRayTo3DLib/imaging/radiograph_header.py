@@ -32,12 +32,17 @@ class SavedRadiograph:
     synthetic: bool
 
 
-def write_radiograph(radiograph: Radiograph, path: Path | str) -> Path:
+def write_radiograph(radiograph: Radiograph, path: Path | str, compress: bool = True) -> Path:
     """Write line integrals as NRRD (one slice, LPS mm): origin, directions and spacing are the detector's pose.
 
     Slicer shows it where the detector was. The source is stored relative to the detector (mm along column, row and
     normal), so that a rigid transform hardened onto the image carries both. Camera files are written apart
     (``radiograph.camera.save``).
+
+    Args:
+        radiograph: The picture and its camera.
+        path: Ends in ``.nrrd``.
+        compress: False is many times quicker, for files that are soon read again.
 
     Raises:
         InputError: ``path`` does not end in ``.nrrd``.
@@ -56,7 +61,7 @@ def write_radiograph(radiograph: Radiograph, path: Path | str) -> Path:
     for key, value in _fields(radiograph).items():
         image.SetMetaData(PREFIX + key, value)
     with atomic_path(path) as temporary:
-        sitk.WriteImage(image, str(temporary), useCompression=True)
+        sitk.WriteImage(image, str(temporary), useCompression=compress)
     return path
 
 

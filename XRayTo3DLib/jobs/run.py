@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -19,6 +21,8 @@ from XRayTo3DLib.jobs.state import JobStatus
 
 _STARTED: list[subprocess.Popen[bytes]] = []
 """Kept until they end: a child nobody asks after would stay in the process list."""
+
+KILL_WAIT_S = 5.0
 
 
 def start_training(
@@ -71,6 +75,38 @@ def start_worker(job: JobFolder, arguments: Sequence[str], python: Path | str | 
             raise InputError(f"job: {command[0]} cannot be started ({error.strerror}).") from error
     _STARTED.append(process)
     ProcessMark.of(process.pid).save(job.path / "start.json")
+
+
+def kill_worker(job: JobFolder) -> None:
+    """End the job's worker and its children at once, for one that does not heed ``job.cancel()``; it is DEAD then.
+
+    A process of another machine, or one that cannot be told from a later one with its number, is left alone.
+    """
+    for name in ("worker.json", "start.json"):
+        if not (job.path / name).exists():
+            continue
+        pid, own = ProcessMark.load(job.path / name).pid, [process.pid for process in _STARTED]
+        if pid in own or ProcessMark.load(job.path / name).alive():
+            _kill_group(pid)
+            _wait_for(pid)
+            break
+    _STARTED[:] = [process for process in _STARTED if process.poll() is None]
+
+
+def _wait_for(pid: int) -> None:
+    """Until a worker that this process started has ended: it writes nothing any more."""
+    for process in _STARTED:
+        if process.pid == pid:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(KILL_WAIT_S)
+
+
+def _kill_group(pid: int) -> None:
+    if os.name == "nt":
+        subprocess.run(["taskkill", "/PID", str(pid), "/T", "/F"], capture_output=True, check=False)
+        return
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)  # it leads a group of its own, see _detached
 
 
 def follow(job: JobFolder, since: int = 0, every_s: float = 0.2) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,147 @@
+"""Which model bundles there are, and the chosen one's card. Only descriptions are read; the worker verifies weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from XRayTo3DGui.panel import BAD, UNSURE
+from XRayTo3DLib.errors import InputError
+
+FOLDERS_SETTING = "XRayTo3D/ModelFolders"
+SELF_PLACING = ("dual-face-depth",)
+"""Methods that find the limb by themselves: neither side nor joint is asked."""
+
+
+@dataclass(frozen=True, eq=False)
+class BundleEntry:
+    """One bundle in the list; ``bundle`` is None where ``problem`` says why it cannot be used."""
+
+    path: Path
+    bundle: Any
+    problem: str = ""
+
+    @property
+    def title(self) -> str:
+        """What the list shows."""
+        return (self.bundle.title or self.path.name) if self.bundle is not None else self.path.name
+
+    @property
+    def views(self) -> list[str]:
+        """View positions it expects, in its order."""
+        return [str(view.get("view", "")) for view in self.bundle.views] if self.bundle is not None else []
+
+    @property
+    def needsFrame(self) -> bool:
+        """Whether it must be told side and place of the limb."""
+        return self.bundle is not None and self.bundle.method not in SELF_PLACING
+
+
+def bundleEntries(translations: bool = False) -> list[BundleEntry]:
+    """Models that make bones, or those that translate radiographs: the person's own first, then those shipped."""
+    from XRayTo3DLib.methods.registry import TRANSLATIONS
+    from XRayTo3DLib.models.find import find_bundles, shipped_models_folder, user_models_folder
+
+    entries = [readEntry(path) for path in find_bundles([*rememberedFolders(), user_models_folder()])]
+    entries += [readEntry(path) for path in find_bundles([shipped_models_folder()])]
+    unique = {entry.path: entry for entry in entries}.values()
+    return [
+        entry for entry in unique if translations == (entry.bundle is not None and entry.bundle.method in TRANSLATIONS)
+    ]
+
+
+def readEntry(path: Path) -> BundleEntry:
+    """The description of one bundle; what is wrong with it is kept, not raised."""
+    from XRayTo3DLib.models.bundle import BUNDLE_FORMAT, Bundle
+    from XRayTo3DLib.models.bundle_folder import BUNDLE_FILE
+    from XRayTo3DLib.models.checksums import content_sha256
+
+    try:
+        content = json.loads((path / BUNDLE_FILE).read_text(encoding="utf-8"))
+        if content.get("format") != BUNDLE_FORMAT:
+            raise InputError(_("it is of another version of XRayTo3D ({found}).").format(found=content.get("format")))
+        if content.get("checksum") != content_sha256(content):
+            raise InputError(_("its description was changed after it was written."))
+        return BundleEntry(path, Bundle.from_dict(content))
+    except (OSError, ValueError, AttributeError) as error:  # InputError is a ValueError
+        return BundleEntry(path, None, str(error))
+
+
+def rememberedFolders() -> list[Path]:
+    """Folders that the person added, in this session or an earlier one, as far as they are there."""
+    stored = slicer.app.settings().value(FOLDERS_SETTING) or ""
+    return [Path(line) for line in str(stored).split("\n") if line and Path(line).is_dir()]
+
+
+def rememberFolder(folder: Path) -> list[Path]:
+    """Add a folder to the list for good; returns the bundles in it.
+
+    Raises:
+        InputError: There is none.
+    """
+    from XRayTo3DLib.models.find import find_bundles
+
+    found = find_bundles([folder])
+    if not found:
+        text = _("{folder} holds no model: choose a bundle's folder (it has a bundle.json), or one that holds some.")
+        raise InputError(text.format(folder=folder))
+    folders = [folder, *(each for each in rememberedFolders() if each != folder)]
+    slicer.app.settings().setValue(FOLDERS_SETTING, "\n".join(map(str, folders)))
+    return found
+
+
+def chosenEntry(entries: Iterable[BundleEntry], stored: str) -> BundleEntry | None:
+    """The entry a scene remembers, by path or, on another machine, by the folder's name."""
+    entries = list(entries)
+    byPath = [entry for entry in entries if str(entry.path) == stored]
+    byName = [entry for entry in entries if entry.path.name == Path(stored).name]
+    return next(iter([*byPath, *byName]), None) if stored else None
+
+
+# ---- the card --------------------------------------------------------------------------------------------------------
+
+
+def cardSummary(entry: BundleEntry) -> str:
+    """The card's essence as rich text: what it makes of what, how well, and what it must not be used for."""
+    if entry.bundle is None:
+        text = _("This model cannot be used: {problem}").format(problem=entry.problem)
+        return f'<span style="color:{BAD}">{escape(text)}</span>'
+    bundle = entry.bundle
+    what = _("{views} of the {anatomy} → <b>{bones}</b>").format(
+        views=escape(" + ".join(entry.views)), anatomy=escape(bundle.anatomy), bones=escape(_bones(bundle.labels))
+    )
+    lines = [what]
+    if bundle.synthetic:
+        text = _("SYNTHETIC: learnt from made-up people; its figures say nothing about patients.")
+        lines.append(f'<span style="color:{UNSURE}"><b>{text}</b></span>')
+    if figures := _figures(bundle.metrics):
+        lines.append(_("On its test people: {figures}.").format(figures=escape(figures)))
+    limits = "".join(f"<li>{escape(each)}</li>" for each in bundle.limitations)
+    items = f'<ul style="margin-top:2px; margin-bottom:0px; margin-left:12px; -qt-list-indent:0">{limits}</ul>'
+    return "<br>".join(lines) + (items if limits else "")
+
+
+def _bones(labels: Iterable[str]) -> str:
+    return ", ".join(label.replace("_", " ") for label in labels)
+
+
+def _figures(metrics: dict[str, Any]) -> str:
+    """Surface distances of the bones; other measures are in the whole card."""
+    found = [(name.removesuffix("_mm"), value) for name, value in metrics.items() if name.endswith("_mm")]
+    return ", ".join(
+        f"{name.replace('_', ' ')} {value:.2f} mm" for name, value in found if isinstance(value, int | float)
+    )
+
+
+def wholeCard(entry: BundleEntry) -> str:
+    """All of the card, as text."""
+    from XRayTo3DLib.models.card import card_text
+
+    return card_text(entry.bundle) if entry.bundle is not None else entry.problem

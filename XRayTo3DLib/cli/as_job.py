@@ -1,0 +1,64 @@
+"""Any ``xrayto3d`` command as a job that another program watches: ``python -m XRayTo3DLib.cli.as_job JOB COMMAND ...``.
+
+For panels and scripts, which start it with :func:`XRayTo3DLib.jobs.run.start_worker`: what the command tells of its
+progress goes to the job's ``progress.jsonl``, its error to ``result.json``, and a wish to cancel interrupts it.
+"""
+
+from __future__ import annotations
+
+import _thread
+import sys
+import threading
+from collections.abc import Sequence
+
+from XRayTo3DLib.cli import console
+from XRayTo3DLib.cli.main import INTERRUPTED, build_parser
+from XRayTo3DLib.errors import Cancelled, XRayTo3DError
+from XRayTo3DLib.jobs.folder import JobFolder
+
+LOOK_S = 0.2
+"""Seconds between two looks for a wish to cancel."""
+
+
+def run_as_job(folder: str, arguments: Sequence[str]) -> int:
+    """Run one command in a job folder that exists.
+
+    Args:
+        folder: The job's; see :meth:`XRayTo3DLib.jobs.folder.JobFolder.create`.
+        arguments: The command and its options, as for ``xrayto3d``.
+
+    Returns:
+        The command's exit code, as :mod:`XRayTo3DLib.cli.main` gives it.
+    """
+    job, ended = JobFolder.open(folder), threading.Event()
+
+    def tell(text: str, fraction: float | None) -> None:
+        job.progress({"text": text, "fraction": fraction})
+
+    console.LISTENERS.append(tell)
+    try:
+        with job.working():
+            threading.Thread(target=_interrupt_when_cancelled, args=(job, ended), daemon=True).start()
+            args = build_parser().parse_args(arguments)
+            code = int(args.run(args))
+            job.finish({"exit_code": code})
+            return code
+    except (Cancelled, KeyboardInterrupt):
+        return INTERRUPTED
+    except XRayTo3DError as error:
+        console.complain(f"xrayto3d: error: {error}")
+        return 2
+    finally:
+        ended.set()
+        console.LISTENERS.remove(tell)
+
+
+def _interrupt_when_cancelled(job: JobFolder, ended: threading.Event) -> None:
+    while not ended.wait(LOOK_S):
+        if job.cancelled():
+            _thread.interrupt_main()
+            return
+
+
+if __name__ == "__main__":
+    sys.exit(run_as_job(sys.argv[1], sys.argv[2:]))
