@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from XRayTo3DLib.dataset.voxel_grid import VoxelGrid
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.methods.tl_net.code_model import CodeModel, build_code_model
+from XRayTo3DLib.methods.tl_net.code_model import CodeModel
+from XRayTo3DLib.methods.tl_net.code_model_building import build_code_model
 from XRayTo3DLib.networks.tl_net import VoxelDecoder
 from XRayTo3DLib.shape.meshes import points_of
 
@@ -111,6 +112,33 @@ def test_larger_cubes_hold_as_much() -> None:
     assert thin.instance([0.5]).masses.sum() == pytest.approx(whole, rel=0.1)
     assert thin.thinned(1, 0, 0).instance().by_shape.shape == (len(thin.parts), 0)
     assert model.middle == pytest.approx(model.surface_points().mean(axis=0), abs=0.05)
+
+
+class Rod(nn.Module):
+    """Codes (B, 1): the radius less 5 mm of a rod along x, from end to end of the grid."""
+
+    def forward(self, code: Tensor) -> Tensor:
+        """(B, 2, Z, Y, X)."""
+        points = torch.as_tensor(GRID.points(), dtype=torch.float32)
+        away = (points[..., 1:] - torch.tensor([-2.0, 1.0])).norm(dim=-1)
+        bone = 3.0 * (5.0 + code[:, :, None, None, None] - away)
+        return torch.cat([torch.zeros_like(bone), bone], dim=1)
+
+
+def test_bones_go_on_past_the_grid() -> None:
+    """A rod of 32 mm goes on for 8 mm at both ends; nothing is added where no bone runs out."""
+    attenuation = MU * np.ones((6, 16, 16, 16))
+    made = [
+        build_code_model(Rod(), GRID, ("rod",), codes(6)[:, :1], attenuation, shape_modes=1, past_mm=past)
+        for past in (0.0, 8.0)
+    ]
+    whole, longer = (model.instance([0.5]) for model in made)
+    assert longer.masses.sum() == pytest.approx(whole.masses.sum() * 48 / 32, rel=1e-4)
+    assert longer.by_shape.sum() == pytest.approx(whole.by_shape.sum() * 48 / 32, rel=1e-3)
+    reach = [model.points[:, 0].astype(float) for model in made]
+    assert reach[1].min() == pytest.approx(reach[0].min() - 8) and reach[1].max() == pytest.approx(reach[0].max() + 8)
+    assert np.ptp(made[1].points[:, 1:], axis=0) == pytest.approx(np.ptp(made[0].points[:, 1:], axis=0))
+    assert len(np.unique(np.round(made[1].points, 2), axis=0)) == len(made[1].points)
 
 
 def test_what_does_not_fit() -> None:

@@ -7,7 +7,6 @@ is part of the shape, as far as the training people show it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -23,7 +22,6 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.shape.field_surface import surface_from_field
 from XRayTo3DLib.shape.level_surface import carried, per_unit, read_changes, read_field
 from XRayTo3DLib.shape.meshes import points_of, triangles_of
-from XRayTo3DLib.shape.shape_intensity_building import principal
 
 FloatArray = NDArray[np.float64]
 Field = NDArray[np.float32]
@@ -31,10 +29,6 @@ STEP_SD = 0.03
 """Of the differences that slopes are found by: decoding is cheap, and forward differences in single precision do."""
 BATCH = 8
 """Codes decoded at once."""
-LEAST_SHARE = 0.02
-"""Voxels that hold less bone in every person are left out."""
-SHY = 1.0
-"""How many people's worth of doubt keeps a voxel's attenuation near the mean of all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +41,8 @@ class CodeModel:
         grid: Where its voxels are.
         mean_code: (latent,) of people.
         code_modes: (k, latent) what each way that codes differ adds for +1 SD.
-        parts: (N,) numbers of the voxels that bone may reach.
+        parts: (N,) numbers of the voxels whose share of bone each part has.
+        points: (N, 3) middles of the parts, mm: the voxels', or past the grid where a bone runs out of it.
         part_mm: Edge of the cubes that attenuate: the grid's spacing or a multiple.
         density: (N,) mean attenuation of bone there, 1/mm.
         density_modes: (m, N) what each way to differ in density adds for +1 SD, 1/mm.
@@ -62,13 +57,15 @@ class CodeModel:
     mean_code: Field
     code_modes: Field
     parts: NDArray[np.intp]
+    points: Field
     part_mm: float
     density: Field
     density_modes: Field
 
     def __post_init__(self) -> None:
         count = len(self.parts)
-        fits = count > 0 and self.density.shape == (count,) and self.density_modes.shape[1:] == (count,)
+        fits = count > 0 and self.density.shape == (count,) and self.points.shape == (count, 3)
+        fits = fits and self.density_modes.shape[1:] == (count,)
         if not fits or self.code_modes.shape[1:] != self.mean_code.shape or self.mean_code.ndim != 1:
             raise InputError(f"code model of {self.label}: its arrays do not fit together; make it again.")
         arrays = (self.mean_code, self.code_modes, self.density, self.density_modes)
@@ -92,11 +89,6 @@ class CodeModel:
         """(3,) middle of the mean surfaces' vertices, mm."""
         return np.concatenate([points for points, _ in self._mean_surfaces]).mean(axis=0)
 
-    @cached_property
-    def points(self) -> Field:
-        """(N, 3) middles of the parts, mm."""
-        return self.grid.points().reshape(-1, 3)[self.parts].astype(np.float32)
-
     def instance(self, theta: Any = (), phi: Any = ()) -> CodeInstance:
         """The bones with shape coefficients ``theta`` (up to k, SD) and density coefficients ``phi`` (up to m, SD)."""
         theta = self._filled(theta, self.size)
@@ -109,14 +101,15 @@ class CodeModel:
         Raises:
             InputError: Nothing is left of it.
         """
-        place = np.stack(np.unravel_index(self.parts, [self.grid.size] * 3))
-        kept = np.all(place % factor == factor // 2, axis=0)
+        place = np.rint((self.points - self.grid.voxel_to_frame[:3, 3]) / self.grid.spacing_mm).astype(int)
+        kept = np.all(place % factor == factor // 2, axis=1)
         if not kept.any():
             raise InputError(f"code model of {self.label}: nothing is left of it {factor} times as coarse.")
         return replace(
             self,
             code_modes=self.code_modes[:shape_modes],
             parts=self.parts[kept],
+            points=self.points[kept],
             part_mm=self.part_mm * factor,
             density=self.density[kept],
             density_modes=self.density_modes[:density_modes, kept],
@@ -246,51 +239,6 @@ class CodeInstance:
     @cached_property
     def _share(self) -> Field:
         return self._model.shares(self._theta[None])[0]
-
-
-def build_code_model(
-    decoder: nn.Module,
-    grid: VoxelGrid,
-    bones: Sequence[str],
-    codes: Any,
-    attenuation: Any,
-    *,
-    shape_modes: int = 20,
-    density_modes: int = 3,
-) -> CodeModel:
-    """A model of a trained decoder and of people's codes.
-
-    Args:
-        decoder: Of the TL-net.
-        grid: Its voxels.
-        bones: Its bones, in its order.
-        codes: (people, latent), of people in the pose in which the model is to show them.
-        attenuation: (people, Z, Y, X) of these people's bones on the grid, 0 outside them, 1/mm.
-        shape_modes: Of the codes, at most one fewer than people.
-        density_modes: Likewise of the densities.
-
-    Raises:
-        InputError: Fewer than two people, or arrays of different people or grids.
-    """
-    codes, shape = np.asarray(codes, dtype=np.float32), (grid.size,) * 3
-    inside = np.asarray(attenuation, dtype=np.float32)
-    if codes.ndim != 2 or len(codes) < 2 or inside.shape != (len(codes), *shape):
-        raise InputError(
-            f"code model: codes {codes.shape}, attenuation {inside.shape} and a grid of {shape} do not fit."
-        )
-    mean, modes = principal(codes, shape_modes)
-    every, none = np.arange(grid.size**3), np.zeros(grid.size**3, dtype=np.float32)
-    usual = CodeModel("+".join(bones), decoder, grid, mean, modes, every, grid.spacing_mm, none, none[None, :][:0])
-    scores = (codes - mean) @ np.linalg.pinv(modes)
-    share = np.concatenate([usual.shares(part) for part in np.array_split(scores, -(-len(scores) // BATCH))])
-    parts = np.flatnonzero(share.max(axis=0) > LEAST_SHARE)
-    share, inside = share[:, parts], inside.reshape(len(inside), -1)[:, parts]
-    overall = float((share * inside).sum() / (share**2).sum())
-    density = ((share * inside).sum(axis=0) + SHY * overall) / ((share**2).sum(axis=0) + SHY)
-    rest = (inside - share * density) * share / (share**2 + 0.1)
-    return replace(
-        usual, parts=parts, density=density.astype(np.float32), density_modes=principal(rest, density_modes)[1]
-    )
 
 
 def _log_odds(logits: torch.Tensor) -> torch.Tensor:
