@@ -65,6 +65,34 @@ class ShapeIntensityModel:
         """What messages call it."""
         return f"shape and intensity model of {self.shape.label or 'a bone'}"
 
+    @property
+    def size(self) -> int:
+        """Number of shape modes, k."""
+        return self.shape.size
+
+    @property
+    def density_size(self) -> int:
+        """Number of density modes, m."""
+        return len(self.density_modes)
+
+    @cached_property
+    def middle(self) -> FloatArray:
+        """(3,) middle of the mean surface's vertices, mm: rotations are about it."""
+        return np.asarray(self.shape.mean.mean(axis=0))
+
+    @property
+    def triangles(self) -> NDArray[np.int64]:
+        """(t, 3) vertex numbers of the surface."""
+        return self.shape.triangles
+
+    def surface_points(self, theta: Any = ()) -> FloatArray:
+        """(n, 3) vertices of the surface for shape coefficients (SD), mm, model's frame."""
+        return self.shape.shape(theta)
+
+    def surface_moves(self, theta: Any = ()) -> FloatArray:
+        """(k, n, 3) how the vertices move per SD of each mode, mm: the same for every ``theta``."""
+        return self.shape.modes * self.shape.deviations[:, None, None]
+
     @cached_property
     def fields(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Moves (N, 3, k) of the points for +1 SD of each shape mode, mm, and their gradients (N, 3, 3, k)."""
@@ -94,6 +122,7 @@ class ShapeIntensityModel:
             # d det F = det F tr(F^-1 dF)
             np.einsum("nba,nabk->nk", inverse, gradients) * (attenuation * volumes)[:, None],
             (self.density_modes * volumes).T,
+            moves,
         )
 
     def surface(self, theta: Any = ()) -> vtkPolyData:
@@ -130,12 +159,14 @@ class Instance:
         masses: (N,) attenuation times volume of each, mm^2.
         by_shape: (N, k) how much the masses change per SD of each shape mode (parts swell and shrink).
         by_density: (N, m) per SD of each density mode.
+        moves: (N, 3, k) how the parts move per SD of each shape mode, mm; None: they never do.
     """
 
     points: NDArray[np.float32]
     masses: NDArray[np.float32]
     by_shape: NDArray[np.float32]
     by_density: NDArray[np.float32]
+    moves: NDArray[np.float32] | None = None
 
 
 def intensity_arrays(model: ShapeIntensityModel) -> dict[str, NDArray[Any]]:
