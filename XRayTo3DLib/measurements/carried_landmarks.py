@@ -3,8 +3,8 @@
 The weights sum to one, so a landmark moves, turns, mirrors and stretches with the vertices; that serves points on the
 bone (a styloid's tip), inside it (a femoral head's centre) and past its end (a shaft's axis) alike. They are learnt
 from people in correspondence whose landmarks are known: least squares over the people, as if every vertex were off by
-:data:`NOISE_MM` on its own (ridge regression), from a few neighbouring vertices or some spread over the bone, whichever
-predicts people left out better. How far those are off is kept: it is the landmark's own uncertainty.
+so much on its own (ridge regression), from the nearest vertices or from some spread over the bone, whichever predicts
+people left out better. How far those are off is kept: it is the landmark's own uncertainty.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.shape.coherent_point_drift_kernel import spread_out
 
 FloatArray = NDArray[np.float64]
-NOISE_MM = 0.1
+NOISES_MM = (0.1, 0.3, 1.0)
 """How far a vertex may be off by itself, per axis: keeps weights small, so that a landmark does not jump with it."""
-NEAR, WIDE = 24, 48
-"""Vertices of the two sets that are tried."""
+HANGS_ON = 200
+"""Vertices that a landmark hangs on at most."""
 FOLDS = 8
 LANDMARKS_FORMAT = "xrayto3d.carried-landmarks/1"
 
@@ -104,14 +104,17 @@ class CarriedLandmarks:
         return points
 
 
-def learn_landmarks(shapes: Any, landmarks: Mapping[str, Any], label: str = "") -> CarriedLandmarks:
+def learn_landmarks(
+    shapes: Any, landmarks: Mapping[str, Any], label: str = "", modes: int | None = None
+) -> CarriedLandmarks:
     """Landmarks on a model's vertices, from people whose landmarks are known.
 
     Args:
-        shapes: (N, n, 3) mm, people in correspondence, aligned (as they were for the shape model). Give the model's
-            own approximation of every person (``ShapeModel.projected``), so that what it leaves out counts as error.
+        shapes: (N, n, 3) mm, people in correspondence, aligned (as they were for the shape model).
         landmarks: Name to (N, 3) mm, each person's own, where that person's shape lies.
         label: The bone.
+        modes: How many the shape model keeps: every person is seen as that model shows it (people left out, as a model
+            without them does), so that what it leaves out counts as error. None: as they are.
 
     Raises:
         InputError: No people or landmarks, or numbers of people that differ.
@@ -125,7 +128,9 @@ def learn_landmarks(shapes: Any, landmarks: Mapping[str, Any], label: str = "") 
             raise InputError(
                 f'carried landmarks: "{name}" needs three finite numbers for each of {len(shapes)} people.'
             )
-    learnt = [_learnt(shapes, points) for points in known.values()]
+    folds = _folds(shapes, modes)
+    seen = _seen(shapes, shapes, modes)
+    learnt = [_learnt(seen, folds, points) for points in known.values()]
     left = np.concatenate([each[2] for each in learnt], axis=1)
     unknown = np.full((left.shape[1], left.shape[1]), np.nan)
     return CarriedLandmarks(
@@ -172,36 +177,68 @@ def landmarks_from(arrays: Mapping[str, Any], name: str = "carried landmarks") -
     return CarriedLandmarks(label, names, np.asarray(arrays["vertices"], dtype=np.int64), weights, covariance, mean)
 
 
-def _learnt(shapes: FloatArray, points: FloatArray) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:
-    """Vertices (w,), weights (w,) and errors (N, 3) on people left out, of the better set of vertices."""
-    mean = shapes.mean(axis=0)
-    near = np.argsort(np.linalg.norm(mean - points.mean(axis=0), axis=1))[:NEAR]
-    tried = [(chosen, _left_out(shapes[:, chosen], points)) for chosen in (near, spread_out(mean, WIDE))]
-    chosen, errors = min(tried, key=lambda each: float(np.sum(each[1] ** 2)))
-    weights = _weights(shapes[:, chosen], points)
-    short = WIDE - len(chosen)
-    # All landmarks hang on as many vertices, some with weight zero: one array for all.
-    return np.pad(chosen, (0, short)), np.pad(weights, (0, short)), errors
+@dataclass(frozen=True)
+class _Fold:
+    """Some people left out (N,) and how a model of the others shows the others and them: (M, n, 3), (N - M, n, 3)."""
+
+    out: NDArray[np.bool_]
+    others: FloatArray
+    left: FloatArray
 
 
-def _left_out(shapes: FloatArray, points: FloatArray) -> FloatArray:
+def _folds(shapes: FloatArray, modes: int | None) -> list[_Fold]:
+    """With one person only, nobody is left out."""
+    number = np.arange(len(shapes)) % FOLDS
+    folds = []
+    for each in np.unique(number):
+        out = number == each
+        others = shapes if out.all() else shapes[~out]
+        folds.append(_Fold(out, _seen(others, others, modes), _seen(others, shapes[out], modes)))
+    return folds
+
+
+def _seen(people: FloatArray, shapes: FloatArray, modes: int | None) -> FloatArray:
+    """``shapes`` (M, n, 3) as a model of ``people`` with so many modes shows them."""
+    if modes is None or modes >= len(people) - 1 and people is shapes:
+        return shapes
+    mean = people.mean(axis=0)
+    _, _, directions = np.linalg.svd((people - mean).reshape(len(people), -1), full_matrices=False)
+    kept = directions[: min(modes, len(people) - 1)]
+    return mean + ((shapes - mean).reshape(len(shapes), -1) @ kept.T @ kept).reshape(shapes.shape)
+
+
+def _learnt(
+    seen: FloatArray, folds: list[_Fold], points: FloatArray
+) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:
+    """Vertices (w,), weights (w,) and errors (N, 3) on people left out, of the best vertices and noise."""
+    mean = seen.mean(axis=0)
+    near = np.argsort(np.linalg.norm(mean - points.mean(axis=0), axis=1))[:HANGS_ON]
+    tried = [
+        (chosen, noise, _left_out(folds, chosen, points, noise))
+        for chosen in (near, spread_out(mean, HANGS_ON))
+        for noise in NOISES_MM
+    ]
+    chosen, noise, errors = min(tried, key=lambda each: float(np.sum(each[2] ** 2)))
+    return chosen, _weights(seen[:, chosen], points, noise), errors
+
+
+def _left_out(folds: list[_Fold], chosen: NDArray[np.int64], points: FloatArray, noise_mm: float) -> FloatArray:
     """Errors (N, 3) of everybody, by weights learnt without them."""
     errors = np.empty_like(points)
-    fold = np.arange(len(shapes)) % FOLDS
-    for number in np.unique(fold):
-        out = fold == number
-        others = ~out if not out.all() else out
-        errors[out] = np.einsum("nwd,w->nd", shapes[out], _weights(shapes[others], points[others])) - points[out]
+    for fold in folds:
+        known = points if fold.out.all() else points[~fold.out]
+        weights = _weights(fold.others[:, chosen], known, noise_mm)
+        errors[fold.out] = np.einsum("nwd,w->nd", fold.left[:, chosen], weights) - points[fold.out]
     return errors
 
 
-def _weights(shapes: FloatArray, points: FloatArray) -> FloatArray:
+def _weights(shapes: FloatArray, points: FloatArray, noise_mm: float) -> FloatArray:
     """Weights (w,) summing to 1 that take vertices (N, w, 3) to points (N, 3): least squares with a ridge."""
     count = shapes.shape[1]
     across = np.swapaxes(shapes - points[:, None], 1, 2).reshape(-1, count)
     # What each vertex alone adds to the error's square: with weights that sum to 1 the error is ``across @ weights``.
     system = np.zeros((count + 1, count + 1))
-    system[:count, :count] = across.T @ across + len(across) * NOISE_MM**2 * np.eye(count)
+    system[:count, :count] = across.T @ across + len(across) * noise_mm**2 * np.eye(count)
     system[:count, count] = system[count, :count] = 1.0
     return np.linalg.solve(system, np.eye(count + 1)[count])[:count]
 

@@ -8,16 +8,15 @@ in which a sphere 40 % larger cuts the neck (method 5 of the comparison in J Exp
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.measurements.forearm import resting_ruler
-from XRayTo3DLib.measurements.sections import curves, head_sphere
+from XRayTo3DLib.measurements.sections import curves, fitted_sphere, on_head
 from XRayTo3DLib.measurements.types import Definition
 
 MURPHY = "Murphy et al., J Bone Joint Surg Am 69 (1987) 1169-1176"
@@ -50,7 +49,9 @@ LEAST_SHAFT_MM = 40.0
 """A shorter piece of the shaft gives no direction: its axis may be several degrees off."""
 WHOLE = 12.0
 """A femur that reaches so many head radii below the head's centre has its condyles."""
-CONDYLES_MM, STEP_MM = 40.0, 3.0
+CONDYLES_MM, STEP_MM = 40.0, 5.0
+ROUNDS, SETTLED = 8, np.cos(np.deg2rad(0.02))
+"""Axes are found again in the sections across what was found, until they turn less than 0.02 degrees."""
 
 
 def femur_measures(landmarks: Mapping[str, Any]) -> dict[str, float]:
@@ -81,25 +82,34 @@ def femur_landmarks(points: Any, triangles: Any) -> dict[str, FloatArray]:
 
     Returns:
         Centres of head and neck; two points of the shaft's axis where enough of it is there; of a whole femur also
-        the condyles' hindmost points, the knee's centre and both epicondyles.
-
-    Raises:
-        InputError: No femoral head, or a neck that cannot be found.
+        the condyles' hindmost points, the knee's centre and both epicondyles. Nothing without a femoral head.
     """
-    points, triangles = np.asarray(points, dtype=np.float64), np.asarray(triangles, dtype=np.int64)
-    centre, radius = head_sphere(points)
-    cuts = curves(points, triangles, np.linalg.norm(points - centre, axis=1) - NECK_SPHERE * radius)
-    if not cuts:
-        raise InputError("the femur's neck is not found: there is nothing round its head.")
-    found = {HEAD: centre, NECK: cuts[0][0]}
-    axis = _shaft(points, triangles, centre, radius)
-    if axis is None:
+    return femur_finder(points, triangles)(points)
+
+
+def femur_finder(points: Any, triangles: Any) -> Callable[[Any], dict[str, FloatArray]]:
+    """:func:`femur_landmarks` for many shapes with the same vertices: the head is looked for once, on the first."""
+    triangles = np.asarray(triangles, dtype=np.int64)
+    head = on_head(np.asarray(points, dtype=np.float64))
+
+    def find(points: Any) -> dict[str, FloatArray]:
+        if head is None:
+            return {}
+        points = np.asarray(points, dtype=np.float64)
+        centre, radius = fitted_sphere(points[head])
+        cuts = curves(points, triangles, np.linalg.norm(points - centre, axis=1) - NECK_SPHERE * radius)
+        if not cuts:
+            return {}
+        found = {HEAD: centre, NECK: cuts[0][0]}
+        axis = _shaft(points, triangles, centre, radius)
+        if axis is None:
+            return found
+        found.update(zip(SHAFT, axis, strict=True))
+        if np.max((points - centre) @ _unit(axis[1] - axis[0])) > WHOLE * radius:
+            found.update(_distal(points, triangles, found))
         return found
-    found.update(zip(SHAFT, axis, strict=True))
-    down = _unit(axis[1] - axis[0])
-    if np.max((points - centre) @ down) > WHOLE * radius:
-        found.update(_distal(points, triangles, found))
-    return found
+
+    return find
 
 
 def base_of_neck(points: Mapping[str, FloatArray], neck: FloatArray, shaft: FloatArray) -> FloatArray:
@@ -124,8 +134,7 @@ def _shaft(
     """Upper and lower point of the proximal shaft's axis: a line through the middles of sections across it."""
     down = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)[2][0]
     down = down if (points.mean(axis=0) - centre) @ down > 0 else -down
-    ends = None
-    for _ in range(8):
+    for _ in range(ROUNDS):
         height = (points - centre) @ down
         low, high = SHAFT_FROM * radius, min(SHAFT_TO * radius, float(height.max()) - STEP_MM)
         if high - low < LEAST_SHAFT_MM:
@@ -135,9 +144,11 @@ def _shaft(
         middle = middles.mean(axis=0)
         line = np.linalg.svd(middles - middle, full_matrices=False)[2][0]
         line = line if line @ down > 0 else -line
-        half = 0.5 * (high - low)
-        ends, down = (middle - half * line, middle + half * line), line
-    return ends
+        settled, down = line @ down > SETTLED, line
+        if settled:
+            break
+    half = 0.5 * (high - low) * down
+    return middle - half, middle + half
 
 
 def _distal(points: FloatArray, triangles: NDArray[np.int64], found: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
@@ -146,7 +157,7 @@ def _distal(points: FloatArray, triangles: NDArray[np.int64], found: Mapping[str
     upper = base_of_neck(found, _unit(found[HEAD] - found[NECK]), shaft)
     knee = points[np.argmax((points - upper) @ shaft)]
     condyles = np.empty((2, 3))
-    for _ in range(4):
+    for _ in range(ROUNDS):
         down = _unit(knee - upper)
         height = (points - upper) @ down
         end = points[height > height.max() - CONDYLES_MM]
@@ -162,6 +173,8 @@ def _distal(points: FloatArray, triangles: NDArray[np.int64], found: Mapping[str
         cuts = curves(points, triangles, height - level)
         lengths = np.array([length for _, length in cuts])
         knee = np.array([middle for middle, _ in cuts]).T @ lengths / lengths.sum()
+        if _unit(knee - upper) @ down > SETTLED:
+            break
     if (condyles[0] - condyles[1]) @ sideways < 0:
         condyles = condyles[::-1]
     line = _unit(_across(condyles[0] - condyles[1], down))

@@ -42,7 +42,8 @@ def measured(
         function: From landmarks (3,) by name to values by name.
         mean: Landmarks (3,) mm of the reconstruction.
         draws: The same landmarks on draws of the shape, (S, 3) by name, number s of all names from one draw.
-        errors: Draws (S, 3) mm of how far the landmarks themselves may be off; independent of ``draws``.
+        errors: Draws (S, 3) mm of how far the landmarks themselves may be off, independent of ``draws``; a landmark
+            without is exact on its shape. None: not known.
 
     Returns:
         By name. The interval is about the value at the mean: what bends the draws' mean away from it is small, and
@@ -51,29 +52,37 @@ def measured(
     values = function(mean)
     names = list(values)
     shape = None if draws is None else _on(function, names, draws)
-    own = None if errors is None else _on(function, names, {name: mean[name] + errors[name] for name in errors})
+    own = None if errors is None else _on(function, names, _moved(mean, errors))
     both = None
     if draws is not None and errors is not None:
-        both = _on(function, names, {name: draws[name] + errors[name] for name in draws})
+        both = _on(function, names, {name: draws[name] + errors.get(name, 0.0) for name in draws})
     return {
         name: Spread(value, _sd(both, number), _interval(both, number, value), _sd(shape, number), _sd(own, number))
         for number, (name, value) in enumerate(values.items())
     }
 
 
+def _moved(mean: Points, errors: Points) -> Points:
+    """The mean's landmarks with their own errors, (S, 3) by name; one draw of itself where there are none."""
+    count = max((len(each) for each in errors.values()), default=2)
+    return {name: point + errors.get(name, np.zeros((count, 3))) for name, point in mean.items()}
+
+
 def _on(function: MeasureFunction, names: list[str], draws: Points) -> FloatArray:
-    """Values (S, names) of draws."""
+    """Values (S, names) of draws; NaN where a draw does not allow a measurement."""
     count = len(next(iter(draws.values())))
     found = [function({name: points[number] for name, points in draws.items()}) for number in range(count)]
-    return np.array([[each[name] for name in names] for each in found])
+    return np.array([[each.get(name, np.nan) for name in names] for each in found])
 
 
 def _sd(values: FloatArray | None, number: int) -> float | None:
-    return None if values is None else float(values[:, number].std(ddof=1))
+    if values is None or not np.isfinite(values[:, number]).all():
+        return None
+    return float(values[:, number].std(ddof=1))
 
 
 def _interval(values: FloatArray | None, number: int, value: float) -> tuple[float, float] | None:
-    if values is None:
+    if values is None or not np.isfinite(values[:, number]).all():
         return None
     low, high = np.percentile(values[:, number], INTERVAL) - np.median(values[:, number]) + value
     return float(low), float(high)

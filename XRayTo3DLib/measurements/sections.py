@@ -7,12 +7,13 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry.frames import FloatArray
 
 HEAD_RADIUS_MM = (14.0, 33.0)
 """Of femoral heads, from small adults to large ones."""
 SAMPLES, TRIES, NEIGHBOURS_MM, ON_SPHERE_MM = 4000, 400, 25.0, 0.5
+SHARE_ON_HEAD = 0.04
+"""Least share of a bone's points that lie on its head: in a whole femur a head has about 8 % of the surface."""
 
 
 def curves(points: FloatArray, triangles: NDArray[np.int64], values: FloatArray) -> list[tuple[FloatArray, float]]:
@@ -52,17 +53,20 @@ def fitted_sphere(points: FloatArray) -> tuple[FloatArray, float]:
     return solution[:3], float(radius)
 
 
-def head_sphere(points: FloatArray, seed: int = 0) -> tuple[FloatArray, float]:
-    """Centre (3,) and radius of the ball at an end of a bone (n, 3), mm: the sphere that most of the surface lies on.
+def on_head(points: FloatArray, seed: int = 0) -> NDArray[np.bool_] | None:
+    """Which points (n,) of a bone (n, 3), mm, lie on the ball at its end: the sphere that most of them lie on.
 
     Spheres through four points near each other are tried, as many times as find a femoral head in a whole femur (random
-    sample consensus; Fischler and Bolles, Commun ACM 24 (1981)), and the best is fitted to the points on it.
+    sample consensus; Fischler and Bolles, Commun ACM 24 (1981)).
 
-    Raises:
-        InputError: No sphere of a femoral head's size has a tenth of the points on it.
+    Args:
+        points: Spread about evenly over the surface.
+        seed: Of the tries.
+
+    Returns:
+        None where no sphere of a femoral head's size has as many of the points on it as a head has.
     """
     rng = np.random.default_rng(seed)
-    # Far from each other: every part of the surface counts as its area does, however finely it is meshed.
     some = points if len(points) <= SAMPLES else points[rng.choice(len(points), SAMPLES, replace=False)]
     best, centre, radius = 0, np.zeros(3), 0.0
     for _ in range(TRIES):
@@ -81,12 +85,8 @@ def head_sphere(points: FloatArray, seed: int = 0) -> tuple[FloatArray, float]:
         if count > best:
             best, centre, radius = int(count), found[:3], float(squared**0.5)
     if best < len(some) * SHARE_ON_HEAD:
-        raise InputError("no ball as large as a femoral head is found on the bone: is it a femur with its head?")
-    return fitted_sphere(points[_off(points, centre, radius) < 2 * ON_SPHERE_MM])
-
-
-SHARE_ON_HEAD = 0.04
-"""Least share of a bone's points that lie on its head: in a whole femur a head has about 8 % of the surface."""
+        return None
+    return _off(points, centre, radius) < 2 * ON_SPHERE_MM
 
 
 def _off(points: FloatArray, centre: FloatArray, radius: float) -> FloatArray:
