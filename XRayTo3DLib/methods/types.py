@@ -14,6 +14,8 @@ from XRayTo3DLib.dataset.voxel_grid import VoxelGrid
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.imaging.types import Radiograph
+from XRayTo3DLib.measurements.types import Measurement
+from XRayTo3DLib.refinement.quality import Quality
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +71,9 @@ class Reconstruction:
         notes: Sentences a reader should see.
         depth: Depth maps the meshes come from, of a system that makes them.
         seen: By bone, what such a system saw of it, before a shape model completed it.
+        uncertainty_mm: By bone (n,), standard deviation of each vertex along its normal, mm, of a system that knows it.
+        quality: How well each radiograph is explained, and what to look at; of a refined reconstruction.
+        measurements: Taken on the bones, each with its uncertainty.
     """
 
     meshes: dict[str, vtkPolyData]
@@ -80,6 +85,9 @@ class Reconstruction:
     notes: tuple[str, ...] = ()
     depth: DepthPrediction | None = None
     seen: dict[str, vtkPolyData] = field(default_factory=dict)
+    uncertainty_mm: dict[str, FloatArray] = field(default_factory=dict)
+    quality: Quality | None = None
+    measurements: tuple[Measurement, ...] = ()
 
 
 class ShapePredictor(Protocol):

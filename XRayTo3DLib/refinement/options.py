@@ -63,9 +63,10 @@ class RefineOptions:
         likeness: How pictures are compared.
         margin_mm: Pixels farther than this from the bones' shadows are left out, mm at the bones.
         levels: The stages.
-        starts_sd: How far from where it stands each bone is also tried before the second stage, in SD of its pose
-            prior along each axis; 0: not at all.
-        start_iterations: Steps of each trial.
+        draws: People drawn from the prior before the second stage, to start from whoever is most alike; 0: none.
+        candidates: How many of them are followed for some steps.
+        start_iterations: Steps of each.
+        search_margin_mm: As ``margin_mm``, for that search.
         tolerance: A step that lowers what is minimised by less than this share ends its stage.
     """
 
@@ -73,8 +74,10 @@ class RefineOptions:
     likeness: LikenessOptions = field(default_factory=LikenessOptions)
     margin_mm: float = 8.0
     levels: tuple[Level, ...] = LEVELS
-    starts_sd: float = 1.3
-    start_iterations: int = 4
+    draws: int = 100
+    candidates: int = 4
+    start_iterations: int = 5
+    search_margin_mm: float = 15.0
     tolerance: float = 1e-3
 
     def __post_init__(self) -> None:

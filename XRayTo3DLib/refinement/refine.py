@@ -20,6 +20,8 @@ from XRayTo3DLib.refinement.scene import Linearised, Scene, State
 
 LONGEST_DEG, LONGEST_MM, LONGEST_SD = 5.0, 8.0, 1.5
 """Of one step: beyond, the straight line that it follows means little."""
+WIDER = 1.6
+"""Drawn people differ by so much more than people do: one in twenty lies two SD out, and should be met as well."""
 TRIALS = 6
 """Of damping, before a level is taken to have ended."""
 
@@ -66,7 +68,7 @@ def refine_steps(
         raise InputError("refinement: give at least one radiograph.")
     state = State({**anatomy.mean(), **(start or {})}, tuple(RigidPose.identity() for _ in views))
     for number, level in enumerate(options.levels):
-        if number == 1 and options.starts_sd > 0:
+        if number == 1 and options.draws > 0:
             for step in _best_start(anatomy, views, level, options, state):
                 yield step
                 state = step.state
@@ -116,35 +118,46 @@ def _step(about: Linearised, damping: float, scene: Scene) -> FloatArray:
 def _best_start(
     anatomy: Anatomy, views: Sequence[View], level: Level, options: RefineOptions, state: State
 ) -> Iterator[Step]:
-    """Each bone shifted along each axis from where it stands, a few steps from each; ends with the best of all."""
-    scene = Scene(anatomy, views, replace(level, iterations=options.start_iterations), options, state)
-    best = scene.fitting(state)
-    lowest = math.inf
-    for name in anatomy.models:
-        shifts = [np.zeros(3), *_shifts(anatomy, name, options.starts_sd)]
-        base = best
-        for shift in shifts[1:] if math.isfinite(lowest) else shifts:
-            end = first = _shifted(base, name, shift)
-            try:
-                for reached, cost in _minimised(scene, first, options):
-                    yield Step(1, best, cost, scene)
-                    end = reached
-                settled = scene.settled(end)
-            except InputError:  # That start left a picture: it is none.
-                continue
+    """The best of where the bones stand and of people drawn from the prior, after a few steps each."""
+    wide = replace(options, margin_mm=options.search_margin_mm)
+    scene = Scene(anatomy, views, replace(level, iterations=options.start_iterations), wide, state)
+    best, lowest = scene.fitting(state), math.inf
+    # All bones first; then, with the others where they are, each by itself: a thin one easily hides behind another.
+    for moving in (tuple(anatomy.models), *((name,) for name in anatomy.models if len(anatomy.models) > 1)):
+        drawn = [_settled(scene, each) for each in (best, *_draws(anatomy, scene, best, moving, options.draws))]
+        order = [int(number) for number in np.argsort([cost for cost, _ in drawn], kind="stable")]
+        for number in dict.fromkeys([0, *order[: options.candidates]]):
+            end = drawn[number][1]
+            for reached, cost in _minimised(scene, end, wide) if math.isfinite(drawn[number][0]) else ():
+                yield Step(1, best, cost, scene)
+                end = reached
+            settled, _ = _settled(scene, end)
             if settled < lowest:
                 best, lowest = end, settled
     yield Step(1, best, lowest, scene)
 
 
-def _shifts(anatomy: Anatomy, name: str, starts_sd: float) -> list[FloatArray]:
-    """Six shifts (3,), mm, along the frame's axes, in SD of where people's bones lie."""
-    first = anatomy.prior.parts[name].start
-    spread = np.sqrt(np.diag(anatomy.prior.covariance))[first + 3 : first + 6]
-    return [sign * starts_sd * spread[axis] * np.eye(3)[axis] for axis in range(3) for sign in (-1.0, 1.0)]
+def _settled(scene: Scene, state: State) -> tuple[float, State]:
+    """How well a state does; infinitely badly where it lies beside a source or in none of the pictures."""
+    try:
+        return scene.settled(state), state
+    except InputError:
+        return math.inf, state
 
 
-def _shifted(state: State, name: str, shift: FloatArray) -> State:
-    placed = state.bones[name]
-    pose = RigidPose.from_rotation(np.zeros(3), shift) @ placed.pose
-    return State({**state.bones, name: replace(placed, pose=pose)}, state.motions)
+def _draws(anatomy: Anatomy, scene: Scene, stands: State, moving: Sequence[str], count: int) -> list[State]:
+    """Some bones of people from the prior, every other one about where they stand now; always the same people."""
+    rng = np.random.default_rng(0)
+    mean, whitening = anatomy.prior.whitened(scene.sizes)
+    lower = np.linalg.inv(whitening)
+    found = []
+    for number in range(count):
+        values = mean + WIDER * lower @ rng.normal(size=len(mean))
+        bones = dict(stands.bones)
+        for name in moving:
+            own, k = values[scene.parts[name]], scene.sizes[name][0]
+            base = stands.bones[name].pose if number % 2 else anatomy.usual[name]
+            turn = RigidPose.from_rotation(own[:3], own[3:6], base.apply(anatomy.models[name].middle))
+            bones[name] = Placed(turn @ base, own[6 : 6 + k], own[6 + k :])
+        found.append(State(bones, stands.motions))
+    return found

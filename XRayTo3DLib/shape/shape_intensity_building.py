@@ -34,11 +34,14 @@ class BuiltModel:
         model: In the frame that people's surfaces were given in, where their mean lies.
         rotation_sd_deg: How much people's bones are turned against the mean, root mean square per axis, degrees.
         translation_sd_mm: How far they are shifted, mm.
+        people: (N, 6 + k + m) each person's rotation (degrees) and shift of the middle (mm) against the mean, shape
+            and density coefficients (SD); None where it is not known.
     """
 
     model: ShapeIntensityModel
     rotation_sd_deg: float
     translation_sd_mm: float
+    people: FloatArray | None = None
 
 
 def build_shape_intensity_model(
@@ -89,7 +92,10 @@ def build_shape_intensity_model(
     density, modes = principal(found[:, kept], density_modes)
     model = ShapeIntensityModel(shape, points[kept].astype(np.float32), float(spacing_mm), density, modes)
     turns, shifts = zip(*(pose.parameters(shape.mean.mean(axis=0)) for pose in poses), strict=True)
-    return BuiltModel(model, *(float(np.sqrt(np.mean(np.square(each)))) for each in (turns, shifts)))
+    spread = (float(np.sqrt(np.mean(np.square(each)))) for each in (turns, shifts))
+    thetas = [shape.coefficients(each) for each in placed]
+    people = np.concatenate([turns, shifts, thetas, _coefficients(found[:, kept], density, modes)], axis=1)
+    return BuiltModel(model, *spread, people)
 
 
 def _lattice(mean: FloatArray, spacing_mm: float) -> FloatArray:
@@ -97,6 +103,12 @@ def _lattice(mean: FloatArray, spacing_mm: float) -> FloatArray:
     low, high = mean.min(axis=0) - MARGIN_MM, mean.max(axis=0) + MARGIN_MM
     axes = [np.arange(a, b + spacing_mm, spacing_mm) for a, b in zip(low, high, strict=True)]
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+
+
+def _coefficients(found: NDArray[np.floating], mean: Any, modes: Any) -> FloatArray:
+    """(N, m) of densities (N, n): how many SD of each mode; 0 of modes that are none."""
+    length2 = np.maximum(np.sum(np.square(modes, dtype=np.float64), axis=1), 1e-30)
+    return np.asarray((found - mean) @ np.asarray(modes, dtype=np.float64).T / length2)
 
 
 def principal(found: NDArray[np.floating], count: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -16,6 +16,7 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.methods.data import Part
 from XRayTo3DLib.methods.shape_intensity_fit.configuration import ModelConfiguration
+from XRayTo3DLib.refinement.prior import JointPrior, learnt
 from XRayTo3DLib.shape.field_surface import clipped_to_box
 from XRayTo3DLib.shape.shape_intensity_building import BuiltModel, build_shape_intensity_model
 from XRayTo3DLib.shape.shape_intensity_model import INTENSITY_NAMES, intensity_arrays, intensity_model_from
@@ -24,6 +25,7 @@ WORKERS = 2
 SOURCE_POINTS, TARGET_POINTS = 500, 1200
 """Of the template that are matched, and of a surface that it is drawn to: a third of the usual ones take a third of the
 time, and points come out within a few tenths of a millimetre of where they did."""
+PRIOR_MEAN, PRIOR_COVARIANCE = "prior-mean", "prior-covariance"
 INSIDE_VOXELS = 1.0
 """Surfaces are cut this far inside the prepared volume: there its bones end."""
 
@@ -114,7 +116,29 @@ def bundle_arrays(models: Mapping[str, BuiltModel]) -> dict[str, NDArray[Any]]:
             "spread": np.array([built.rotation_sd_deg, built.translation_sd_mm]),
         }
         arrays.update({_key(label, name): array for name, array in kept.items()})
-    return arrays
+    prior = prior_of(models)
+    return {**arrays, PRIOR_MEAN: prior.mean, PRIOR_COVARIANCE: prior.covariance}
+
+
+def prior_of(models: Mapping[str, BuiltModel]) -> JointPrior:
+    """How the people that models were made of differ in poses, shapes and densities of all bones."""
+    people = [built.people for built in models.values() if built.people is not None]
+    return learnt(sizes_of(models), np.concatenate(people, axis=1))
+
+
+def sizes_of(models: Mapping[str, BuiltModel]) -> dict[str, tuple[int, int]]:
+    """By bone, the numbers of shape and density coefficients."""
+    return {label: (built.model.size, built.model.density_size) for label, built in models.items()}
+
+
+def prior_from(arrays: Callable[[str], NDArray[Any]], models: Mapping[str, BuiltModel]) -> JointPrior:
+    """How people differ in poses, shapes and densities of all bones, from a bundle's arrays.
+
+    Raises:
+        InputError: The bundle was made before such priors were.
+    """
+    mean, covariance = (np.asarray(arrays(name), dtype=np.float64) for name in (PRIOR_MEAN, PRIOR_COVARIANCE))
+    return JointPrior(sizes_of(models), mean, covariance)
 
 
 def models_from(arrays: Callable[[str], NDArray[Any]], labels: Sequence[str]) -> dict[str, BuiltModel]:

@@ -16,7 +16,13 @@ from XRayTo3DLib.methods.finish import finished_model, mean_of
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
 from XRayTo3DLib.methods.registry import TrainedModel, TrainingRun
 from XRayTo3DLib.methods.shape_intensity_fit.configuration import ShapeIntensityConfiguration
-from XRayTo3DLib.methods.shape_intensity_fit.making import built_models, bundle_arrays, models_from
+from XRayTo3DLib.methods.shape_intensity_fit.making import (
+    built_models,
+    bundle_arrays,
+    models_from,
+    prior_from,
+    prior_of,
+)
 from XRayTo3DLib.methods.shape_intensity_fit.predictor import ShapeIntensityPredictor
 
 SOURCES = ("Klima et al. 2015 (as Kasten et al., arXiv:2004.00871 compare with it); an equivalent, not their program",)
@@ -41,7 +47,8 @@ def load_model(
 ) -> GridReconstructor:
     """Models of a bundle, ready to be fitted."""
     settings = parsed(ShapeIntensityConfiguration, configuration)
-    predictor = ShapeIntensityPredictor(settings, models_from(arrays, settings.data.labels))
+    models = models_from(arrays, settings.data.labels)
+    predictor = ShapeIntensityPredictor(settings, models, prior_from(arrays, models))
     return GridReconstructor(settings.method, settings.data, predictor, np.float32(arrays("mean_distances")))
 
 
@@ -50,7 +57,7 @@ def _finished(configuration: ShapeIntensityConfiguration, people: People, device
     return finished_model(
         configuration,
         people,
-        ShapeIntensityPredictor(configuration, models),
+        ShapeIntensityPredictor(configuration, models, prior_of(models)),
         mean_of(configuration, people, device),
         device,
         arrays=bundle_arrays(models),

@@ -13,11 +13,16 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.methods.data import PoseConfiguration
 from XRayTo3DLib.methods.shape_intensity_fit.configuration import ShapeIntensityConfiguration
+from XRayTo3DLib.refinement.options import Anatomy
+from XRayTo3DLib.refinement.posterior import Trust
+from XRayTo3DLib.refinement.prior import JointPrior, PosePrior
 from XRayTo3DLib.shape.model_fitting_contours import Outline
 from XRayTo3DLib.shape.shape_intensity_building import BuiltModel
 from XRayTo3DLib.shape.shape_intensity_fit import Bone, IntensityFit, IntensityFitOptions, fit_shape_intensity
 from XRayTo3DLib.shape.shape_intensity_similarity import Metric
 
+LEAST_HELD = 0.5
+"""Degrees and mm: nobody is held exactly."""
 LEAST_SD_DEG, LEAST_SD_MM = 1.0, 1.0
 """Of how bones lie: even people who were all held alike may be met otherwise."""
 
@@ -28,15 +33,35 @@ class ShapeIntensityPredictor:
     Args:
         configuration: The one the models were made with.
         models: By bone, in the reconstruction frame.
+        prior: How people differ from them.
+        trust: What makes a refinement's uncertainty honest.
     """
 
     calibrated = True
 
-    def __init__(self, configuration: ShapeIntensityConfiguration, models: Mapping[str, BuiltModel]) -> None:
-        self.configuration, self.models = configuration, models
+    def __init__(
+        self,
+        configuration: ShapeIntensityConfiguration,
+        models: Mapping[str, BuiltModel],
+        prior: JointPrior,
+        trust: Trust | None = None,
+    ) -> None:
+        self.configuration, self.models, self.prior = configuration, models, prior
+        self.trust = trust or Trust()
         fit = configuration.fit
         self.options = IntensityFitOptions(cast(Metric, fit.metric), fit.prior, fit.contour)
         self.bones = {label: _bone(built, configuration.data.pose) for label, built in models.items()}
+
+    def anatomy(self, held: PosePrior | None = None) -> Anatomy:
+        """The bones as a refinement takes them.
+
+        Args:
+            held: How the limb as a whole may be held otherwise than the frame says; as in the configuration by default.
+        """
+        models = {label: built.model for label, built in self.models.items()}
+        middles = {label: model.middle for label, model in models.items()}
+        usual = {label: RigidPose.identity() for label in models}
+        return Anatomy(models, usual, self.prior.held(held or held_as(self.configuration.data.pose), middles))
 
     @property
     def canonical_cameras(self) -> list[XRayCamera]:
@@ -85,6 +110,13 @@ class ShapeIntensityPredictor:
             for label, bone in self.bones.items()
         }
         return fit_shape_intensity(bones, cameras, list(image), self.options, start)
+
+
+def held_as(pose: PoseConfiguration) -> PosePrior:
+    """How people are held, as standard deviations."""
+    share = 1.0 if pose.distribution == "normal" else 1 / np.sqrt(3.0)
+    turn, shift = (np.maximum(share * np.array(each), LEAST_HELD) for each in (pose.rotation_deg, pose.translation_mm))
+    return PosePrior(tuple(turn.tolist()), tuple(shift.tolist()))
 
 
 def _bone(built: BuiltModel, pose: PoseConfiguration) -> Bone:

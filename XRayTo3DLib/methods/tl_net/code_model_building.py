@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,25 @@ from XRayTo3DLib.dataset.voxel_grid import VoxelGrid
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.methods.tl_net.code_model import BATCH, CodeModel
 from XRayTo3DLib.shape.shape_intensity_building import principal
+from XRayTo3DLib.shape.signed_distance_building import scores
 
 LEAST_SHARE = 0.02
 """Voxels that hold less bone in every person are left out."""
 SHY = 1.0
 """How many people's worth of doubt keeps a voxel's attenuation near the mean of all."""
+
+
+@dataclass(frozen=True, eq=False)
+class BuiltCodes:
+    """A model and the people that it was made of.
+
+    Attributes:
+        model: In the TL-net's reconstruction frame.
+        people: (N, 6 + k + m) six zeros, for all lie as the code says, shape and density coefficients (SD).
+    """
+
+    model: CodeModel
+    people: NDArray[np.float64]
 
 
 def build_code_model(
@@ -31,7 +45,7 @@ def build_code_model(
     shape_modes: int = 20,
     density_modes: int = 3,
     past_mm: float = 0.0,
-) -> CodeModel:
+) -> BuiltCodes:
     """A model of a trained decoder and of people's codes.
 
     Args:
@@ -57,22 +71,24 @@ def build_code_model(
     every, none = np.arange(grid.size**3), np.zeros((1, grid.size**3), dtype=np.float32)
     points = grid.points().reshape(-1, 3).astype(np.float32)
     usual = CodeModel("+".join(bones), decoder, grid, mean, modes, every, points, grid.spacing_mm, none[0], none[:0])
-    scores = (codes - mean) @ np.linalg.pinv(modes)
-    share = np.concatenate([usual.shares(part) for part in np.array_split(scores, -(-len(scores) // BATCH))])
+    thetas = scores(codes, mean, modes)
+    share = np.concatenate([usual.shares(part) for part in np.array_split(thetas, -(-len(thetas) // BATCH))])
     parts = np.flatnonzero(share.max(axis=0) > LEAST_SHARE)
     share, inside = share[:, parts], inside.reshape(len(inside), -1)[:, parts]
     overall = float((share * inside).sum() / (share**2).sum())
     density = ((share * inside).sum(axis=0) + SHY * overall) / ((share**2).sum(axis=0) + SHY)
     rest = (inside - share * density) * share / (share**2 + 0.1)
-    modes = principal(rest, density_modes)[1]
+    usual_rest, ways = principal(rest, density_modes)
     steps, source = _past(parts, grid, int(np.ceil(past_mm / grid.spacing_mm)))
-    return replace(
+    model = replace(
         usual,
         parts=parts[source],
         points=points[parts[source]] + np.float32(grid.spacing_mm) * steps,
         density=density[source].astype(np.float32),
-        density_modes=modes[:, source],
+        density_modes=ways[:, source],
     )
+    unturned = np.zeros((len(codes), 6))
+    return BuiltCodes(model, np.concatenate([unturned, thetas, scores(rest, usual_rest, ways)], axis=1))
 
 
 def _past(parts: NDArray[np.intp], grid: VoxelGrid, count: int) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
