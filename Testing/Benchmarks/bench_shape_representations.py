@@ -1,8 +1,8 @@
 """Which shape representation explains radiographs best: mesh PCA, signed-distance PCA, both in turn, or TL-net's code.
 
 SYNTHETIC forearms (xrayto3d dataset synthetic), radius and ulna in air, held at random as the bundles' people are; 64 x
-64 pixels of 1.5 mm, cameras known. Every representation learnt from the same 80 people is fitted by the same engine
-(shape_intensity_fit) from its mean, to two views (PA, lateral) and to PA alone.
+64 pixels of 1.5 mm, cameras known. Every representation, learnt from the same people, is refined by the same engine
+(refinement.refine_steps, views held still) from its mean, with two views (PA, lateral) and with PA alone.
 
   floor     nearest that the representation comes to the true surfaces, when these are what it is fitted to
   two, one  ASSD after fitting two views or one, radius and ulna, mm: mean over people (largest)
@@ -21,7 +21,6 @@ import os
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -33,33 +32,22 @@ from XRayTo3DLib.dataset.prepared import truth_meshes  # noqa: E402
 from XRayTo3DLib.geometry import RigidPose  # noqa: E402
 from XRayTo3DLib.methods.data import exposures_of, people_of  # noqa: E402
 from XRayTo3DLib.methods.shape_intensity_fit.making import attenuation_of, in_volume  # noqa: E402
+from XRayTo3DLib.methods.shape_intensity_fit.predictor import held_as  # noqa: E402
 from XRayTo3DLib.methods.tl_net.code_model_building import build_code_model  # noqa: E402
 from XRayTo3DLib.methods.validation import grid_box, meshes_of, posed_truth  # noqa: E402
+from XRayTo3DLib.refinement.options import Anatomy, Placed, RefineOptions, View  # noqa: E402
+from XRayTo3DLib.refinement.prior import learnt  # noqa: E402
+from XRayTo3DLib.refinement.refine import refine_steps  # noqa: E402
 from XRayTo3DLib.shape.field_surface import clipped_to_box  # noqa: E402
 from XRayTo3DLib.shape.level_surface import read_changes, read_field  # noqa: E402
 from XRayTo3DLib.shape.meshes import sample_surface, transformed  # noqa: E402
 from XRayTo3DLib.shape.model_fitting import FitOptions, fit_shape_model  # noqa: E402
-from XRayTo3DLib.shape.shape_intensity_fit import Bone, Level, _minimised, fit_shape_intensity  # noqa: E402
-from XRayTo3DLib.shape.shape_intensity_scene import Placed, Scene  # noqa: E402
 from XRayTo3DLib.shape.signed_distance_building import build_signed_distance_model  # noqa: E402
 from XRayTo3DLib.shape.surface_distance import surface_distance  # noqa: E402
 
-PEOPLE, MODES, DENSITY_MODES, SPACING_MM, ROOM_MM = 80, 20, 3, 2.0, 10.0
-FINEST = Level(1, False, 50, 50, 20)
+MODES, DENSITY_MODES, SPACING_MM, ROOM_MM = 20, 3, 2.0, 10.0
+OPTIONS = RefineOptions(levels=tuple(replace(level, views=False) for level in RefineOptions().levels))
 SAMPLES, PAST_MM = 1500, 15.0
-
-
-class Still:
-    """A model whose parts stay where they are, as the engine wants one: moves of 0."""
-
-    def __init__(self, model):
-        self.model, self.instance = model, model.instance
-        self.shape = SimpleNamespace(size=model.size, mean=model.middle[None], triangles=np.zeros((0, 3), dtype=int))
-        self.density_modes = model.density_modes
-        self.fields = (np.zeros((len(model.points), 3, model.size), dtype=np.float32), None)
-
-    def thinned(self, *how):
-        return Still(self.model.thinned(*how))
 
 
 # ---- models ----------------------------------------------------------------------------------------------------------
@@ -73,7 +61,7 @@ def distance_of(case, label, points):
 
 def alignments(shapes, people, chosen, folder):
     """Per bone the poses (people, 4, 4) from the shape model's frame to each person's, kept in the folder."""
-    kept = folder / "alignments.npz"
+    kept = folder / f"alignments-{len(chosen)}.npz"
     if not kept.is_file():
         found = {label: [] for label in shapes}
         for number in chosen:
@@ -135,13 +123,13 @@ def codes(net, people, chosen):
 # ---- floors ----------------------------------------------------------------------------------------------------------
 
 
-def nearest_level(surfaces, read, size, start, rounds=15):
+def nearest_level(surfaces, read, size, start=None, rounds=15):
     """Pose and coefficients of level sets that go through points of the true surfaces: Gauss-Newton, robust.
 
     ``read(theta)`` gives per bone the field, its changes per SD, and where its lattice lies.
     """
     points = [sample_surface(each, SAMPLES)[0] for each in surfaces]
-    pose, theta, middle = start, np.zeros(size), np.concatenate(points).mean(axis=0)
+    pose, theta, middle = start or RigidPose.identity(), np.zeros(size), np.concatenate(points).mean(axis=0)
     for _ in range(rounds):
         square, gradient = 1e-3 * np.eye(6 + size), np.concatenate([np.zeros(6), 1e-3 * theta])
         for seen, (field, changes, lattice) in zip(points, read(theta), strict=True):
@@ -162,9 +150,13 @@ def nearest_level(surfaces, read, size, start, rounds=15):
     return pose, theta
 
 
+def level_of(model):
+    """What :func:`nearest_level` reads of a signed-distance model."""
+    return lambda theta: [(model.distances(theta), model.modes, (model.origin, model.spacing_mm))]
+
+
 def distance_floor(model, surface, start):
-    lattice = model.origin, model.spacing_mm
-    pose, theta = nearest_level([surface], lambda t: [(model.distances(t), model.modes, lattice)], model.size, start)
+    pose, theta = nearest_level([surface], level_of(model), model.size, start)
     return transformed(model.surface(theta), pose.matrix)
 
 
@@ -191,52 +183,55 @@ class Representations:
     """All of them, ready to be fitted."""
 
     def __init__(self, fitter, distances, code, net):
-        self.fitter, self.distances, self.code, self.net = fitter, distances, code, net
-        self.bones = {
-            label: Bone(Still(distances[label]), bone.usual, bone.rotation_sd_deg, bone.translation_sd_mm)
-            for label, bone in fitter.bones.items()
+        self.net, self.code = net, code.model
+        self.distances = {label: built.model for label, built in distances.items()}
+        held = held_as(fitter.configuration.data.pose)
+        people = np.concatenate([built.people for built in distances.values()], axis=1)
+        self.anatomies = {
+            "mesh": fitter.anatomy(),
+            "distance": anatomy(self.distances, people, held),
+            "tl_code": anatomy({code.model.label: code.model}, code.people, held),
         }
-        pose = fitter.configuration.data.pose
-        turn, shift = (float(np.sqrt(np.mean(np.square(each)))) for each in (pose.rotation_deg, pose.translation_mm))
-        self.body = {code.label: Bone(Still(code), RigidPose.identity(), max(turn, 1.0), max(shift, 1.0))}
 
-    def mesh(self, image, cameras):
-        return {label: bone.surface() for label, bone in self.fitter.fit(image, cameras).bones.items()}
+    def mesh(self, image, cameras, options=OPTIONS):
+        return self._surfaces(self._refined("mesh", image, cameras, options))
 
-    def distance(self, image, cameras):
-        fit = fit_shape_intensity(self.bones, cameras, list(image), self.fitter.options)
-        return self._surfaces(fit.bones)
+    def distance(self, image, cameras, options=OPTIONS):
+        return self._surfaces(self._refined("distance", image, cameras, options))
 
     def both(self, image, cameras):
-        """Signed distances from where the mesh's fit ended."""
-        first, start = self.fitter.fit(image, cameras).bones, {}
-        for label, bone in first.items():
+        """Signed distances from where the mesh's refinement ended."""
+        start = {}
+        for label, bone in self._refined("mesh", image, cameras, OPTIONS).items():
             model = self.distances[label]
-            lattice = model.origin, model.spacing_mm
-            read = [(model.mean, model.modes, lattice)]
-            points = bone.model.surface(bone.theta)
-            _, theta = nearest_level(
-                [points], lambda t, r=read, m=model: [(m.distances(t), *r[0][1:])], model.size, RigidPose.identity(), 5
-            )
-            start[label] = Placed(bone.pose, theta, np.zeros(0))
-        scene = Scene(self.bones, cameras, list(image), FINEST, self.fitter.options)
-        placed = {label: scene.fitting(label, each) for label, each in start.items()}
-        return self._surfaces(_minimised(scene, placed, self.fitter.options)[0])
+            local = self.anatomies["mesh"].models[label].surface(bone.theta)
+            start[label] = Placed(bone.pose, nearest_level([local], level_of(model), model.size, rounds=5)[1])
+        options = replace(OPTIONS, levels=OPTIONS.levels[-1:])
+        return self._surfaces(self._refined("distance", image, cameras, options, start))
 
     def tl_code(self, image, cameras):
-        fit = fit_shape_intensity(self.body, cameras, list(image), self.fitter.options)
-        body = fit.bones[self.code.label]
+        body = self._refined("tl_code", image, cameras, OPTIONS)[self.code.label]
         return {bone: transformed(each, body.pose.matrix) for bone, each in self.code.surfaces(body.theta).items()}
 
     def tl_net(self, image, cameras):
         """What the network says by itself; two views only."""
         return meshes_of(self.net.predictor.predict(image[None])[0], self.net.data.labels)
 
+    def _refined(self, name, image, cameras, options, start=None):
+        views = [View(picture, camera) for picture, camera in zip(image, cameras, strict=True)]
+        self.used, self.last = self.anatomies[name], list(refine_steps(self.anatomies[name], views, options, start))[-1]
+        return self.last.state.bones
+
     def _surfaces(self, placed):
-        found = {}
-        for label, each in placed.items():
-            found[label] = transformed(self.distances[label].surface(each.theta), each.pose.matrix)
-        return found
+        models = self.used.models
+        return {k: transformed(models[k].surface(each.theta), each.pose.matrix) for k, each in placed.items()}
+
+
+def anatomy(models, people, held):
+    """Models whose people's unknowns (N, u) are known, held as a whole like the bundle's people."""
+    sizes = {label: (model.size, model.density_size) for label, model in models.items()}
+    prior = learnt(sizes, people).held(held, {label: model.middle for label, model in models.items()})
+    return Anatomy(models, {label: RigidPose.identity() for label in models}, prior)
 
 
 # ---- the table -------------------------------------------------------------------------------------------------------
@@ -263,7 +258,6 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--tl-net", default="wrist-pa-lat-demo")
     parser.add_argument("--people", type=int, default=12)
-    parser.add_argument("--prior", type=float, default=1e-5)
     parser.add_argument("--scale", type=float, default=1.0, help="people this much larger than those learnt from")
     parser.add_argument("--spacing", type=float, default=SPACING_MM)
     parser.add_argument("--only", default="mesh,distance,both,tl_code,tl_net")
@@ -271,11 +265,10 @@ def main() -> None:
     given = parser.parse_args()
     given.output.mkdir(parents=True, exist_ok=True)
     fitter = loaded_model(given.bundle, "shape-intensity-fit").predictor
-    fitter.options = replace(fitter.options, prior=given.prior)
     net = loaded_model(given.tl_net, "tl-net")
     data = replace(fitter.configuration.data, folder=str(given.data.absolute()))
     people = people_of(data, Path())
-    chosen = np.unique(np.linspace(0, len(people.training) - 1, PEOPLE).astype(int))
+    chosen = np.unique(np.linspace(0, len(people.training) - 1, fitter.configuration.model.people).astype(int))
     shapes = {label: bone.model.shape for label, bone in fitter.bones.items()}
     clock = time.process_time()
     distances = signed_distances(shapes, people.training, chosen, given.output, given.spacing)
@@ -301,7 +294,7 @@ def report(given, ready, shapes, part, data) -> None:
     larger = np.diag([given.scale] * 3 + [1.0])
     part = replace(part, prepared=[scaled(each, given.scale) for each in part.prepared])
     sample = exposures_of(data, part, 1).sample("representations", range(given.people))
-    cameras, grid = ready.fitter.canonical_cameras, data.voxels
+    cameras, grid = [view.camera() for view in data.canonical_views], data.voxels
     table = {name: {"floor": [], "two": [], "one": [], "s": []} for name in ("mean", *given.only.split(","))}
     for number, (image, matrix) in enumerate(zip(sample.images.numpy(), sample.poses, strict=True)):
         whole = truth_meshes(part.cases[int(sample.case_index[number])])

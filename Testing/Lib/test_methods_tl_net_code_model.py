@@ -42,7 +42,9 @@ def balls() -> CodeModel:
     away = np.linalg.norm(GRID.points()[..., None, :] - MIDDLES, axis=-1)
     shares = [1 / (1 + np.exp(-3.0 * (5.0 + code - away))) for code in codes()]
     attenuation = MU * np.stack([each.max(axis=-1) for each in shares])
-    return build_code_model(TwoBalls(), GRID, ("left", "right"), codes(), attenuation, shape_modes=2, density_modes=1)
+    return build_code_model(
+        TwoBalls(), GRID, ("left", "right"), codes(), attenuation, shape_modes=2, density_modes=1
+    ).model
 
 
 def test_modes_are_the_principal_components_of_codes() -> None:
@@ -86,7 +88,7 @@ def tiny() -> CodeModel:
     decoder = VoxelDecoder(2, 16, 6, channels=4, depth=1).eval()
     people = np.random.default_rng(1).normal(size=(9, 6)) * 2.0
     attenuation = np.random.default_rng(2).uniform(0.0, 0.1, (9, 16, 16, 16))
-    return build_code_model(decoder, GRID, ("a", "b"), people, attenuation, shape_modes=4, density_modes=2)
+    return build_code_model(decoder, GRID, ("a", "b"), people, attenuation, shape_modes=4, density_modes=2).model
 
 
 @pytest.mark.parametrize("model", [balls, tiny])
@@ -129,7 +131,7 @@ def test_bones_go_on_past_the_grid() -> None:
     """A rod of 32 mm goes on for 8 mm at both ends; nothing is added where no bone runs out."""
     attenuation = MU * np.ones((6, 16, 16, 16))
     made = [
-        build_code_model(Rod(), GRID, ("rod",), codes(6)[:, :1], attenuation, shape_modes=1, past_mm=past)
+        build_code_model(Rod(), GRID, ("rod",), codes(6)[:, :1], attenuation, shape_modes=1, past_mm=past).model
         for past in (0.0, 8.0)
     ]
     whole, longer = (model.instance([0.5]) for model in made)

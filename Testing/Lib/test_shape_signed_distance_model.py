@@ -15,7 +15,7 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.projection.point_mass_drr import PointMassView, like_footprints
 from XRayTo3DLib.shape.meshes import make_surface, points_of
-from XRayTo3DLib.shape.signed_distance_building import build_signed_distance_model
+from XRayTo3DLib.shape.signed_distance_building import BuiltDistances, build_signed_distance_model
 from XRayTo3DLib.shape.signed_distance_model import SignedDistanceModel, filled_share
 from XRayTo3DLib.shape.surface_distance import surface_distance
 
@@ -35,11 +35,11 @@ def balls() -> SignedDistanceModel:
         clip_mm=100.0,
         density_modes=1,
         label="ball",
-    )
+    ).model
 
 
 @functools.cache
-def eggs() -> SignedDistanceModel:
+def built_eggs() -> BuiltDistances:
     """Sixteen ellipsoids of three radii and two densities, each lying elsewhere, in the model's frame by its pose."""
     people = egg_population(16, seed=3)
     poses = [RigidPose.from_rotation([3.0 * n, -2.0 * n, n], [n, -n, 2.0 * n]) for n in range(len(people))]
@@ -55,6 +55,11 @@ def eggs() -> SignedDistanceModel:
         density_modes=2,
         label="egg",
     )
+
+
+def eggs() -> SignedDistanceModel:
+    """Their model."""
+    return built_eggs().model
 
 
 def egg_distances(person: Egg, points: np.ndarray) -> np.ndarray:
@@ -146,6 +151,21 @@ def test_eggs_lie_on_one_another_and_are_shown_again() -> None:
     drawn = PointMassView.of(camera, bone.points).picture(bone.masses)
     assert np.corrcoef(drawn.ravel(), wanted.ravel())[0, 1] > 0.998
     assert drawn.sum() == pytest.approx(wanted.sum(), rel=0.03)
+
+
+def test_people_are_told_as_they_are() -> None:
+    """Poses are those given; coefficients have SD 1, and each person's shape and density are their own."""
+    built = built_eggs()
+    model, people = built.model, built.people
+    assert people.shape == (16, 6 + model.size + 2)
+    turn, shift = RigidPose.from_rotation([6.0, -4.0, 2.0], [2.0, -2.0, 4.0]).parameters(model.middle)
+    assert people[2, :6] == pytest.approx(np.concatenate([turn, shift]))
+    assert people[:, 6:].mean(axis=0) == pytest.approx(0.0, abs=1e-3)
+    assert people[:, 6:].std(axis=0, ddof=1) == pytest.approx(1.0, rel=1e-3)
+    cores = [person.core for person in egg_population(16, seed=3)]
+    middle = np.argmin(np.linalg.norm(model.points, axis=1))
+    shown = [model.instance(each[6:-2], each[-2:]).masses[middle] / model.part_mm**3 for each in people]
+    assert np.corrcoef(shown, cores)[0, 1] > 0.97
 
 
 def test_larger_cubes_hold_as_much() -> None:

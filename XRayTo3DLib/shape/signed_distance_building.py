@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,20 @@ SHY = 1.0
 """How many people's worth of doubt keeps a cube's attenuation near its neighbours'."""
 
 
+@dataclass(frozen=True, eq=False)
+class BuiltDistances:
+    """A model and the people that it was made of.
+
+    Attributes:
+        model: In the frame that people's poses start from.
+        people: (N, 6 + k + m) each person's rotation (degrees) and shift of the middle (mm) against the model, shape
+            and density coefficients (SD).
+    """
+
+    model: SignedDistanceModel
+    people: FloatArray
+
+
 def build_signed_distance_model(
     distances: Distances,
     attenuation: Attenuation,
@@ -37,7 +52,7 @@ def build_signed_distance_model(
     shape_modes: int | None = None,
     density_modes: int = 3,
     label: str = "",
-) -> SignedDistanceModel:
+) -> BuiltDistances:
     """A model of people's signed distances and of the attenuation inside.
 
     Args:
@@ -75,7 +90,8 @@ def build_signed_distance_model(
     usual = _spread(inside, share, near, shape)
     density, by_depth = _by_depth(inside, share, farther, usual)
     rest = (inside - share * (density + by_depth * farther)) * share / (share**2 + 0.1)
-    return SignedDistanceModel(
+    usual_rest, ways = principal(rest, density_modes)
+    model = SignedDistanceModel(
         label,
         origin,
         float(spacing_mm),
@@ -85,8 +101,17 @@ def build_signed_distance_model(
         float(spacing_mm),
         density.astype(np.float32),
         by_depth.astype(np.float32),
-        principal(rest, density_modes)[1],
+        ways,
     )
+    held = [np.concatenate(pose.parameters(model.middle)) for pose in poses]
+    people = np.concatenate([held, scores(found, mean, modes), scores(rest, usual_rest, ways)], axis=1)
+    return BuiltDistances(model, people)
+
+
+def scores(found: NDArray[np.floating], mean: NDArray[np.floating], modes: NDArray[np.floating]) -> FloatArray:
+    """(N, k) of people's values (N, n): how many SD of each mode (k, n) they are from the mean (n,)."""
+    squared = np.sum(np.square(modes, dtype=np.float64), axis=1)
+    return np.asarray((found - mean) @ modes.T / np.maximum(squared, 1e-30))
 
 
 def _lattice(low: Any, high: Any, spacing_mm: float, label: str) -> tuple[FloatArray, tuple[int, int, int]]:
