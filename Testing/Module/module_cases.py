@@ -66,6 +66,29 @@ def wrist() -> tuple[Any, list[Any]]:
     return makeSyntheticWrist(ctSpacing=1.4, pixelSpacing=1.0)
 
 
+@cache
+def bare_wrist() -> tuple[Any, list[Any]]:
+    """The same person in neutral pose without soft tissue and carpals: what the demonstration models have learnt."""
+    from XRayTo3DLib.dataset.phantoms import make_forearm, wrist_camera
+    from XRayTo3DLib.dataset.simulate import simulate_radiograph
+    from XRayTo3DLib.geometry import RigidPose
+
+    case = make_forearm(spacing=1.2, length_mm=80.0, soft_tissue=False, carpals=False, mesh_spacing=2.0)
+    views = [
+        simulate_radiograph(
+            case.ct,
+            wrist_camera(view, spacing_mm=0.8),
+            RigidPose.identity(),
+            seed=number,
+            view=view,
+            laterality="R",
+            name=f"Wrist {view}",
+        )
+        for number, view in enumerate(("PA", "LAT"))
+    ]
+    return case, views
+
+
 def write_views(folder: Path) -> list[Path]:
     """The wrist's radiographs as files with their geometry."""
     from XRayTo3DLib.imaging import write_radiograph

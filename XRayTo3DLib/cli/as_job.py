@@ -7,6 +7,7 @@ progress goes to the job's ``progress.jsonl``, its error to ``result.json``, and
 from __future__ import annotations
 
 import _thread
+import signal
 import sys
 import threading
 from collections.abc import Sequence
@@ -31,6 +32,8 @@ def run_as_job(folder: str, arguments: Sequence[str]) -> int:
         The command's exit code, as :mod:`XRayTo3DLib.cli.main` gives it.
     """
     job, ended = JobFolder.open(folder), threading.Event()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 
     def tell(text: str, fraction: float | None) -> None:
         job.progress({"text": text, "fraction": fraction})
@@ -56,8 +59,17 @@ def run_as_job(folder: str, arguments: Sequence[str]) -> int:
 def _interrupt_when_cancelled(job: JobFolder, ended: threading.Event) -> None:
     while not ended.wait(LOOK_S):
         if job.cancelled():
-            _thread.interrupt_main()
+            _interrupt()
             return
+
+
+def _interrupt() -> None:
+    """As Ctrl-C does. A real signal where there is one: it ends a wait in the system, too."""
+    main = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and main is not None:
+        signal.pthread_kill(main, signal.SIGINT)
+    else:
+        _thread.interrupt_main()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,102 @@
+"""Any command as a job: progress and end are in the folder, errors are sentences, a cancel interrupts it."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from XRayTo3DLib.cli import console
+from XRayTo3DLib.cli.as_job import run_as_job
+from XRayTo3DLib.jobs import JobFolder, JobStatus
+from XRayTo3DLib.jobs.run import kill_worker, start_worker
+
+posix = pytest.mark.skipif(os.name == "nt", reason="signals and sessions as POSIX has them")
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> JobFolder:
+    return JobFolder.create(tmp_path / "job", "test", {})
+
+
+def camera(job: JobFolder, sdd: str = "1000") -> list[str]:
+    output = str(job.path / "camera.json")
+    return ["camera", "--sdd", sdd, "--spacing", "0.4", "0.4", "--size", "33", "40", "--view", "PA", "-o", output]
+
+
+def test_a_command_that_ends_well_is_a_finished_job(job: JobFolder) -> None:
+    assert run_as_job(str(job.path), [*camera(job), "--source-isocentre", "955"]) == 0
+    assert job.state().status is JobStatus.FINISHED and job.state().result == {"exit_code": 0}
+    assert (job.path / "camera.json").is_file()
+
+
+def test_what_it_refuses_is_the_job_s_message(job: JobFolder) -> None:
+    assert run_as_job(str(job.path), ["reconstruct", "--model", "no-such", "--view", "x.nrrd", "-o", "out"]) == 2
+    state = job.state()
+    assert state.status is JobStatus.FAILED and "no-such" in state.message
+    assert state.progress == {"text": "reading the model", "fraction": None}
+
+
+def test_listeners_hear_every_progress_and_only_while_they_listen() -> None:
+    heard: list[tuple[str, float | None]] = []
+
+    def listener(text: str, fraction: float | None) -> None:
+        heard.append((text, fraction))
+
+    progress = console.Progress("test", quiet=True)
+    console.LISTENERS.append(listener)
+    try:
+        progress.update("half", 0.5)
+        progress.update("done")
+    finally:
+        console.LISTENERS.remove(listener)
+    progress.update("unheard")
+    assert heard == [("half", 0.5), ("done", None)]
+
+
+SLOW = """
+import sys, time
+import XRayTo3DLib.cli.camera as camera
+def slow(args):
+    print("slow", flush=True)
+    time.sleep(float(sys.argv[2]))
+    return 0
+original = camera.add_parser
+def add_parser(subparsers):
+    original(subparsers)
+    subparsers.choices["camera"].set_defaults(run=slow)
+camera.add_parser = add_parser
+from XRayTo3DLib.cli.as_job import run_as_job
+sys.exit(run_as_job(sys.argv[1], sys.argv[3:]))
+"""
+
+
+def start_slow(job: JobFolder) -> None:
+    start_worker(job, ["-c", SLOW, str(job.path), "60", *camera(job)])
+    while "slow" not in job.log_end():
+        assert not job.state().status.ended, job.log_end()
+        time.sleep(0.05)
+
+
+@posix
+def test_a_wish_to_cancel_interrupts_the_command(job: JobFolder) -> None:
+    start_slow(job)
+    job.cancel()
+    while not job.state().status.ended:
+        time.sleep(0.05)
+    assert job.state().status is JobStatus.CANCELLED
+
+
+@posix
+def test_a_killed_worker_is_dead_at_once(job: JobFolder) -> None:
+    start_slow(job)
+    kill_worker(job)
+    assert job.state().status is JobStatus.DEAD
+    kill_worker(job)  # nothing is left to kill
+
+
+def test_a_job_that_was_never_started_has_nothing_to_kill(job: JobFolder) -> None:
+    kill_worker(job)
+    assert job.state().status is JobStatus.WAITING

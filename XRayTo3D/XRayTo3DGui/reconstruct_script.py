@@ -1,0 +1,69 @@
+"""Reconstructing from a script: the same worker, waited for while Slicer goes on drawing."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from XRayTo3DGui import mrml
+from XRayTo3DGui import reconstruct_job as jobs
+from XRayTo3DGui import reconstruct_nodes as nodes
+from XRayTo3DGui.reconstruct_request import Request, canRefine, prepareSteps
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.jobs.state import JobStatus
+
+LOOK_S = 0.05
+
+
+def requestOf(
+    model: str | Path,
+    radiographs: list[Any],
+    side: str,
+    origins: list[tuple[float, float]] | None,
+    frameTransform: Any,
+    **options: Any,
+) -> Request:
+    """The request of a script; see ``XRayTo3DLogic.reconstruct`` for what each argument is.
+
+    Raises:
+        InputError: No such bundle, or a transform that is not rigid.
+    """
+    from XRayTo3DLib.models.find import bundle_path
+
+    refine = options.pop("refine", True) and canRefine()
+    pose = mrml.poseFromNode(frameTransform) if frameTransform is not None else None
+    path = bundle_path(model)
+    return Request(path, list(radiographs), side, list(origins or []), pose, refine=refine, **options)
+
+
+def run(request: Request) -> Any:
+    """Reconstruct and wait; returns the text node of the result.
+
+    Raises:
+        InputError: What the panel would say: something cannot be used, or the worker failed.
+    """
+    problem = jobs.workerProblem()
+    if problem:
+        raise InputError(problem)
+    job = jobs.createJob(request)
+    steps: list[Any] = []
+    try:
+        for _name in prepareSteps(request, job.path):
+            slicer.app.processEvents()
+        jobs.startWorker(job, request)
+        while not job.state().status.ended:
+            slicer.app.processEvents()
+            time.sleep(LOOK_S)
+        state = job.state()
+        if state.status is not JobStatus.FINISHED:
+            raise InputError(state.message or _("The reconstruction was stopped."))
+        for result in nodes.importSteps(jobs.resultFolder(job), jobs.requestOf(job)):
+            steps.append(result)
+            slicer.app.processEvents()
+    finally:
+        jobs.discard(job)
+    return steps[-1]
