@@ -67,17 +67,17 @@ def wrist() -> tuple[Any, list[Any]]:
 
 
 @cache
-def bare_wrist() -> tuple[Any, list[Any]]:
+def bare_wrist(spacing: float = 1.2, pixel: float = 0.8) -> tuple[Any, list[Any]]:
     """The same person in neutral pose without soft tissue and carpals: what the demonstration models have learnt."""
     from XRayTo3DLib.dataset.phantoms import make_forearm, wrist_camera
     from XRayTo3DLib.dataset.simulate import simulate_radiograph
     from XRayTo3DLib.geometry import RigidPose
 
-    case = make_forearm(spacing=1.2, length_mm=80.0, soft_tissue=False, carpals=False, mesh_spacing=2.0)
+    case = make_forearm(spacing=spacing, length_mm=80.0, soft_tissue=False, carpals=False, mesh_spacing=2.0)
     views = [
         simulate_radiograph(
             case.ct,
-            wrist_camera(view, spacing_mm=0.8),
+            wrist_camera(view, spacing_mm=pixel),
             RigidPose.identity(),
             seed=number,
             view=view,

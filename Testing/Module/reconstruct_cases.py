@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from module_cases import bare_wrist, settle, wait_until
+
+from XRayTo3DLib.geometry import RigidPose
 
 ONE_VIEW = "TL-net, wrist, one PA view, small"
 TWO_VIEWS = "TL-net, wrist, PA and lateral view, small"
@@ -27,7 +30,7 @@ MEASURED = [
 ]
 QUALITY = {
     "views": [
-        {"name": "Wrist PA", "before": 0.61, "after": 0.94},
+        {"name": "Wrist PA", "before": 0.61, "after": 0.94, "moved_deg": 0.8, "moved_mm": 1.26},
         {"name": "Wrist LAT", "before": 0.55, "after": 0.41},
     ],
     "warnings": [{"code": "wrong-side", "text": "The radiographs fit a left limb better."}],
@@ -71,12 +74,16 @@ def finish(panel: Any) -> None:
     settle()
 
 
+MOVED = RigidPose.from_rotation([2.0, -1.0, 1.5], [3.0, -2.0, 4.0])
+"""How the made-up refinement moves cameras and bones: the pictures stay as they are."""
+
+
 def worker_folder(folder: Path, refined: bool = True) -> Path:
-    """A folder as ``xrayto3d reconstruct`` leaves it: the true bones, with uncertainty and pictures if refined."""
-    import SimpleITK as sitk
+    """A folder as ``xrayto3d reconstruct`` leaves it: the true bones; if refined moved, with SD and pictures."""
     import vtk
 
-    from XRayTo3DLib.shape.meshes import points_of, set_point_array
+    from XRayTo3DLib.imaging import write_radiograph
+    from XRayTo3DLib.shape.meshes import points_of, set_point_array, transformed
     from XRayTo3DLib.shape.surfaces import write_surface
 
     case, views = bare_wrist()
@@ -87,6 +94,7 @@ def worker_folder(folder: Path, refined: bool = True) -> Path:
         if refined:
             z = points_of(mesh)[:, 2]
             set_point_array(mesh, "NormalSD_mm", 0.3 + 4.0 * (z.max() - z) / np.ptp(z))
+            mesh = transformed(mesh, MOVED.matrix)
         write_surface(mesh, folder / f"{bone}.vtp")
     record: dict[str, Any] = {
         "format": "xrayto3d.reconstruction/1",
@@ -103,9 +111,10 @@ def worker_folder(folder: Path, refined: bool = True) -> Path:
     if refined:
         record |= {"uncertainty": {"radius": {}, "ulna": {}}, "measurements": MEASURED, "quality": QUALITY}
         for view in views:
-            name = view.name.replace(" ", "_")
+            camera = view.camera.moved(MOVED.matrix)
             for kind, values in (("drr", view.pixels), ("residual", view.pixels - view.pixels.mean())):
-                sitk.WriteImage(sitk.GetImageFromArray(values), str(folder / f"{kind}_{name}.nrrd"))
+                path = folder / f"{kind}_{view.name.replace(' ', '_')}.nrrd"
+                write_radiograph(replace(view, pixels=values, camera=camera), path)
     (folder / "reconstruction.json").write_text(json.dumps(record))
     return folder
 

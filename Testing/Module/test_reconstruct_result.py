@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from module_cases import bare_wrist, settle, wait_until
-from reconstruct_cases import load_views, take_in, worker_folder
+from reconstruct_cases import MOVED, load_views, take_in, worker_folder
 
 pytestmark = pytest.mark.host
 
@@ -71,11 +71,12 @@ def test_warnings_and_likeness_are_shown(panel: Any, result: Any) -> None:
     assert "Look at the outlines." in panel.ui.warningsLabel.text
     assert column(panel.ui.likenessTable, 0) == ["Wrist PA", "Wrist LAT"]
     assert column(panel.ui.likenessTable, 2) == ["0.94", "0.41"]
+    assert panel.ui.likenessTable.item(0, 0).toolTip().endswith("moved this view by 0.8° and 1.3 mm")
     assert "Hardly alike" in panel.ui.likenessTable.item(1, 0).toolTip()
 
 
 @pytest.mark.gl
-def test_outlines_lie_on_the_bones_shadows(panel: Any, result: Any) -> None:
+def test_outlines_lie_on_the_bones_shadows_where_the_refinement_put_the_cameras(panel: Any, result: Any) -> None:
     from XRayTo3DGui import layouts, mrml, mrml_radiographs
 
     radius = bare_wrist()[0].meshes["radius"]
@@ -205,10 +206,10 @@ def test_a_second_result_hides_the_first_and_remove_brings_it_back(panel: Any, r
 
 def test_surfaces_are_exported_where_they_are(panel: Any, result: Any, tmp_path: Path) -> None:
     from XRayTo3DGui.parameters import EXPORTS
-    from XRayTo3DLib.shape.meshes import point_array
+    from XRayTo3DLib.shape.meshes import point_array, transformed
     from XRayTo3DLib.shape.surfaces import read_surface
 
-    logic, truth = panel.widget.logic, bare_wrist()[0].meshes["radius"]
+    logic, truth = panel.widget.logic, transformed(bare_wrist()[0].meshes["radius"], MOVED.matrix)
     for kind, suffix in zip(EXPORTS[:3], (".stl", ".ply", ".vtp"), strict=True):
         written = logic.exportReconstruction(result, tmp_path / "out", kind)
         assert written[0].name == f"radius{suffix}"
@@ -222,7 +223,7 @@ def test_the_label_map_is_the_filled_bones(panel: Any, result: Any, tmp_path: Pa
     import qt
     import SimpleITK as sitk
 
-    from XRayTo3DLib.shape.meshes import enclosed_volume
+    from XRayTo3DLib.shape.meshes import enclosed_volume, transformed
 
     monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "out"))
     panel.ui.exportCombo.currentText = "Label map (seg.nrrd)"
@@ -236,4 +237,5 @@ def test_the_label_map_is_the_filled_bones(panel: Any, result: Any, tmp_path: Pa
         assert (values == number).sum() * 0.5**3 == pytest.approx(truth, rel=0.03), bone
     where = np.argwhere(values == 1).mean(axis=0)[::-1]
     middle = image.TransformContinuousIndexToPhysicalPoint(where.tolist())
-    assert middle[0] == pytest.approx(np.mean(bare_wrist()[0].meshes["radius"].GetBounds()[:2]), abs=3.0)
+    truth = transformed(bare_wrist()[0].meshes["radius"], MOVED.matrix)
+    assert middle[0] == pytest.approx(np.mean(truth.GetBounds()[:2]), abs=3.0)

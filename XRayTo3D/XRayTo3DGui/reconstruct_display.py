@@ -78,7 +78,7 @@ def _showBones(result: Any, coloured: bool) -> None:
 
 def _addLegend(bone: Any) -> None:
     legend = slicer.modules.colors.logic().AddDefaultColorLegendDisplayNode(bone)
-    legend.SetTitleText(_("Uncertainty, SD (mm)\npink: unreliable"))
+    legend.SetTitleText(_("SD (mm)"))
     legend.SetNumberOfLabels(5)
     legend.SetLabelFormat("%.0f")
     legend.SetMaxNumberOfColors(256)

@@ -18,8 +18,8 @@ from slicer.i18n import tr as _
 
 from XRayTo3DGui import folders, mrml
 from XRayTo3DGui import mrml_radiographs as radiographs
-from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import safe_file_name
+from XRayTo3DLib.geometry import XRayCamera
 
 ROLE_RECONSTRUCTION = "Reconstruction"
 BONE, PICTURE, TABLE, VIEW = (f"XRayTo3D.Reconstruction{part}" for part in ("Bone", "Picture", "Table", "View"))
@@ -27,6 +27,8 @@ BONE, PICTURE, TABLE, VIEW = (f"XRayTo3D.Reconstruction{part}" for part in ("Bon
 KIND, OF_VIEW, BONE_NAME = "XRayTo3D.Kind", "XRayTo3D.Of", "XRayTo3D.Bone"
 """Attributes: what a picture is (drr, residual), the letter of the radiograph it belongs to, a model's bone."""
 DRR, RESIDUAL = "drr", "residual"
+MOTION = "XRayTo3D.Motion"
+"""Attribute of the text node, with a radiograph's letter: how the refinement moved that camera, (4, 4) LPS mm."""
 SD_ARRAY = "NormalSD_mm"
 COLOURS = ((0.18, 0.90, 0.84), (1.0, 0.62, 0.11), (0.88, 0.36, 1.0), (0.61, 0.88, 0.36))
 """Outlines, as the command line's pictures have them; a bone's model has the same hue, paler."""
@@ -152,23 +154,42 @@ def _addBone(result: Any, record: dict[str, Any], bone: str, number: int, folder
 
 
 def _addPicture(result: Any, node: Any, path: Path, kind: str) -> None:
-    """A computed radiograph or a difference, where the radiograph lies."""
-    import SimpleITK as sitk
+    """A computed radiograph or a difference, pixel on pixel of the radiograph; where the camera truly was is kept."""
+    from XRayTo3DLib.imaging.radiograph_reader import read_radiograph
 
-    values = np.squeeze(sitk.GetArrayFromImage(sitk.ReadImage(str(path)))).astype(np.float32)
+    picture, letter = read_radiograph(path), radiographs.viewLetter(node)
     camera = radiographs.cameraFromNode(node)
-    if values.ndim != 2:
-        raise InputError(f"{path.name} is no picture.")
-    camera = camera.resampled((values.shape[1], values.shape[0]))
-    letter = radiographs.viewLetter(node)
+    _keepMotion(result, letter, _motion(camera, picture.camera))
     title = _("computed radiograph") if kind == DRR else _("difference")
     volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", f"{title} {letter}")
-    slicer.util.updateVolumeFromArray(volume, np.nan_to_num(values)[None])
-    mrml.setIjkToLps(volume, camera.detector_to_world)
+    slicer.util.updateVolumeFromArray(volume, np.nan_to_num(picture.pixels)[None])
+    mrml.setIjkToLps(volume, camera.resampled(picture.camera.size).detector_to_world)
     volume.SetAttribute(KIND, kind)
     volume.SetAttribute(OF_VIEW, letter)
     volume.CreateDefaultDisplayNodes()
     _add(result, PICTURE, volume)
+
+
+# ---- where the refinement put the cameras ----------------------------------------------------------------------------
+
+
+def motionOf(result: Any, node: Any) -> np.ndarray:
+    """(4, 4), LPS mm: how the refinement moved a radiograph's camera; the identity where it did not."""
+    text = result.GetAttribute(MOTION + radiographs.viewLetter(node))
+    return np.array([float(value) for value in text.split()]).reshape(4, 4) if text else np.eye(4)
+
+
+def _keepMotion(result: Any, letter: str, motion: np.ndarray) -> None:
+    result.SetAttribute(MOTION + letter, " ".join(f"{value:.9g}" for value in motion.ravel()))
+
+
+def _motion(before: XRayCamera, after: XRayCamera) -> np.ndarray:
+    """The rigid motion between two cameras that are one machine."""
+    axes = [np.stack([c.column_direction, c.row_direction, c.normal], axis=1) for c in (before, after)]
+    motion = np.eye(4)
+    motion[:3, :3] = axes[1] @ axes[0].T
+    motion[:3, 3] = after.source - motion[:3, :3] @ before.source
+    return motion
 
 
 def _addTable(result: Any, measurements: list[dict[str, Any]]) -> None:

@@ -15,6 +15,7 @@ from XRayTo3DGui.jobs import StepRunner
 from XRayTo3DGui.overlays import nearCamera, newOutline, polylines
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import XRayCamera
+from XRayTo3DLib.geometry.frames import apply_matrix
 
 PIXELS = 700
 """Along the longer side of a bone's shadow."""
@@ -65,18 +66,18 @@ class BoneOutlines:
             if view is None or node.GetImageData() is None:
                 continue  # never shown: an empty list of views would mean every view
             for number, bone in enumerate(nodes.parts(result, nodes.BONE)):
-                self._draw(node, bone, nodes.COLOURS[number % len(nodes.COLOURS)], view)
+                self._draw(node, bone, nodes.motionOf(result, node), nodes.COLOURS[number % len(nodes.COLOURS)], view)
                 yield node
 
-    def _draw(self, node: Any, bone: Any, colour: tuple[float, float, float], view: Any) -> None:
+    def _draw(self, node: Any, bone: Any, motion: np.ndarray, colour: tuple[float, float, float], view: Any) -> None:
         model = self.outlineOf(node, bone)
         if model is None:
             model = self._models[node.GetID(), bone.GetID()] = newOutline(node, colour)
             self._drawn.pop((node.GetID(), bone.GetID()), None)
         camera = radiographs.cameraFromNode(node)
-        state = _state(camera, bone)
+        state = _state(camera, bone, motion)
         if self._drawn.get((node.GetID(), bone.GetID())) != state:
-            model.SetAndObservePolyData(polylines(outlineLines(camera, bone)))
+            model.SetAndObservePolyData(polylines(outlineLines(camera, bone, motion)))
             self._drawn[node.GetID(), bone.GetID()] = state
         display = model.GetDisplayNode()
         display.SetViewNodeIDs([view.GetID()])
@@ -87,14 +88,20 @@ class BoneOutlines:
             raise error  # a radiograph that lost its source is said in section 1
 
 
-def outlineLines(camera: XRayCamera, bone: Any) -> list[np.ndarray]:
-    """Outlines of a model's shadow, each (n, 3) on the detector, LPS mm; empty where it lies beside the picture."""
+def outlineLines(camera: XRayCamera, bone: Any, motion: np.ndarray) -> list[np.ndarray]:
+    """Outlines of a model's shadow, each (n, 3) on the detector, LPS mm; empty where it lies beside the picture.
+
+    Args:
+        camera: Of the radiograph as the scene has it.
+        bone: The model node.
+        motion: (4, 4), LPS mm: from there to where the camera truly was; the lines are drawn where the scene has it.
+    """
     from XRayTo3DLib.projection.contours import drr_outline
     from XRayTo3DLib.projection.silhouette import mesh_silhouette
     from XRayTo3DLib.shape.meshes import points_of, triangles_of
 
     surface = mrml.surfaceFromNode(bone, world=True)
-    points = points_of(surface)
+    points = apply_matrix(np.linalg.inv(motion), points_of(surface))
     near = nearCamera(camera, points, PIXELS)
     if near is None:
         return []
@@ -102,7 +109,7 @@ def outlineLines(camera: XRayCamera, bone: Any) -> list[np.ndarray]:
     return [near.pixel_to_world(line) for line in drr_outline(shadow.astype(np.float32), 0.5)]
 
 
-def _state(camera: XRayCamera, bone: Any) -> tuple[Any, ...]:
+def _state(camera: XRayCamera, bone: Any, motion: np.ndarray) -> tuple[Any, ...]:
     """What an outline depends on."""
-    numbers = [camera.source, camera.detector_to_world, mrml.parentToWorld(bone)]
+    numbers = [motion, camera.source, camera.detector_to_world, mrml.parentToWorld(bone)]
     return (bone.GetPolyData().GetMTime(), *(np.asarray(each).tobytes() for each in numbers))

@@ -76,17 +76,16 @@ def fillMeasurements(widget: Any, record: dict[str, Any]) -> None:
 def fillLikeness(widget: Any, record: dict[str, Any]) -> None:
     """One row per radiograph: likeness at the start and refined; hidden where it is not known."""
     rows = []
-    for name, before, after in likenessRows(record):
+    for view in quality(record).get("views") or []:
+        before, after, name = view.get("before"), view.get("after"), str(view.get("name", ""))
         texts = (name, "–" if before is None else f"{before:.2f}", "–" if after is None else f"{after:.2f}")
         low = after is not None and after < POOR_LIKENESS
-        rows.append((texts, _("Hardly alike: look at the outlines") if low else _("1: the same, 0: nothing alike")))
+        said = [_("Hardly alike: look at the outlines") if low else _("1: the same, 0: nothing alike")]
+        if view.get("moved_mm") is not None:
+            text = _("the refinement moved this view by {deg:.1f}° and {mm:.1f} mm")
+            said.append(text.format(deg=view.get("moved_deg", 0.0), mm=view["moved_mm"]))
+        rows.append((texts, "; ".join(said)))
     _fill(widget, (_("Likeness of"), _("Model"), _("Refined")), rows)
-
-
-def likenessRows(record: dict[str, Any]) -> list[tuple[str, float | None, float | None]]:
-    """Name of each radiograph, likeness before and after refinement (-1..1), None where not known."""
-    views = quality(record).get("views") or []
-    return [(str(view.get("name", "")), view.get("before"), view.get("after")) for view in views]
 
 
 def _unit(unit: str) -> str:
