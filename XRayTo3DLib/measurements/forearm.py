@@ -1,6 +1,6 @@
 """Distal forearm as a radiologist measures it on PA and lateral radiographs, from landmarks.
 
-Definitions: Medoff, "Essential radiographic evaluation for distal radius fractures", Hand Clin 21 (2005) 279-288. The
+Definitions: Medoff, "Essential radiographic evaluation for distal radius fractures", Hand Clin 21 (2005). The
 ulnar corner is his central reference point, midway between the volar and the dorsal end of the sigmoid notch. Views
 are those of the wrist's anatomical frame (:func:`~XRayTo3DLib.geometry.anatomical_frame.wrist_frame`): a PA radiograph
 looks along its y, a lateral one along its x.
@@ -18,7 +18,7 @@ from XRayTo3DLib.geometry.anatomical_frame import WRIST_LANDMARKS, wrist_frame
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.measurements.types import Definition
 
-MEDOFF = "Medoff, Hand Clin 21 (2005) 279-288"
+MEDOFF = "Medoff, Hand Clin 21 (2005)"
 DEFINITIONS = {
     "radial_inclination": Definition(
         "deg",
