@@ -66,9 +66,13 @@ def wrist() -> tuple[Any, list[Any]]:
     return makeSyntheticWrist(ctSpacing=1.4, pixelSpacing=1.0)
 
 
-@cache
 def bare_wrist(spacing: float = 1.2, pixel: float = 0.8) -> tuple[Any, list[Any]]:
     """The same person in neutral pose without soft tissue and carpals: what the demonstration models have learnt."""
+    return _bare_wrist(spacing, pixel)
+
+
+@cache
+def _bare_wrist(spacing: float, pixel: float) -> tuple[Any, list[Any]]:
     from XRayTo3DLib.dataset.phantoms import make_forearm, wrist_camera
     from XRayTo3DLib.dataset.simulate import simulate_radiograph
     from XRayTo3DLib.geometry import RigidPose

@@ -37,11 +37,11 @@ QUALITY = {
 }
 
 
-def load_views(widget: Any) -> list[Any]:
-    """The bare wrist's radiographs in the scene."""
+def load_views(pixel: float = 0.8) -> list[Any]:
+    """The bare wrist's radiographs in the scene, with that pixel spacing in mm."""
     from XRayTo3DGui.mrml_radiographs import radiographToScene
 
-    return [radiographToScene(each) for each in bare_wrist()[1]]
+    return [radiographToScene(each) for each in bare_wrist(pixel=pixel)[1]]
 
 
 def choose_model(panel: Any, title: str) -> None:

@@ -23,7 +23,7 @@ def panel(module_widget: Any) -> Any:
 @pytest.fixture
 def result(panel: Any, tmp_path: Path) -> Any:
     """A refined reconstruction of the bare wrist, shown."""
-    return take_in(panel, worker_folder(tmp_path / "worker"), load_views(panel.widget))
+    return take_in(panel, worker_folder(tmp_path / "worker"), load_views())
 
 
 def parts(result: Any, role: str) -> list[Any]:
@@ -143,7 +143,7 @@ def test_computed_radiographs_and_differences_are_blended_in(panel: Any, result:
 
 
 def test_without_refinement_only_what_is_there_is_offered(panel: Any, tmp_path: Path) -> None:
-    take_in(panel, worker_folder(tmp_path / "worker", refined=False), load_views(panel.widget))
+    take_in(panel, worker_folder(tmp_path / "worker", refined=False), load_views())
     for name in ("colourCheckBox", "measurementTable", "likenessTable", "blendSlider"):
         assert getattr(panel.ui, name).isHidden(), name
     combo = panel.ui.overlayCombo
