@@ -1,9 +1,9 @@
 """Femur: neck-shaft angle, anteversion, offset and width, from landmarks; and the landmarks from a surface.
 
-Anteversion is geometric (after Murphy et al., J Bone Joint Surg Am 69 (1987) 1169-1176): about the long axis, which joins
-the knee's centre and the base of the neck, the angle between the neck and the line that touches both condyles from
-behind. The neck's axis is three-dimensional: from the head's centre (of its fitted sphere) to the middle of the curve
-in which a sphere 40 % larger cuts the neck (method 5 of the comparison in J Exp Orthop 10 (2023) 141).
+Anteversion is geometric (after Murphy et al., J Bone Joint Surg Am 69 (1987) 1169-1176): about the long axis, which
+joins the knee's centre and the base of the neck, the angle between the neck and the line that touches both condyles
+from behind. The neck's axis is three-dimensional: from the head's centre (of its fitted sphere) to the middle of the
+curve in which a sphere 40 % larger cuts the neck (method 5 of the comparison in J Exp Orthop 10 (2023) 141).
 """
 
 from __future__ import annotations
