@@ -24,6 +24,7 @@ COMMANDS = (
     "dataset",
     "train",
     "reconstruct",
+    "refine",
     "experiment",
     "compare",
     "ssm",

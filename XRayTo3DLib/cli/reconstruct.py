@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from XRayTo3DLib.cli.console import Progress, say
-from XRayTo3DLib.cli.folders import remove_stale, require_folder_name
+from XRayTo3DLib.cli.console import Progress
+from XRayTo3DLib.cli.folders import require_folder_name
+from XRayTo3DLib.cli.placement import add_placement_options, origin_pixels
 from XRayTo3DLib.cli.radiograph_options import add_radiograph_options
+from XRayTo3DLib.cli.reconstruction_files import record_of, refined_record, say_json, tell, write_reconstruction
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import safe_file_name, write_bytes, write_json
 
 if TYPE_CHECKING:
+    from XRayTo3DLib.cli.refining import Refined
     from XRayTo3DLib.geometry import RigidPose
     from XRayTo3DLib.imaging.types import Radiograph
     from XRayTo3DLib.methods.reconstruct import GridReconstructor
     from XRayTo3DLib.methods.translation import ImageTranslator
     from XRayTo3DLib.methods.types import Reconstruction
 
-FORMAT = "xrayto3d.reconstruction/1"
-OBJECT_DETECTOR_MM = 45.0
+AUTO = "auto"
 EPILOG = """examples:
   xrayto3d reconstruct --model wrist-pa-demo --view pa.nrrd:pa.json --origin 264,190 --side right -o out
   xrayto3d reconstruct --model run/bundle --view pa.png:pa.json --view lat.png:lat.json \\
@@ -41,6 +39,7 @@ With one view the bones' distance from the detector is assumed (--object-detecto
 --translation with a translator's bundle for actual radiographs (two views: once for both or once per view, none leaves
 a view as it is), or radiographs that show bones alone.
 The folder gets <bone>.vtp (LPS mm, in the radiographs' world), reconstruction.json and overlay_*.png.
+--refine then fits the bones to the radiographs as they are, and says how sure each spot is: see xrayto3d refine.
 """
 
 
@@ -63,24 +62,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "histogram-matching; none): once for all views, or once per view",
     )
     add("--view", dest="views", action="append", required=True, metavar="XRAY[:CAMERA]", help="in the model's order")
-    add("--origin", action="append", metavar="COLUMN,ROW", help="middle of the joint, once per radiograph")
-    add("--pose", type=Path, metavar="POSE.tfm", help="instead of --origin: the limb's frame (world to frame, ITK)")
     add("--side", choices=("right", "left"), help="which limb (not for dual-face-depth)")
-    add(
-        "--object-detector",
-        type=float,
-        default=OBJECT_DETECTOR_MM,
-        metavar="MM",
-        help=f"one view: assumed distance of the joint from the detector (default {OBJECT_DETECTOR_MM:g})",
-    )
+    add_placement_options(parser)
     add("--adapt", type=int, default=0, metavar="STEPS", help="biplanar: first fit the network to these radiographs")
     add(
-        "--up",
-        type=float,
-        nargs=2,
-        default=(0.0, -1.0),
-        metavar=("COL", "ROW"),
-        help="where the frame's +z is in the first picture: distal of a wrist, the thigh of a knee (0 -1: up)",
+        "--refine",
+        metavar="BUNDLE",
+        help="then fit the bones to the radiographs as given, with a bundle of shape models (auto: an installed one)",
     )
     add("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder for the results")
     add("--json", action="store_true", help="print one JSON object and nothing else")
@@ -104,18 +92,26 @@ def run(args: argparse.Namespace) -> int:
     translators = None if args.translation is None else [loaded_translator(name) for name in args.translation]
     radiographs = read_views(args.views, args)
     progress.update("reconstructing")
+    refined = None
     if model.needs_frame:
         frame = _frame(model, radiographs, args)
         found = _reconstructed(model, translators, radiographs, frame, args.side == "left")
+        if args.refine:
+            found, refined = _refined(found, model, radiographs, frame, args, progress)
     else:
         found = model.reconstruct_view(radiographs[0])
-    content = {**_content(found, args), "seconds": round(time.monotonic() - began, 2)}
-    files = _write(found, radiographs, content, args.output)
+    content = record_of(
+        found, Path(args.model).name, args.side, translation=_names(args.translation), adaptation_steps=args.adapt
+    )
+    content |= {} if refined is None else refined_record(refined)
+    content["seconds"] = round(time.monotonic() - began, 2)
+    progress.update("writing")
+    files = write_reconstruction(found, radiographs, content, args.output, refined)
     progress.done()
     if args.json:
-        say(json.dumps({**content, "folder": str(args.output)}))
+        say_json(content, args.output)
     else:
-        _tell(found, content, files, args.output)
+        tell(found, content, files, args.output)
     return 0
 
 
@@ -127,7 +123,9 @@ def _check_placement(needs_frame: bool, args: argparse.Namespace) -> None:
         if args.side is None:
             raise InputError("give --side right or --side left: which limb it is.")
         return
-    given = [f"--{name}" for name in ("origin", "pose", "side", "translation") if getattr(args, name) is not None]
+    given = [
+        f"--{name}" for name in ("origin", "pose", "side", "translation", "refine") if getattr(args, name) is not None
+    ]
     if given:
         raise InputError(f"this model finds the bones by itself; leave {' and '.join(given)} out.")
     if len(args.views) != 1:
@@ -141,7 +139,7 @@ def _frame(model: GridReconstructor, radiographs: list[Radiograph], args: argpar
 
     if args.pose is not None:
         return RigidPose.load(args.pose)
-    pixels = [_pixel(text) for text in args.origin]
+    pixels = origin_pixels(args)
     views, mirrored = model.data.canonical_views, args.side == "left"
     if len(pixels) != len(radiographs) or len(views) != len(radiographs):
         raise InputError(
@@ -154,14 +152,6 @@ def _frame(model: GridReconstructor, radiographs: list[Radiograph], args: argpar
     return views[0].frame_from_landmark(
         cameras[0], pixels[0], object_detector_mm=args.object_detector, up=tuple(args.up), mirrored=mirrored
     )
-
-
-def _pixel(text: str) -> tuple[float, float]:
-    try:
-        column, row = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise InputError(f"--origin {text!r} is not COLUMN,ROW; give two numbers such as 264,190.") from error
-    return column, row
 
 
 def _reconstructed(
@@ -181,61 +171,45 @@ def _reconstructed(
     return replace(found, synthetic=found.synthetic or translators.synthetic)
 
 
-def _content(found: Reconstruction, args: argparse.Namespace) -> dict[str, Any]:
-    from XRayTo3DLib import __version__
+def _refined(
+    found: Reconstruction,
+    model: GridReconstructor,
+    radiographs: list[Radiograph],
+    frame: RigidPose,
+    args: argparse.Namespace,
+    progress: Progress,
+) -> tuple[Reconstruction, Refined | None]:
+    """The reconstruction refined against the radiographs as given; as it was, with a note, where auto finds no model.
 
-    return {
-        "format": FORMAT,
-        "version": __version__,
-        "research_use_only": True,
-        "synthetic": found.synthetic,
-        "model": Path(args.model).name,
-        "translation": _names(args.translation),
-        "method": found.method,
-        "views": list(found.views),
-        "side": args.side,
-        "adaptation_steps": args.adapt,
-        "frame": "LPS",
-        "unit": "mm",
-        "frame_to_world": np.round(found.frame_to_world, 6).tolist(),
-        "bones": list(found.meshes),
-        "missing": list(found.missing),
-        "notes": list(found.notes),
-    }
+    Raises:
+        InputError: A bundle that cannot be used, or without a model of a bone.
+    """
+    from XRayTo3DLib.cli.models_used import loaded_model
+    from XRayTo3DLib.cli.refining import METHOD, held_where_marked, refined, shapes_bundle
+    from XRayTo3DLib.methods.refiner import Refiner
+
+    bundle = args.refine
+    if bundle == AUTO:
+        bundle = args.model if model.method == METHOD else shapes_bundle(model.data.labels)
+        if bundle is None:
+            note = f"Not refined: no bundle of shape models of {', '.join(model.data.labels)} is installed."
+            return replace(found, notes=(*found.notes, note)), None
+    refiner = Refiner(loaded_model(str(bundle), METHOD))
+    beam = radiographs[0].camera.view_direction if len(radiographs) == 1 else None
+    done = refined(
+        refiner,
+        radiographs,
+        frame,
+        args.side == "left",
+        bundle=Path(bundle).name,
+        start=found,
+        held=None if args.pose is not None else held_where_marked(refiner, beam, frame),
+        told=progress.update,
+    )
+    return done.reconstruction, done
 
 
 def _names(bundles: list[str] | None) -> str | list[str] | None:
     """The translations' names; one for all views is told as such."""
     names = None if bundles is None else [Path(bundle).name for bundle in bundles]
     return names[0] if names is not None and len(names) == 1 else names
-
-
-def _write(found: Reconstruction, radiographs: list[Radiograph], content: dict[str, Any], folder: Path) -> list[str]:
-    from XRayTo3DLib.evaluation.reconstruction_overlay import reconstruction_overlay
-    from XRayTo3DLib.shape.surfaces import write_surface
-
-    folder.mkdir(parents=True, exist_ok=True)
-    remove_stale(folder, "reconstruction.json")
-    names = []
-    for bone, mesh in found.meshes.items():
-        names.append(f"{safe_file_name(bone)}.vtp")
-        write_surface(mesh, folder / names[-1])
-    for bone, mesh in found.seen.items():
-        names.append(f"{safe_file_name(bone)}_seen.vtp")
-        write_surface(mesh, folder / names[-1])
-    for radiograph in radiographs:
-        names.append(f"overlay_{safe_file_name(radiograph.name)}.png")
-        write_bytes(folder / names[-1], reconstruction_overlay(radiograph, found.meshes, synthetic=found.synthetic))
-    write_json(folder / "reconstruction.json", {**content, "files": names})
-    return [*names, "reconstruction.json"]
-
-
-def _tell(found: Reconstruction, content: dict[str, Any], files: list[str], folder: Path) -> None:
-    say(f"{content['method']} from {', '.join(found.views)}, {content['seconds']:.1f} s")
-    for note in found.notes:
-        say(f"NOTE: {note}")
-    if found.synthetic:
-        say("SYNTHETIC: radiographs or training data were simulated.")
-    for name in files:
-        say(f"  {folder / name}")
-    say("RESEARCH USE ONLY. Look at the overlay: outlines that miss the bones tell of a wrong reconstruction.")

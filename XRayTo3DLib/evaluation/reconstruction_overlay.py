@@ -9,6 +9,7 @@ import numpy as np
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.evaluation.report import RESEARCH_USE
+from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.imaging.radiograph_edit import exposed_field
 from XRayTo3DLib.imaging.types import Radiograph
@@ -36,11 +37,11 @@ def reconstruction_overlay(
     from matplotlib.figure import Figure
 
     camera = radiograph.camera
-    low, high = _window(radiograph, np.concatenate([points_of(mesh) for mesh in meshes.values()]))
+    low, high = shown_window(camera, np.concatenate([points_of(mesh) for mesh in meshes.values()]))
     aspect = camera.spacing[1] / camera.spacing[0]
     height = PANEL_INCHES * aspect * (high[1] - low[1]) / max(high[0] - low[0], 1)
     figure = Figure(figsize=(2 * PANEL_INCHES, height + 1.2), dpi=110, facecolor=DARK)
-    grey = _grey_range(radiograph, low, high)
+    grey = grey_range(radiograph, low, high)
     axes = figure.subplots(1, 2)
     for axis, caption in zip(axes, ("Radiograph", "Outlines of the reconstruction"), strict=True):
         axis.imshow(radiograph.pixels, cmap="gray", vmin=grey[0], vmax=grey[1], aspect=aspect)
@@ -64,9 +65,8 @@ def reconstruction_overlay(
     return buffer.getvalue()
 
 
-def _window(radiograph: Radiograph, points: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Corners (column, row) round the bones' shadows, inside the picture."""
-    camera = radiograph.camera
+def shown_window(camera: XRayCamera, points: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Corners (column, row) round the shadows of ``points`` (n, 3), LPS mm, inside the picture."""
     pixels = camera.project(points)
     margin = MARGIN_MM / np.array(camera.pixel_size_at(points.mean(axis=0)))
     low = np.clip(pixels.min(axis=0) - margin, -0.5, np.array(camera.size) - 1.5)
@@ -74,7 +74,7 @@ def _window(radiograph: Radiograph, points: FloatArray) -> tuple[FloatArray, Flo
     return low, high
 
 
-def _grey_range(radiograph: Radiograph, low: FloatArray, high: FloatArray) -> tuple[float, float]:
+def grey_range(radiograph: Radiograph, low: FloatArray, high: FloatArray) -> tuple[float, float]:
     """Window limits from what the beam reached inside the shown part."""
     first, last = np.maximum(np.floor(low), 0).astype(int), np.ceil(high).astype(int) + 1
     part = slice(first[1], last[1]), slice(first[0], last[0])
