@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.refinement.likeness import LikenessOptions
-from XRayTo3DLib.refinement.prior import JointPrior, PosePrior
+from XRayTo3DLib.refinement.prior import JointPrior, PosePrior, pose_unknowns
 from XRayTo3DLib.shape.deformable import DeformableModel
 
 CALIBRATED = PosePrior((0.6, 0.6, 0.6), (0.5, 0.5, 6.0))
@@ -67,6 +67,9 @@ class RefineOptions:
         candidates: How many of them are followed for some steps.
         start_iterations: Steps of each.
         search_margin_mm: As ``margin_mm``, for that search.
+        start_share: Variance of a given start's errors as a share of people's variance: what the radiographs do not
+            show stays as the start has it.
+        poor: A view whose LNCC is below this in the end has all bones searched for again, more widely.
         tolerance: A step that lowers what is minimised by less than this share ends its stage.
     """
 
@@ -78,11 +81,15 @@ class RefineOptions:
     candidates: int = 4
     start_iterations: int = 5
     search_margin_mm: float = 15.0
+    start_share: float = 0.06
+    poor: float = 0.7
     tolerance: float = 1e-3
 
     def __post_init__(self) -> None:
         if not (0 < self.data < np.inf and self.margin_mm > 0 and self.tolerance > 0):
             raise InputError("refinement: data, margin_mm and tolerance must be above zero.")
+        if not 0 < self.start_share <= 1:
+            raise InputError("refinement: start_share must lie above 0 and not above 1.")
         if not self.levels:
             raise InputError("refinement: give at least one level.")
 
@@ -149,6 +156,16 @@ class Anatomy:
         wanted = {name: (model.size, model.density_size) for name, model in self.models.items()}
         if dict(self.prior.sizes) != wanted or list(self.prior.sizes) != list(self.models):
             raise InputError(f"refinement: the prior is of {dict(self.prior.sizes)}, the models of {wanted}.")
+
+    def about(self, start: Mapping[str, Placed], share: float) -> Anatomy:
+        """The same bones of a person of whom a method has told something, see ``JointPrior.about``."""
+        values = {}
+        for name, placed in start.items():
+            model = self.models[name]
+            theta = np.zeros(model.size)
+            theta[: len(placed.theta)] = placed.theta
+            values[name] = np.r_[pose_unknowns(placed.pose, self.usual[name], model.middle), theta]
+        return replace(self, prior=self.prior.about(values, share))
 
     def mean(self) -> dict[str, Placed]:
         """Every bone as it usually is."""

@@ -86,6 +86,20 @@ class JointPrior:
             raise InputError("refinement: the prior is no covariance; make the model again.") from error
         return self.mean[chosen], np.linalg.inv(lower)
 
+    def about(self, values: Mapping[str, FloatArray], share: float) -> JointPrior:
+        """The prior of a person of whom something is known already: by a method whose errors are smaller than people's.
+
+        Args:
+            values: By bone, pose and shape unknowns (6 + k,); bones that are missing stay as unknown as they were.
+            share: Variance of the method's errors as a share of people's variance.
+        """
+        mean, smaller = self.mean.copy(), np.ones(len(self.mean))
+        for name, own in values.items():
+            first = self.parts[name].start
+            mean[first : first + len(own)] = own
+            smaller[first : first + len(own)] = np.sqrt(share)
+        return JointPrior(self.sizes, mean, self.covariance * np.outer(smaller, smaller))
+
     def held(self, spread: PosePrior, middles: Mapping[str, FloatArray]) -> JointPrior:
         """The prior of people who are held differently as a whole: a common motion about the frame's origin is added.
 

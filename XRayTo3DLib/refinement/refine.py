@@ -7,7 +7,7 @@ term, the joint prior and the views' own unknowns are ours. Stop whenever you li
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +22,8 @@ LONGEST_DEG, LONGEST_MM, LONGEST_SD = 5.0, 8.0, 1.5
 """Of one step: beyond, the straight line that it follows means little."""
 WIDER = 1.6
 """Drawn people differ by so much more than people do: one in twenty lies two SD out, and should be met as well."""
+SEARCHED_AGAIN, BETTER = 3, 0.02
+"""Times as many draws where a view is explained poorly; what LNCC must gain for the second search to be believed."""
 TRIALS = 6
 """Of damping, before a level is taken to have ended."""
 
@@ -55,7 +57,8 @@ def refine_steps(
         anatomy: The bones' models and what is usual.
         views: One radiograph or more, at any angle.
         options: How.
-        start: Where the bones start; as they usually are by default.
+        start: What another method says of the bones (``start.start_from``): they start there, and what the radiographs
+            do not show stays so. By default they are searched for among people.
 
     Yields:
         Every step. The last one's scene and state are what ``posterior`` and ``result`` start from.
@@ -66,16 +69,46 @@ def refine_steps(
     options = options or RefineOptions()
     if not views:
         raise InputError("refinement: give at least one radiograph.")
-    state = State({**anatomy.mean(), **(start or {})}, tuple(RigidPose.identity() for _ in views))
-    for number, level in enumerate(options.levels):
-        if number == 1 and options.draws > 0:
-            for step in _best_start(anatomy, views, level, options, state):
+    if start:
+        known = anatomy.about(start, options.start_share)
+        end = yield from _run(known, views, options, {**anatomy.mean(), **start}, first=min(1, len(options.levels) - 1))
+    else:
+        end = yield from _run(anatomy, views, options, anatomy.mean())
+    if options.draws > 0 and min(_likenesses(end)) < options.poor:
+        wider = replace(options, draws=SEARCHED_AGAIN * options.draws)
+        other = yield from _run(anatomy, views, wider, anatomy.mean(), seed=1)
+        if np.mean(_likenesses(other)) > np.mean(_likenesses(end)) + BETTER:
+            end = other
+        yield end
+
+
+def _run(
+    anatomy: Anatomy,
+    views: Sequence[View],
+    options: RefineOptions,
+    bones: Mapping[str, Placed],
+    first: int = 0,
+    seed: int = 0,
+) -> Generator[Step, None, Step]:
+    """All stages from the ``first`` on; where that is the first of all, bones are searched for before the second."""
+    state = State(dict(bones), tuple(RigidPose.identity() for _ in views))
+    for number, level in list(enumerate(options.levels))[first:]:
+        if number == 1 and first == 0 and options.draws > 0:
+            for step in _best_start(anatomy, views, level, options, state, seed):
                 yield step
                 state = step.state
         scene = Scene(anatomy, views, level, options, state)
         for reached, cost in _minimised(scene, scene.fitting(state), options):
-            yield Step(number, reached, cost, scene)
+            step = Step(number, reached, cost, scene)
+            yield step
             state = reached
+    return step
+
+
+def _likenesses(step: Step) -> list[float]:
+    """LNCC per view."""
+    pictures = step.scene.pictures(step.state)
+    return [each.value(picture) for each, picture in zip(step.scene.likeness, pictures, strict=True)]
 
 
 def _minimised(scene: Scene, state: State, options: RefineOptions) -> Iterator[tuple[State, float]]:
@@ -116,7 +149,7 @@ def _step(about: Linearised, damping: float, scene: Scene) -> FloatArray:
 
 
 def _best_start(
-    anatomy: Anatomy, views: Sequence[View], level: Level, options: RefineOptions, state: State
+    anatomy: Anatomy, views: Sequence[View], level: Level, options: RefineOptions, state: State, seed: int
 ) -> Iterator[Step]:
     """The best of where the bones stand and of people drawn from the prior, after a few steps each."""
     wide = replace(options, margin_mm=options.search_margin_mm)
@@ -124,7 +157,7 @@ def _best_start(
     best, lowest = scene.fitting(state), math.inf
     # All bones first; then, with the others where they are, each by itself: a thin one easily hides behind another.
     for moving in (tuple(anatomy.models), *((name,) for name in anatomy.models if len(anatomy.models) > 1)):
-        drawn = [_settled(scene, each) for each in (best, *_draws(anatomy, scene, best, moving, options.draws))]
+        drawn = [_settled(scene, each) for each in (best, *_draws(anatomy, scene, best, moving, options.draws, seed))]
         order = [int(number) for number in np.argsort([cost for cost, _ in drawn], kind="stable")]
         for number in dict.fromkeys([0, *order[: options.candidates]]):
             end = drawn[number][1]
@@ -145,9 +178,9 @@ def _settled(scene: Scene, state: State) -> tuple[float, State]:
         return math.inf, state
 
 
-def _draws(anatomy: Anatomy, scene: Scene, stands: State, moving: Sequence[str], count: int) -> list[State]:
+def _draws(anatomy: Anatomy, scene: Scene, stands: State, moving: Sequence[str], count: int, seed: int) -> list[State]:
     """Some bones of people from the prior, every other one about where they stand now; always the same people."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     mean, whitening = anatomy.prior.whitened(scene.sizes)
     lower = np.linalg.inv(whitening)
     found = []
