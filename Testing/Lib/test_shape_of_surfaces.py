@@ -23,7 +23,7 @@ from XRayTo3DLib.shape.shape_intensity_of_surfaces import (
     shaft_share,
     shape_intensity_of_surfaces,
 )
-from XRayTo3DLib.shape.smooth_modes import missed_by_others, with_smooth_modes
+from XRayTo3DLib.shape.smooth_modes import beside_modes, missed_by_others, with_smooth_modes
 from XRayTo3DLib.shape.statistical_shape_model import ShapeModel, build_shape_model
 
 WATER, BONE = water_attenuation(60.0), bone_attenuation(60.0)
@@ -98,6 +98,17 @@ def test_a_smooth_move_that_nobody_has_is_nearer_with_smooth_modes():
     pairs = (nearest_shape(each, person) for each in (model, richer))
     before, after = (np.linalg.norm(truth - nearest, axis=1).mean() for truth, nearest in pairs)
     assert after < 0.3 * before
+
+
+def test_smooth_modes_beside_people_s_own_leave_those_as_they_are():
+    shapes, triangles = people()
+    model = build_shape_model(shapes, triangles)
+    more = beside_modes(model, 0.5, 15.0, 20)
+    assert more.size == model.size + 20
+    np.testing.assert_array_equal(more.modes[: model.size], model.modes)
+    np.testing.assert_array_equal(more.deviations[: model.size], model.deviations)
+    flat = more.modes.reshape(more.size, -1)
+    np.testing.assert_allclose(flat @ flat.T, np.eye(more.size), atol=1e-9)
 
 
 def test_what_others_miss_is_measured():

@@ -72,17 +72,47 @@ def with_smooth_modes(model: ShapeModel, sd_mm: float, reach_mm: float, modes: i
     Raises:
         InputError: Sizes that are not above zero.
     """
+    _require(sd_mm, reach_mm, modes)
+    moves = _smooth_moves(model.mean, sd_mm, reach_mm, modes)
+    both = np.concatenate([model.modes.reshape(model.size, -1) * model.deviations[:, None], moves])
+    directions, values = _leading(both, modes)
+    return replace(model, modes=directions.reshape(-1, *model.mean.shape), deviations=values)
+
+
+def beside_modes(model: ShapeModel, sd_mm: float, reach_mm: float, modes: int) -> ShapeModel:
+    """As :func:`with_smooth_modes`, but people's modes stay as they are and ``modes`` smooth ones follow them.
+
+    For models whose coefficients something else already knows (a joint prior). What people's modes can do is taken out
+    of the smooth ones; arguments and errors are the same.
+    """
+    _require(sd_mm, reach_mm, modes)
+    moves = _smooth_moves(model.mean, sd_mm, reach_mm, modes)
+    own = model.modes.reshape(model.size, -1)
+    directions, values = _leading(moves - (moves @ own.T) @ own, modes)
+    more = directions.reshape(-1, *model.mean.shape)
+    return replace(
+        model, modes=np.concatenate([model.modes, more]), deviations=np.concatenate([model.deviations, values])
+    )
+
+
+def _require(sd_mm: float, reach_mm: float, modes: int) -> None:
     if not (np.isfinite([sd_mm, reach_mm]).all() and min(sd_mm, reach_mm) > 0 and modes > 0):
         raise InputError("smooth modes: their number, standard deviation and reach (mm) must be above 0.")
-    count = len(model.mean)
-    smooth = _kernel_modes(model.mean, reach_mm, modes) * sd_mm
-    moves = np.einsum("nk,cd->kcnd", smooth, np.eye(3)).reshape(-1, count * 3)
-    rigid = _rigid(model.mean)
-    moves -= (moves @ rigid.T) @ rigid
-    both = np.concatenate([model.modes.reshape(model.size, -1) * model.deviations[:, None], moves])
-    _, values, directions = np.linalg.svd(both, full_matrices=False)
-    kept = min(modes, int(np.count_nonzero(values > 1e-6 * values[0])))
-    return replace(model, modes=directions[:kept].reshape(kept, count, 3), deviations=values[:kept])
+
+
+def _smooth_moves(mean: FloatArray, sd_mm: float, reach_mm: float, count: int) -> FloatArray:
+    """(c, 3n) factors of the covariance of smooth moves of vertices (n, 3), without motions of the whole; mm."""
+    smooth = _kernel_modes(mean, reach_mm, count) * sd_mm
+    moves = np.einsum("nk,cd->kcnd", smooth, np.eye(3)).reshape(-1, mean.size)
+    rigid = _rigid(mean)
+    return np.asarray(moves - (moves @ rigid.T) @ rigid)
+
+
+def _leading(factors: FloatArray, count: int) -> tuple[FloatArray, FloatArray]:
+    """The first principal directions (k, d) of a covariance given by factors (c, d), and their deviations (k,)."""
+    _, values, directions = np.linalg.svd(factors, full_matrices=False)
+    kept = min(count, int(np.count_nonzero(values > 1e-6 * values[0])))
+    return directions[:kept], values[:kept]
 
 
 def _missed(others: FloatArray, person: FloatArray) -> FloatArray:
