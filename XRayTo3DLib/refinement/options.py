@@ -81,7 +81,7 @@ class RefineOptions:
     candidates: int = 4
     start_iterations: int = 5
     search_margin_mm: float = 15.0
-    start_share: float = 0.06
+    start_share: float = 0.03
     poor: float = 0.7
     tolerance: float = 1e-3
 
