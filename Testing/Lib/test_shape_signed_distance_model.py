@@ -14,6 +14,7 @@ from shape_intensity_cases import Egg, egg_attenuation, egg_picture, egg_populat
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.projection.point_mass_drr import PointMassView, like_footprints
+from XRayTo3DLib.shape import signed_distance_model
 from XRayTo3DLib.shape.meshes import make_surface, points_of
 from XRayTo3DLib.shape.signed_distance_building import BuiltDistances, build_signed_distance_model
 from XRayTo3DLib.shape.signed_distance_model import SignedDistanceModel, filled_share
@@ -168,8 +169,10 @@ def test_people_are_told_as_they_are() -> None:
     assert np.corrcoef(shown, cores)[0, 1] > 0.97
 
 
-def test_larger_cubes_hold_as_much() -> None:
+def test_larger_cubes_hold_as_much(monkeypatch: pytest.MonkeyPatch) -> None:
     model = eggs()
+    assert model.thinned(2, 2, 1).part_mm == model.part_mm  # 4 mm would leave gaps
+    monkeypatch.setattr(signed_distance_model, "COARSEST_MM", 4.0)
     thin = model.thinned(2, 2, 1)
     assert (thin.size, thin.density_size, thin.part_mm) == (2, 1, 2 * model.part_mm)
     theta = [1.0, -0.5]
@@ -187,8 +190,9 @@ def test_what_cannot_be() -> None:
         replace(model, density=model.density[:-1])
     with pytest.raises(InputError, match="not finite"):
         replace(model, mean=model.mean * np.nan)
+    one = {name: getattr(model, name)[..., :1] for name in ("density", "by_depth", "density_modes")}
     with pytest.raises(InputError, match="nothing is left"):
-        model.thinned(500, 1, 1)
+        replace(model, part_mm=1.0, parts=np.array([0]), **one).thinned(3, 1, 1)
     with pytest.raises(InputError, match="two or more"):
         build_signed_distance_model(lambda n, p: p[:, 0], lambda n, p: p[:, 0], [RigidPose.identity()], BOX)
     with pytest.raises(InputError, match="is empty"):

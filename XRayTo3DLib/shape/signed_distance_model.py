@@ -23,6 +23,8 @@ from XRayTo3DLib.shape.shape_intensity_model import Instance
 
 FloatArray = NDArray[np.float64]
 Field = NDArray[np.float32]
+COARSEST_MM = 3.4
+"""Cubes in a fit's coarse stages."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,9 +112,12 @@ class SignedDistanceModel:
     def thinned(self, factor: int, shape_modes: int, density_modes: int) -> SignedDistanceModel:
         """The model with its first modes only, on cubes ``factor`` times as large: every so many-th of the lattice.
 
+        Cubes stay below :data:`COARSEST_MM` (or as they are), or their shadows would no longer touch.
+
         Raises:
             InputError: Nothing is left of it.
         """
+        factor = max(1, min(factor, int(COARSEST_MM / self.part_mm)))
         place = np.stack(np.unravel_index(self.parts, self.mean.shape))
         kept = np.all(place % factor == factor // 2, axis=0)
         if not kept.any():
