@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from XRayTo3DLib.cli import experiment_biplanar, experiment_depth, experiment_shape_fit
+from XRayTo3DLib.cli import experiment_biplanar, experiment_depth, experiment_refinement, experiment_shape_fit
 from XRayTo3DLib.cli.console import Progress, say
 from XRayTo3DLib.cli.folders import require_folder_name
 from XRayTo3DLib.cli.models_used import loaded_model, named_bundles
@@ -26,6 +26,7 @@ EPILOG = """examples:
   xrayto3d experiment sensitivity --model run/bundle --data wrists -o report
   xrayto3d experiment biplanar --model mine=a/bundle --model other=b/bundle --data knees -o report
   xrayto3d experiment shape-fit --model ssim/bundle --data knees -o report
+  xrayto3d experiment refinement --model ssim/bundle --starts tl-net=run/bundle --data wrists -o report
   xrayto3d experiment depth-losses --model dual=a/bundle --model single=b/bundle --data hips -o report
   xrayto3d experiment completion --model a/bundle --data hips -o report
 
@@ -40,6 +41,7 @@ KINDS = {
     **experiment_biplanar.KINDS,
     **experiment_shape_fit.KINDS,
     **experiment_depth.KINDS,
+    **experiment_refinement.KINDS,
 }
 
 
@@ -70,6 +72,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         if name in experiment_shape_fit.KINDS:
             experiment_shape_fit.add_options(kind)
             continue
+        if name in experiment_refinement.KINDS:
+            experiment_refinement.add_options(kind)
+            continue
         if name != "image-translation":
             add("--model", required=True, metavar="BUNDLE", help="model bundle: a folder, or a name from models list")
         if name != "sensitivity":
@@ -91,6 +96,8 @@ def run(args: argparse.Namespace) -> int:
         experiment_biplanar.check_options(args)
     if args.experiment in experiment_shape_fit.KINDS:
         experiment_shape_fit.check_options(args)
+    if args.experiment in experiment_refinement.KINDS:
+        experiment_refinement.check_options(args)
     progress = Progress("experiment", quiet=args.json)
     work = {
         "reconstruction": _reconstruction,
@@ -100,6 +107,7 @@ def run(args: argparse.Namespace) -> int:
         "shape-fit": experiment_shape_fit.run_shape_fit,
         "depth-losses": experiment_depth.run_depth_losses,
         "completion": experiment_depth.run_completion,
+        "refinement": experiment_refinement.run_refinement,
     }
     texts, figures, page = work[args.experiment](args, progress)
     progress.done()

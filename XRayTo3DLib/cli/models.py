@@ -1,4 +1,4 @@
-"""``xrayto3d models``: which trained models there are, what they are, and whether they are whole."""
+"""``xrayto3d models``: trained models: which there are, what they are, whether whole; calibrate their uncertainty."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ EPILOG = """examples:
   xrayto3d models list my_models --json
   xrayto3d models show my_models/wrist
   xrayto3d models verify my_models/wrist
+  xrayto3d models calibrate ssim/bundle --data wrists --people 60 -o ssim_calibrated
 
 A model is a bundle: a folder with bundle.json and *.safetensors. BUNDLE is such a folder, or the name of an installed
 one: those that come with XRayTo3D, and those in the folder XRAYTO3D_MODELS (default .xrayto3d/models at home).
@@ -40,11 +41,63 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     listing.add_argument("folders", type=Path, nargs="*", metavar="FOLDER", help="where to look (default: installed)")
     show = actions.add_parser("show", help="a bundle's card", description="Print a bundle's card.")
     verify = actions.add_parser("verify", help="check a bundle", description="Check every file and every weight.")
-    for action, run in ((listing, run_list), (show, run_show), (verify, run_verify)):
+    calibrate = actions.add_parser(
+        "calibrate",
+        help="make a model's refinements say honestly how sure they are",
+        description="Refine people of known bones, and write the bundle again with an uncertainty that holds.",
+    )
+    _add_calibration(calibrate)
+    for action, run in ((listing, run_list), (show, run_show), (verify, run_verify), (calibrate, run_calibrate)):
         if action is not listing:
             action.add_argument("bundle", metavar="BUNDLE", help="bundle folder, or name of an installed one")
         action.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
         action.set_defaults(run=run)
+
+
+def _add_calibration(action: argparse.ArgumentParser) -> None:
+    add = action.add_argument
+    add("--data", type=Path, required=True, metavar="FOLDER", help="data set of others than the model learnt from")
+    add("-o", "--output", type=Path, required=True, metavar="FOLDER", help="the new bundle")
+    add("--people", type=int, default=60, metavar="N", help="how many of the data set's training people (60)")
+    add("--skip", type=int, default=0, metavar="N", help="leave out the first N of them (0)")
+    add("--views", action="append", metavar="PA,LAT", help="a set of views for each number (PA,LAT and PA)")
+    add("--seed", type=int, default=0, metavar="N", help="of exposures (0)")
+
+
+def run_calibrate(args: argparse.Namespace) -> int:
+    """Refine people of known bones and write the bundle with calibrated uncertainty; returns the exit code."""
+    from XRayTo3DLib.cli.console import Progress
+    from XRayTo3DLib.cli.folders import require_folder_name
+    from XRayTo3DLib.cli.models_used import loaded_model
+    from XRayTo3DLib.experiments.refinement_calibration import calibrate, calibrated_bundle
+    from XRayTo3DLib.methods.refiner import Refiner
+    from XRayTo3DLib.models import load_bundle
+    from XRayTo3DLib.models.find import bundle_path
+    from XRayTo3DLib.refinement.calibration import LEVELS
+
+    require_folder_name(args.output)
+    if args.people < 1 or args.skip < 0 or args.seed < 0:
+        raise InputError("--people must be 1 or more, --skip and --seed 0 or more.")
+    progress = Progress("calibrate", quiet=args.json)
+    refiner = Refiner(loaded_model(args.bundle, "shape-intensity-fit"))
+    views = [tuple(each.split(",")) for each in args.views or ["PA,LAT", "PA"]]
+    found = calibrate(
+        refiner, args.data, views=views, people=args.people, skip=args.skip, seed=args.seed, report=progress.update
+    )
+    loaded = load_bundle(bundle_path(args.bundle))
+    written = calibrated_bundle(loaded, found, args.data.name, args.output)
+    progress.done()
+    if args.json:
+        say(json.dumps({"bundle": str(written), "calibrated": load_bundle(written).bundle.training}))
+        return 0
+    for each in found:
+        floors = ", ".join(f"{bone} {floor:.2f}" for bone, floor in each.trust.floor_mm.items())
+        say(f"{each.views} view(s), {each.people} people: temperature {each.trust.temperature:.3g}, floors {floors} mm")
+        for bone, held in each.coverage.items():
+            shares = "  ".join(f"{100 * p:g} %: {100 * seen:.0f} %" for p, seen in zip(LEVELS, held, strict=True))
+            say(f"  {bone:<10} intervals hold  {shares}")
+    say(f"bundle: {written}")
+    return 0
 
 
 def run_list(args: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ from XRayTo3DLib.methods.reconstruct import GridReconstructor
 from XRayTo3DLib.methods.shape_intensity_fit.predictor import ShapeIntensityPredictor
 from XRayTo3DLib.methods.types import Reconstruction
 from XRayTo3DLib.refinement.options import CALIBRATED, RefineOptions, View
-from XRayTo3DLib.refinement.posterior import Trust
+from XRayTo3DLib.refinement.posterior import Trusts
 from XRayTo3DLib.refinement.prior import PosePrior
 from XRayTo3DLib.refinement.quality import Quality, ViewQuality
 from XRayTo3DLib.refinement.refine import Step, refine_steps
@@ -49,7 +49,7 @@ class Refiner:
         self.predictor = model.predictor
 
     @property
-    def trust(self) -> Trust:
+    def trust(self) -> Trusts:
         """Of the posterior, as the bundle was calibrated."""
         return self.predictor.trust
 

@@ -3,13 +3,14 @@
 About the optimum the posterior is taken as a Gaussian whose precision is that of the radiographs plus the prior's
 (MacKay, Neural Comput 4:448, 1992). Neighbouring pixels err together and no model is right: the radiographs' share is
 divided by a ``temperature``, and what no shape of the model can show is added as a ``floor``; both are calibrated on
-people with known bones (``calibration``), so that intervals hold what they say.
+people with known bones (``calibration``), by the number of views, so that intervals hold what they say.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -38,6 +39,25 @@ class Trust:
             raise InputError("refinement: temperature must be above zero, floors 0 mm or more.")
 
 
+@dataclass(frozen=True)
+class Trusts:
+    """Trust by the number of views: one view leaves more to the prior than two do, and errs otherwise.
+
+    Attributes:
+        by_views: For one view, two, ...; the last one goes for more.
+    """
+
+    by_views: tuple[Trust, ...] = (Trust(),)
+
+    def __post_init__(self) -> None:
+        if not self.by_views:
+            raise InputError("refinement: trust is needed for one view at least.")
+
+    def of(self, views: int) -> Trust:
+        """For so many views."""
+        return self.by_views[min(max(views, 1), len(self.by_views)) - 1]
+
+
 @dataclass(frozen=True, eq=False)
 class Posterior:
     """A Gaussian over all unknowns: bones (see ``prior``), then six of each view (degrees, mm along its axes).
@@ -46,15 +66,29 @@ class Posterior:
         anatomy: The bones.
         state: Its middle.
         sizes: By bone, how many shape and density coefficients are unknown.
-        covariance: (u, u).
+        data: (u, u) precision that the radiographs give, at temperature 1.
+        prior: (u, u) precision of the prior.
         trust: What it was made with.
+        views: Of how many radiographs.
     """
 
     anatomy: Anatomy
     state: State
     sizes: Mapping[str, tuple[int, int]]
-    covariance: FloatArray
+    data: FloatArray
+    prior: FloatArray
     trust: Trust
+    views: int
+
+    @cached_property
+    def covariance(self) -> FloatArray:
+        """(u, u)."""
+        covariance = np.linalg.inv(self.data / self.trust.temperature + self.prior)
+        return np.asarray(0.5 * (covariance + covariance.T))
+
+    def trusted(self, trust: Trust) -> Posterior:
+        """The same refinement believed otherwise."""
+        return replace(self, trust=trust)
 
     def points(self, name: str) -> FloatArray:
         """(n, 3) vertices of a bone, mm, in the frame."""
@@ -76,13 +110,17 @@ class Posterior:
 
     def normal_sd_mm(self, name: str) -> FloatArray:
         """(n,) standard deviation of each vertex along its normal, mm."""
-        along = np.einsum("nd,ndu->nu", self.normals(name), self.moves(name))
-        variance = np.einsum("nu,uv,nv->n", along, self._block(name), along)
+        along = self.along_normals(name)
+        variance = np.einsum("nu,nu->n", along @ self.block(name), along)
         return np.sqrt(np.maximum(variance, 0) + self.trust.floor_mm.get(name, 0.0) ** 2)
+
+    def along_normals(self, name: str) -> FloatArray:
+        """(n, 6 + k) how a bone's vertices move along their normals per degree, mm and SD of its pose and shape."""
+        return np.einsum("nd,ndu->nu", self.normals(name), self.moves(name))
 
     def pose_sd(self, name: str) -> FloatArray:
         """(6,) of a bone's rotation (degrees) and translation (mm)."""
-        return np.sqrt(np.diag(self._block(name))[:6])
+        return np.sqrt(np.diag(self.block(name))[:6])
 
     def view_sd(self, number: int) -> FloatArray | None:
         """(6,) of a view's rotation (degrees) and translation along its columns, rows, beam (mm); None: held still."""
@@ -115,7 +153,8 @@ class Posterior:
         """The bone's surface in the frame, mm."""
         return make_surface(self.points(name), self.anatomy.models[name].triangles)
 
-    def _block(self, name: str) -> FloatArray:
+    def block(self, name: str) -> FloatArray:
+        """(6 + k, 6 + k) covariance of a bone's pose and shape."""
         part = parts_of(self.sizes)[name]
         count = 6 + self.sizes[name][0]
         return self.covariance[part.start : part.start + count, part.start : part.start + count]
@@ -134,10 +173,9 @@ def _smooth_noise(points: FloatArray, count: int, rng: np.random.Generator) -> F
     return rng.normal(size=(count, len(centres))) @ weights.T
 
 
-def posterior_of(scene: Scene, state: State, trust: Trust | None = None) -> Posterior:
+def posterior_of(scene: Scene, state: State, trust: Trust | Trusts | None = None) -> Posterior:
     """The posterior at the end of a refinement (its last step's scene and state)."""
-    trust = trust or Trust()
+    views = len(scene.views)
+    chosen = trust.of(views) if isinstance(trust, Trusts) else trust or Trust()
     about = scene.linearised(state)
-    precision = about.data / trust.temperature + about.prior
-    covariance = np.linalg.inv(precision)
-    return Posterior(scene.anatomy, state, scene.sizes, 0.5 * (covariance + covariance.T), trust)
+    return Posterior(scene.anatomy, state, scene.sizes, about.data, about.prior, chosen, views)

@@ -12,7 +12,7 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.refinement.options import Anatomy, Placed, RefineOptions, View
-from XRayTo3DLib.refinement.posterior import Posterior, Trust, posterior_of
+from XRayTo3DLib.refinement.posterior import Posterior, Trust, Trusts, posterior_of
 from XRayTo3DLib.refinement.refine import Step, refine_steps
 from XRayTo3DLib.refinement.scene import Scene, State
 
@@ -85,7 +85,7 @@ def refine(
     views: Sequence[View],
     options: RefineOptions | None = None,
     start: Mapping[str, Placed] | None = None,
-    trust: Trust | None = None,
+    trust: Trust | Trusts | None = None,
 ) -> Refinement:
     """Refine to the end; see :func:`~XRayTo3DLib.refinement.refine.refine_steps`.
 
@@ -96,14 +96,14 @@ def refine(
     return finished(steps[-1], len(steps), start or {}, trust)
 
 
-def finished(last: Step, steps: int, start: Mapping[str, Placed], trust: Trust | None = None) -> Refinement:
+def finished(last: Step, steps: int, start: Mapping[str, Placed], trust: Trust | Trusts | None = None) -> Refinement:
     """What a refinement has come to with its last step, also where it was stopped early.
 
     Args:
         last: The last step.
         steps: How many were taken.
         start: What it started with.
-        trust: Of the posterior.
+        trust: Of the posterior; may be given by the number of views.
     """
     scene, state = last.scene, last.state
     posterior = posterior_of(scene, state, trust)

@@ -16,6 +16,7 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.methods.data import Part
 from XRayTo3DLib.methods.shape_intensity_fit.configuration import ModelConfiguration
+from XRayTo3DLib.refinement.posterior import Trust, Trusts
 from XRayTo3DLib.refinement.prior import JointPrior, learnt
 from XRayTo3DLib.shape.field_surface import clipped_to_box
 from XRayTo3DLib.shape.shape_intensity_building import BuiltModel, build_shape_intensity_model
@@ -25,7 +26,7 @@ WORKERS = 2
 SOURCE_POINTS, TARGET_POINTS = 500, 1200
 """Of the template that are matched, and of a surface that it is drawn to: a third of the usual ones take a third of the
 time, and points come out within a few tenths of a millimetre of where they did."""
-PRIOR_MEAN, PRIOR_COVARIANCE = "prior-mean", "prior-covariance"
+PRIOR_MEAN, PRIOR_COVARIANCE, TRUST = "prior-mean", "prior-covariance", "trust"
 INSIDE_VOXELS = 1.0
 """Surfaces are cut this far inside the prepared volume: there its bones end."""
 
@@ -117,7 +118,33 @@ def bundle_arrays(models: Mapping[str, BuiltModel]) -> dict[str, NDArray[Any]]:
         }
         arrays.update({_key(label, name): array for name, array in kept.items()})
     prior = prior_of(models)
-    return {**arrays, PRIOR_MEAN: prior.mean, PRIOR_COVARIANCE: prior.covariance}
+    return {
+        **arrays,
+        PRIOR_MEAN: prior.mean,
+        PRIOR_COVARIANCE: prior.covariance,
+        TRUST: trust_array(Trusts(), list(models)),
+    }
+
+
+def trust_array(trusts: Trusts, labels: Sequence[str]) -> NDArray[np.float64]:
+    """(views, 1 + bones): a row for one view, two, ...: temperature, then each bone's floor, mm."""
+    return np.array(
+        [[each.temperature, *(each.floor_mm.get(name, 0.0) for name in labels)] for each in trusts.by_views]
+    )
+
+
+def trust_from(arrays: Callable[[str], NDArray[Any]], labels: Sequence[str]) -> Trusts:
+    """What makes a refinement's uncertainty honest, from a bundle's arrays.
+
+    Raises:
+        InputError: Numbers that cannot be, or a bundle that was made before they were kept.
+    """
+    rows = np.asarray(arrays(TRUST), dtype=np.float64)
+    if rows.ndim != 2 or rows.shape[1] != 1 + len(labels):
+        raise InputError(
+            f"model bundle: trust has shape {rows.shape}, not (views, {1 + len(labels)}); calibrate again."
+        )
+    return Trusts(tuple(Trust(row[0], dict(zip(labels, row[1:], strict=True))) for row in rows.tolist()))
 
 
 def prior_of(models: Mapping[str, BuiltModel]) -> JointPrior:

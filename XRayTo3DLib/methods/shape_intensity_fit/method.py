@@ -22,6 +22,7 @@ from XRayTo3DLib.methods.shape_intensity_fit.making import (
     models_from,
     prior_from,
     prior_of,
+    trust_from,
 )
 from XRayTo3DLib.methods.shape_intensity_fit.predictor import ShapeIntensityPredictor
 
@@ -48,7 +49,8 @@ def load_model(
     """Models of a bundle, ready to be fitted."""
     settings = parsed(ShapeIntensityConfiguration, configuration)
     models = models_from(arrays, settings.data.labels)
-    predictor = ShapeIntensityPredictor(settings, models, prior_from(arrays, models))
+    trust = trust_from(arrays, settings.data.labels)
+    predictor = ShapeIntensityPredictor(settings, models, prior_from(arrays, models), trust)
     return GridReconstructor(settings.method, settings.data, predictor, np.float32(arrays("mean_distances")))
 
 

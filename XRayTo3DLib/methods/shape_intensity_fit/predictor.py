@@ -14,7 +14,7 @@ from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.methods.data import PoseConfiguration
 from XRayTo3DLib.methods.shape_intensity_fit.configuration import ShapeIntensityConfiguration
 from XRayTo3DLib.refinement.options import Anatomy
-from XRayTo3DLib.refinement.posterior import Trust
+from XRayTo3DLib.refinement.posterior import Trusts
 from XRayTo3DLib.refinement.prior import JointPrior, PosePrior
 from XRayTo3DLib.shape.model_fitting_contours import Outline
 from XRayTo3DLib.shape.shape_intensity_building import BuiltModel
@@ -34,7 +34,7 @@ class ShapeIntensityPredictor:
         configuration: The one the models were made with.
         models: By bone, in the reconstruction frame.
         prior: How people differ from them.
-        trust: What makes a refinement's uncertainty honest.
+        trust: What makes a refinement's uncertainty honest, by the number of views.
     """
 
     calibrated = True
@@ -44,10 +44,10 @@ class ShapeIntensityPredictor:
         configuration: ShapeIntensityConfiguration,
         models: Mapping[str, BuiltModel],
         prior: JointPrior,
-        trust: Trust | None = None,
+        trust: Trusts | None = None,
     ) -> None:
         self.configuration, self.models, self.prior = configuration, models, prior
-        self.trust = trust or Trust()
+        self.trust = trust or Trusts()
         fit = configuration.fit
         self.options = IntensityFitOptions(cast(Metric, fit.metric), fit.prior, fit.contour)
         self.bones = {label: _bone(built, configuration.data.pose) for label, built in models.items()}

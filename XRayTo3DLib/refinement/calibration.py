@@ -1,0 +1,145 @@
+"""How far a refinement's posterior may be trusted, learnt from people whose bones are known.
+
+The posterior has two numbers that no theory gives: the temperature that the radiographs' precision is divided by
+(neighbouring pixels err together, and no model of bones is right), and by bone a floor for what no shape of the model
+shows. Both are chosen such that intervals along vertices' normals hold the shares they state: the expected calibration
+error of quantiles (Kuleshov et al., ICML 2018, section 3.3), over the levels 50, 80 and 95 % and a few between. Where
+several pairs do alike, the likelihood of the errors decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.geometry.frames import FloatArray
+from XRayTo3DLib.refinement.posterior import Posterior, Trust, Trusts
+
+LEVELS = (0.5, 0.65, 0.8, 0.9, 0.95)
+TEMPERATURES = tuple(np.geomspace(1 / 64, 256.0, 29).tolist())
+FLOORS_MM = tuple(np.r_[0.0, np.geomspace(0.03, 2.0, 43)].tolist())
+FEWEST = 5
+"""People, below which nothing can be said of 95 %."""
+LIKELIHOOD = 0.02
+"""Weight of the mean negative log likelihood (nats) beside the largest departure of coverage (share)."""
+
+
+@dataclass(frozen=True, eq=False)
+class KnownRefinement:
+    """A refinement of somebody whose bones are known.
+
+    Attributes:
+        posterior: Of it; its trust does not matter.
+        errors_mm: By bone (n,), where the true surface lies along each vertex's normal, mm; NaN: not to be judged.
+    """
+
+    posterior: Posterior
+    errors_mm: Mapping[str, FloatArray]
+
+
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """What was found for one number of views.
+
+    Attributes:
+        trust: The temperature and floors.
+        views: Of how many radiographs.
+        people: How many were known.
+        coverage: By bone, shares of vertices inside intervals of :data:`LEVELS`.
+    """
+
+    trust: Trust
+    views: int
+    people: int
+    coverage: dict[str, tuple[float, ...]]
+
+
+def calibrated(known: Sequence[KnownRefinement]) -> Calibrated:
+    """Temperature and floors for one number of views.
+
+    Args:
+        known: Refinements of at least :data:`FEWEST` people, all from as many views.
+
+    Raises:
+        InputError: Too few, of different numbers of views, or without any vertex to judge.
+    """
+    views = {each.posterior.views for each in known}
+    if len(known) < FEWEST or len(views) != 1:
+        raise InputError(
+            f"calibration: {len(known)} refinements of {sorted(views)} views; give {FEWEST} or more of one number."
+        )
+    bones = list(known[0].errors_mm)
+    errors = {bone: np.concatenate([np.asarray(each.errors_mm[bone]) for each in known]) for bone in bones}
+    if not all(np.isfinite(each).any() for each in errors.values()):
+        raise InputError("calibration: a bone has no vertex inside the field where errors are judged.")
+    along = {bone: [each.posterior.along_normals(bone) for each in known] for bone in bones}
+    best: tuple[float, float, dict[str, float]] = (np.inf, 1.0, {})
+    for temperature in TEMPERATURES:
+        variances = _variances(known, along, temperature)
+        found = {bone: _floor(errors[bone], variances[bone]) for bone in bones}
+        cost = sum(cost for cost, _ in found.values())
+        if cost < best[0]:
+            best = cost, temperature, {bone: floor for bone, (_, floor) in found.items()}
+    _, temperature, floors = best
+    variances = _variances(known, along, temperature)
+    held = {bone: tuple(_held(errors[bone], variances[bone], floors[bone]).tolist()) for bone in bones}
+    return Calibrated(Trust(temperature, floors), views.pop(), len(known), held)
+
+
+def trusts_from(found: Sequence[Calibrated]) -> Trusts:
+    """What a bundle keeps: for one view, two, ...; numbers of views that were not tried take the next one's above.
+
+    Raises:
+        InputError: Nothing was calibrated.
+    """
+    if not found:
+        raise InputError("calibration: nothing was calibrated.")
+    known = {each.views: each.trust for each in found}
+    most = max(known)
+    return Trusts(tuple(known[min(v for v in known if v >= count)] for count in range(1, most + 1)))
+
+
+def _variances(
+    known: Sequence[KnownRefinement], along: Mapping[str, Sequence[FloatArray]], temperature: float
+) -> dict[str, FloatArray]:
+    """By bone (all vertices,) along normals, mm^2, without floor."""
+    believed = [each.posterior.trusted(Trust(temperature)) for each in known]
+    return {
+        bone: np.concatenate(
+            [np.einsum("nu,nu->n", a @ each.block(bone), a) for each, a in zip(believed, moves, strict=True)]
+        )
+        for bone, moves in along.items()
+    }
+
+
+def _floor(errors: FloatArray, variances: FloatArray) -> tuple[float, float]:
+    """Cost and the floor that makes it least, mm."""
+    costs = []
+    for floor in FLOORS_MM:
+        off = np.abs(_held(errors, variances, floor) - LEVELS)
+        costs.append(float(off.max() + off.mean() + LIKELIHOOD * _surprise(errors, variances, floor)))
+    best = int(np.argmin(costs))
+    return costs[best], FLOORS_MM[best]
+
+
+def _held(errors: FloatArray, variances: FloatArray, floor: float) -> FloatArray:
+    """(levels,) shares of errors inside intervals."""
+    judged = _judged(errors)
+    ratio = np.abs(errors[judged]) / np.sqrt(variances[judged] + floor**2 + 1e-12)
+    return np.asarray([(ratio <= norm.ppf(0.5 + level / 2)).mean() for level in LEVELS])
+
+
+def _surprise(errors: FloatArray, variances: FloatArray, floor: float) -> float:
+    """Mean negative log likelihood of errors, nats; single errors count at most as 4 standard deviations."""
+    judged = _judged(errors)
+    total = variances[judged] + floor**2 + 1e-12
+    return float(np.mean(0.5 * np.log(total) + 0.5 * np.minimum(errors[judged] ** 2 / total, 16.0)))
+
+
+def _judged(errors: FloatArray) -> NDArray[np.bool_]:
+    return np.asarray(np.isfinite(errors))
