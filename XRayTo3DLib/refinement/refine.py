@@ -24,6 +24,8 @@ WIDER = 1.6
 """Drawn people differ by so much more than people do: one in twenty lies two SD out, and should be met as well."""
 SEARCHED_AGAIN, BETTER = 3, 0.02
 """Times as many draws where a view is explained poorly; what LNCC must gain for the second search to be believed."""
+LOOSE_DEG = 2.0
+"""Views known less well than this are moved from the second stage on, not in the last alone."""
 TRIALS = 6
 """Of damping, before a level is taken to have ended."""
 
@@ -92,7 +94,9 @@ def _run(
 ) -> Generator[Step, None, Step]:
     """All stages from the ``first`` on; where that is the first of all, bones are searched for before the second."""
     state = State(dict(bones), tuple(RigidPose.identity() for _ in views))
+    loose = any(max(view.prior.rotation_deg) > LOOSE_DEG for view in views)
     for number, level in list(enumerate(options.levels))[first:]:
+        level = replace(level, views=level.views or (loose and number > 0))
         if number == 1 and first == 0 and options.draws > 0:
             for step in _best_start(anatomy, views, level, options, state, seed):
                 yield step
