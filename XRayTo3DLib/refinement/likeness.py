@@ -16,6 +16,8 @@ from XRayTo3DLib.errors import InputError
 
 Array = NDArray[np.floating]
 FEWEST_PIXELS = 64
+SAME = 1e-5
+"""Pixels that differ by a smaller share of their values differ by rounding."""
 BESIDE = "the model's bones are in none of a radiograph's pixels; check pose and camera."
 
 
@@ -67,10 +69,10 @@ class LocalLikeness:
         self._down, self._across = _blur(rows, window[1]), _blur(columns, window[0])
         self._cover = np.maximum(self._smooth(mask.astype(np.float32)[None])[0], 1e-6)
         self._inside = mask.ravel()
-        flat = self._normalised(np.asarray(target, dtype=np.float32)[None])
-        self.target = flat[0].ravel()[self._inside]
-        if not self.target.any():
+        target = np.asarray(target, dtype=np.float32)
+        if np.ptp(target[mask]) <= SAME * np.abs(target[mask]).max():
             raise InputError(f"{name}: it shows nothing where the bones should be: all its pixels are the same.")
+        self.target = self._normalised(target[None])[0].ravel()[self._inside]
 
     def residuals(self, picture: Array) -> NDArray[np.float32]:
         """(r,) what is left between both, over the mask's pixels."""
@@ -85,9 +87,10 @@ class LocalLikeness:
         unit = centred[0] / spread[0]
         slopes = np.ascontiguousarray(derivatives.T, dtype=np.float32).reshape(-1, *picture.shape)
         slopes = slopes - self._mean(slopes)
-        # d spread = (G * (centred d centred)) / spread; the mean's own change drops out.
-        wider = self._mean(centred * slopes) / spread
-        changes = (slopes - unit[None] * wider) / spread
+        # d spread = (G * (centred d centred) + floor^2 d contrast / 2) / spread.
+        wider = self._mean(centred * slopes)
+        wider += self.options.floor**2 * (wider * self.mask).sum(axis=(1, 2), keepdims=True) / self._inside.sum()
+        changes = (slopes - unit[None] * (wider / spread)) / spread
         inside = changes.reshape(len(slopes), -1)[:, self._inside]
         return unit.ravel()[self._inside] - self.target, inside.T
 
