@@ -14,6 +14,7 @@ from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.imaging.collimation import usable_field
 from XRayTo3DLib.imaging.types import Radiograph
+from XRayTo3DLib.measurements import MEASURERS, Measurement, measurements_of
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
 from XRayTo3DLib.methods.shape_intensity_fit.predictor import ShapeIntensityPredictor
 from XRayTo3DLib.methods.types import Reconstruction
@@ -29,6 +30,8 @@ from XRayTo3DLib.shape.meshes import make_surface, set_point_array, transformed
 UNCERTAINTY = "NormalSD_mm"
 """Point array on every refined surface: standard deviation of a vertex along its normal, mm."""
 METHOD = "refinement"
+DRAWS = 200
+"""People drawn from the posterior to say how far measurements may be off."""
 
 
 class Refiner:
@@ -159,7 +162,17 @@ class Refiner:
             synthetic=base.synthetic or self.model.synthetic or any(each.synthetic for each in radiographs),
             uncertainty_mm={bone: each.normal_sd_mm for bone, each in found.bones.items()},
             quality=Quality(tuple(_quality(found, number, matrix) for number in range(len(found.views)))),
+            measurements=self.measurements(found),
         )
+
+    def measurements(self, found: Refinement) -> tuple[Measurement, ...]:
+        """What the bundle's landmarks allow to measure, in the frame, where every limb is a right one."""
+        landmarks, anatomy = self.predictor.landmarks, self.predictor.configuration.anatomy
+        measurer = MEASURERS.get(anatomy)
+        if measurer is None or not (landmarks or measurer.on_surface):
+            return ()
+        bones = {bone: (each.points, each.triangles) for bone, each in found.bones.items()}
+        return measurements_of(bones, landmarks, found.posterior.draws(DRAWS), anatomy)
 
 
 def _quality(found: Refinement, number: int, matrix: FloatArray) -> ViewQuality:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,10 @@ from XRayTo3DLib.dataset.dataset_folder import DatasetCase
 from XRayTo3DLib.dataset.prepared import PreparedCase, truth_meshes
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry.frames import FloatArray
+from XRayTo3DLib.measurements import CarriedLandmarks
 from XRayTo3DLib.methods.data import Part
 from XRayTo3DLib.methods.shape_intensity_fit.configuration import ModelConfiguration
+from XRayTo3DLib.methods.shape_intensity_fit.landmarks import landmark_arrays, learnt_landmarks
 from XRayTo3DLib.refinement.posterior import Trust, Trusts
 from XRayTo3DLib.refinement.prior import JointPrior, learnt
 from XRayTo3DLib.shape.field_surface import clipped_to_box
@@ -31,13 +34,36 @@ INSIDE_VOXELS = 1.0
 """Surfaces are cut this far inside the prepared volume: there its bones end."""
 
 
+@dataclass(frozen=True, eq=False)
+class Built:
+    """What was made of people.
+
+    Attributes:
+        models: By bone.
+        landmarks: That the models carry, by bone; of some bones, or of none.
+        no_landmarks: Why there are none; empty where there are.
+    """
+
+    models: dict[str, BuiltModel]
+    landmarks: dict[str, CarriedLandmarks] = field(default_factory=dict)
+    no_landmarks: str = ""
+
+
 def built_models(
     people: Part,
     labels: Sequence[str],
     settings: ModelConfiguration,
+    anatomy: str = "",
     report: Callable[[str, float], None] | None = None,
-) -> dict[str, BuiltModel]:
-    """A model of every bone, from evenly chosen people.
+) -> Built:
+    """A model of every bone, from evenly chosen people, and the landmarks it carries.
+
+    Args:
+        people: Some of them are taken.
+        labels: The bones.
+        settings: How.
+        anatomy: Says which landmarks; see ``measurements.MEASURERS``.
+        report: Told how far it is.
 
     Raises:
         InputError: Fewer than two people, or a bone that lies outside a person's prepared volume.
@@ -58,13 +84,13 @@ def built_models(
         passes=settings.passes,
         check_sides=False,
     )
-    models = {}
+    models, shapes = {}, {}
     for label in labels:
-        shapes, triangles = correspond_population(
+        shapes[label], triangles = correspond_population(
             [each[label] for each in surfaces], options=options, workers=WORKERS, report=report
         )
         models[label] = build_shape_intensity_model(
-            shapes,
+            shapes[label],
             triangles,
             lambda person, points, label=label: attenuation_of(prepared[person], label, points),
             spacing_mm=settings.spacing_mm,
@@ -73,7 +99,8 @@ def built_models(
             label=label,
             synthetic=any(each.synthetic for each in prepared),
         )
-    return models
+    taken = [(people.cases[number], each) for number, each in zip(chosen, prepared, strict=True)]
+    return Built(models, *learnt_landmarks(taken, shapes, models, anatomy))
 
 
 def in_volume(case: DatasetCase, prepared: PreparedCase) -> dict[str, vtkPolyData]:
@@ -108,9 +135,9 @@ def attenuation_of(case: PreparedCase, label: str, points: FloatArray) -> NDArra
     return read(case.mu) * (nearest & (own < case.clip_mm))
 
 
-def bundle_arrays(models: Mapping[str, BuiltModel]) -> dict[str, NDArray[Any]]:
-    """What a bundle keeps, by name; inverse of :func:`models_from`."""
-    arrays = {}
+def bundle_arrays(built_of_people: Built) -> dict[str, NDArray[Any]]:
+    """What a bundle keeps, by name; inverse of :func:`models_from`, :func:`prior_from` and ``landmarks_of``."""
+    arrays, models = landmark_arrays(built_of_people.landmarks), built_of_people.models
     for label, built in models.items():
         kept = {
             **intensity_arrays(built.model),

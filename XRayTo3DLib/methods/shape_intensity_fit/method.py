@@ -16,6 +16,7 @@ from XRayTo3DLib.methods.finish import finished_model, mean_of
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
 from XRayTo3DLib.methods.registry import TrainedModel, TrainingRun
 from XRayTo3DLib.methods.shape_intensity_fit.configuration import ShapeIntensityConfiguration
+from XRayTo3DLib.methods.shape_intensity_fit.landmarks import landmarks_of
 from XRayTo3DLib.methods.shape_intensity_fit.making import (
     built_models,
     bundle_arrays,
@@ -50,22 +51,29 @@ def load_model(
     settings = parsed(ShapeIntensityConfiguration, configuration)
     models = models_from(arrays, settings.data.labels)
     trust = trust_from(arrays, settings.data.labels)
-    predictor = ShapeIntensityPredictor(settings, models, prior_from(arrays, models), trust)
+    predictor = ShapeIntensityPredictor(settings, models, prior_from(arrays, models), trust, landmarks_of(arrays))
     return GridReconstructor(settings.method, settings.data, predictor, np.float32(arrays("mean_distances")))
 
 
 def _finished(configuration: ShapeIntensityConfiguration, people: People, device: str) -> TrainedModel:
-    models = built_models(people.training, configuration.data.labels, configuration.model)
+    built = built_models(people.training, configuration.data.labels, configuration.model, configuration.anatomy)
+    models = built.models
     return finished_model(
         configuration,
         people,
         ShapeIntensityPredictor(configuration, models, prior_of(models)),
         mean_of(configuration, people, device),
         device,
-        arrays=bundle_arrays(models),
+        arrays=bundle_arrays(built),
         summary={
-            "people of each model": {label: built.model.shape.people for label, built in models.items()},
-            "shape modes": {label: built.model.shape.size for label, built in models.items()},
+            "people of each model": {label: each.model.shape.people for label, each in models.items()},
+            "shape modes": {label: each.model.shape.size for label, each in models.items()},
+            "landmarks off by, mm": {label: _rounded(each.sd_mm) for label, each in built.landmarks.items()}
+            or f"no landmarks: {built.no_landmarks}",
         },
         sources=SOURCES,
     )
+
+
+def _rounded(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 2) for name, value in values.items()}

@@ -11,6 +11,7 @@ from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
+from XRayTo3DLib.measurements import CarriedLandmarks
 from XRayTo3DLib.methods.data import PoseConfiguration
 from XRayTo3DLib.methods.shape_intensity_fit.configuration import ShapeIntensityConfiguration
 from XRayTo3DLib.refinement.options import Anatomy
@@ -35,6 +36,7 @@ class ShapeIntensityPredictor:
         models: By bone, in the reconstruction frame.
         prior: How people differ from them.
         trust: What makes a refinement's uncertainty honest, by the number of views.
+        landmarks: That the models carry, by bone.
     """
 
     calibrated = True
@@ -45,9 +47,10 @@ class ShapeIntensityPredictor:
         models: Mapping[str, BuiltModel],
         prior: JointPrior,
         trust: Trusts | None = None,
+        landmarks: Mapping[str, CarriedLandmarks] | None = None,
     ) -> None:
         self.configuration, self.models, self.prior = configuration, models, prior
-        self.trust = trust or Trusts()
+        self.trust, self.landmarks = trust or Trusts(), dict(landmarks or {})
         fit = configuration.fit
         self.options = IntensityFitOptions(cast(Metric, fit.metric), fit.prior, fit.contour)
         self.bones = {label: _bone(built, configuration.data.pose) for label, built in models.items()}
