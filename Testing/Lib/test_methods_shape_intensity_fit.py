@@ -41,7 +41,7 @@ CONTENT: dict[str, Any] = {
         "pose": {"rotation_deg": [4, 4, 4], "translation_mm": [1, 1, 1], "distribution": "normal"},
         "validation_share": 0.25,
     },
-    "model": {"people": 2, "vertices": 120, "spacing_mm": 4.0, "shape_modes": 2, "density_modes": 1},
+    "model": {"people": 3, "vertices": 120, "spacing_mm": 4.0, "shape_modes": 2, "density_modes": 1},
 }
 
 
@@ -63,7 +63,7 @@ def test_a_bundle_has_all_that_is_needed(bundle: Path, wrists: Path) -> None:
     model = loaded_model(str(bundle), "shape-intensity-fit")
     assert isinstance(model, GridReconstructor) and model.predictor.calibrated and model.synthetic
     assert isinstance(model.predictor, ShapeIntensityPredictor)
-    assert {built.model.shape.people for built in model.predictor.models.values()} == {2}
+    assert {built.model.shape.people for built in model.predictor.models.values()} == {3}
     # The error on the test people, as the training wrote it down, is far below that of bones 10 mm off.
     assert max(told["metrics"][f"{bone}_mm"] for bone in ("radius", "ulna")) < 3.0
 
@@ -182,7 +182,7 @@ def test_options_that_cannot_be(words: tuple[str, ...], message: str, tmp_path: 
         ({"fit": {"metric": "mi"}}, "fit.metric"),
         ({"fit": {"prior": -1.0}}, "fit.prior and fit.contour must be 0 or more"),
         ({"fit": {"contour": math.nan}}, "fit.prior and fit.contour must be 0 or more"),
-        ({"model": {"people": 1}}, "model.people must be 2 or more, not 1"),
+        ({"model": {"people": 1}}, "model.people must be 3 or more, not 1"),
         ({"model": {"passes": 0}}, "model.passes must be 1 or more, not 0"),
         ({"model": {"spacing_mm": 0.0}}, "spacing_mm"),
     ],

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from XRayTo3DLib.methods.types import Reconstruction
 
 FORMAT = "xrayto3d.reconstruction/1"
-RECORD, PAGE = "reconstruction.json", "report.html"
-STALE = (RECORD, PAGE, "overlay_*.png", "drr_*.nrrd", "residual_*.nrrd")
+RECORD, PAGE, LANDMARKS = "reconstruction.json", "report.html", "landmarks.mrk.json"
+STALE = (RECORD, PAGE, LANDMARKS, "overlay_*.png", "drr_*.nrrd", "residual_*.nrrd")
 
 
 def record_of(found: Reconstruction, model: str, side: str | None, **more: Any) -> dict[str, Any]:
@@ -116,6 +116,7 @@ def write_reconstruction(
     content: dict[str, Any],
     folder: Path,
     refined: Refined | None = None,
+    landmarks: bool = False,
 ) -> list[str]:
     """Write everything; returns the names of the files.
 
@@ -125,7 +126,9 @@ def write_reconstruction(
         content: Its record, see :func:`record_of`.
         folder: Made if need be; files of an earlier run are removed.
         refined: How it was refined.
+        landmarks: Whether to write the refined bones' landmarks, too.
     """
+    from XRayTo3DLib.dataset.landmarks_file import write_landmarks
     from XRayTo3DLib.evaluation.reconstruction_overlay import reconstruction_overlay
     from XRayTo3DLib.shape.surfaces import write_surface
 
@@ -151,6 +154,9 @@ def write_reconstruction(
         names += _write_computed(refined, folder)
         names.append(PAGE)
         write_text(folder / PAGE, text)
+    if refined is not None and landmarks:
+        names.append(LANDMARKS)
+        write_landmarks(refined.landmarks, folder / LANDMARKS, f"{found.method}, research use only")
     write_json(folder / RECORD, {**content, "files": names})
     return [*names, RECORD]
 

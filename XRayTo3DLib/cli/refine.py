@@ -78,6 +78,10 @@ def run(args: argparse.Namespace) -> int:
     from XRayTo3DLib.methods.refiner import Refiner
 
     refiner = Refiner(loaded_model(args.model, METHOD), options_of(args.quick, args.steps))
+    if args.landmarks and not refiner.predictor.landmarks:
+        raise InputError(
+            f"--landmarks: the models of {Path(args.model).name} carry no landmarks; leave the option out."
+        )
     start = read_start(args.start, args.side)
     _check(args, start)
     side = args.side or start.side
@@ -99,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     content = {**record_of(found.reconstruction, bundle, side), **refined_record(found)}
     content["seconds"] = round(time.monotonic() - began, 2)
     progress.update("writing")
-    files = write_reconstruction(found.reconstruction, radiographs, content, args.output, found)
+    files = write_reconstruction(found.reconstruction, radiographs, content, args.output, found, args.landmarks)
     progress.done()
     if args.json:
         say_json(content, args.output)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from XRayTo3DLib.dataset.canonical_view import frame_matrix
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.geometry.frames import apply_matrix
 from XRayTo3DLib.methods.refiner import Refiner
 from XRayTo3DLib.methods.shape_intensity_fit.predictor import held_as
 from XRayTo3DLib.refinement.options import POSITIONED, RefineOptions
@@ -46,6 +47,7 @@ class Refined:
         bundle: Name of the bundle of models.
         start: In words, what it started from.
         positioned: Whether the cameras were not calibrated against each other.
+        landmarks: That the bones carry, (3,) LPS mm by name.
     """
 
     reconstruction: Reconstruction
@@ -55,6 +57,7 @@ class Refined:
     bundle: str
     start: str
     positioned: bool = False
+    landmarks: dict[str, FloatArray] = field(default_factory=dict)
 
 
 def options_of(quick: bool = False, steps: int | None = None) -> RefineOptions:
@@ -153,7 +156,19 @@ def refined(
         bundle,
         "the mean shape" if start is None else start.method,
         positioned,
+        _landmarks(refiner, found, matrix),
     )
+
+
+def _landmarks(refiner: Refiner, found: Refinement, matrix: FloatArray) -> dict[str, FloatArray]:
+    """Where the bundle's landmarks lie on the refined bones, in the world; of two femora by bone."""
+    places = [
+        (bone, name, apply_matrix(matrix, point))
+        for bone, carried in refiner.predictor.landmarks.items()
+        for name, point in carried.at(found.bones[bone].points).items()
+    ]
+    names = [name for _, name, _ in places]
+    return {name if names.count(name) == 1 else f"{bone} {name}": point for bone, name, point in places}
 
 
 def _in_frame(start: Reconstruction | None, matrix: FloatArray) -> dict[str, vtkPolyData]:

@@ -82,7 +82,7 @@ class ShapeIntensityConfiguration:
         if not (0 <= self.fit.prior < math.inf and 0 <= self.fit.contour < math.inf):
             raise InputError("configuration: fit.prior and fit.contour must be 0 or more.")
         model = self.model
-        least = {"people": 2, "vertices": 50, "passes": 1, "shape_modes": 1, "density_modes": 0}
+        least = {"people": 3, "vertices": 50, "passes": 1, "shape_modes": 1, "density_modes": 0}
         for name, count in least.items():
             if getattr(model, name) < count:
                 raise InputError(f"configuration: model.{name} must be {count} or more, not {getattr(model, name)}.")

@@ -15,7 +15,6 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.measurements import CarriedLandmarks, arrays_of, landmarks_from, learn_from_people, person_landmarks
-from XRayTo3DLib.measurements.carried_landmarks import FOLDS
 from XRayTo3DLib.shape.meshes import points_of, triangles_of
 from XRayTo3DLib.shape.shape_intensity_building import BuiltModel
 
@@ -32,14 +31,14 @@ def learnt_landmarks(
 ) -> tuple[dict[str, CarriedLandmarks], str]:
     """Landmarks by bone for models to carry; none, and why, where people do not have them.
 
+    From a handful of people it is not known how far they are off.
+
     Args:
         people: Whom the models are made of.
         shapes: By bone (N, n, 3) mm, those people in correspondence, in the frame.
         models: Made of them.
         anatomy: A name in ``measurements.MEASURERS``; of others there are none.
     """
-    if len(people) <= FOLDS:
-        return {}, f"how far landmarks are off is not known from {len(people)} people"
     known = []
     for case, prepared in people:
         try:

@@ -66,13 +66,13 @@ def built_models(
         report: Told how far it is.
 
     Raises:
-        InputError: Fewer than two people, or a bone that lies outside a person's prepared volume.
+        InputError: Fewer than three people, or a bone that lies outside a person's prepared volume.
     """
     from XRayTo3DLib.shape.correspondence import CorrespondenceOptions, correspond_population
 
     chosen = np.unique(np.linspace(0, len(people) - 1, settings.people).astype(int))
-    if len(chosen) < 2:
-        raise InputError("shape and intensity models need two people or more: raise model.people or take more data.")
+    if len(chosen) < 3:
+        raise InputError("shape and intensity models need three people or more: raise model.people or take more data.")
     prepared = [people.prepared[number] for number in chosen]
     surfaces = [in_volume(people.cases[number], each) for number, each in zip(chosen, prepared, strict=True)]
     options = CorrespondenceOptions(

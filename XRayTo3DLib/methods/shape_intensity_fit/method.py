@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -76,4 +77,4 @@ def _finished(configuration: ShapeIntensityConfiguration, people: People, device
 
 
 def _rounded(values: Mapping[str, float]) -> dict[str, float]:
-    return {name: round(value, 2) for name, value in values.items()}
+    return {name: round(value, 2) for name, value in values.items() if math.isfinite(value)}
