@@ -1,8 +1,9 @@
 """Which shape representation explains radiographs best: mesh PCA, signed-distance PCA, both in turn, or TL-net's code.
 
-SYNTHETIC forearms (xrayto3d dataset synthetic), radius and ulna in air, held at random as the bundles' people are; 64 x
-64 pixels of 1.5 mm, cameras known. Every representation, learnt from the same people, is refined by the same engine
-(refinement.refine_steps, views held still) from its mean, with two views (PA, lateral) and with PA alone.
+SYNTHETIC forearms (xrayto3d dataset synthetic), radius and ulna in air, held at random as the bundles' people are; 160
+x 160 pixels of 0.6 mm (TL-net alone: the 64 x 64 it was trained for), cameras known. Every representation, learnt from
+the same people, is refined by the same engine (refinement.refine_steps, views held still) from its mean, with two views
+(PA, lateral) and with PA alone.
 
   floor     nearest that the representation comes to the true surfaces, when these are what it is fitted to
   two, one  ASSD after fitting two views or one, radius and ulna, mm: mean over people (largest)
@@ -47,7 +48,7 @@ from XRayTo3DLib.shape.surface_distance import surface_distance  # noqa: E402
 
 MODES, DENSITY_MODES, SPACING_MM, ROOM_MM = 20, 3, 2.0, 10.0
 OPTIONS = RefineOptions(levels=tuple(replace(level, views=False) for level in RefineOptions().levels))
-SAMPLES, PAST_MM = 1500, 15.0
+SAMPLES, PAST_MM, SIZE = 1500, 15.0, 160
 
 
 # ---- models ----------------------------------------------------------------------------------------------------------
@@ -293,8 +294,11 @@ def scaled(case, by):
 def report(given, ready, shapes, part, data) -> None:
     larger = np.diag([given.scale] * 3 + [1.0])
     part = replace(part, prepared=[scaled(each, given.scale) for each in part.prepared])
-    sample = exposures_of(data, part, 1).sample("representations", range(given.people))
-    cameras, grid = [view.camera() for view in data.canonical_views], data.voxels
+    fine = replace(data, image=replace(data.image, size=SIZE, pixel_mm=data.image.size * data.image.pixel_mm / SIZE))
+    coarse, sample = (
+        exposures_of(each, part, 1).sample("representations", range(given.people)) for each in (data, fine)
+    )
+    cameras, grid = [view.camera() for view in fine.canonical_views], data.voxels
     table = {name: {"floor": [], "two": [], "one": [], "s": []} for name in ("mean", *given.only.split(","))}
     for number, (image, matrix) in enumerate(zip(sample.images.numpy(), sample.poses, strict=True)):
         whole = truth_meshes(part.cases[int(sample.case_index[number])])
@@ -315,7 +319,8 @@ def report(given, ready, shapes, part, data) -> None:
             spent = []
             for views, what in ((2, "two"), (1, "one"))[: 1 if name == "tl_net" else 2]:
                 clock = time.process_time()
-                found = fit(image[:views], cameras[:views])
+                shown = coarse.images[number].numpy() if name == "tl_net" else image
+                found = fit(shown[:views], cameras[:views])
                 spent.append(time.process_time() - clock)
                 row[what].append(errors(truth, found, grid))
             row["s"].append(spent)

@@ -7,14 +7,21 @@ import functools
 import numpy as np
 import pytest
 import torch
+from shape_intensity_cases import three_cameras
 from torch import Tensor, nn
 
 from XRayTo3DLib.dataset.voxel_grid import VoxelGrid
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.methods.tl_net.code_model import CodeModel
 from XRayTo3DLib.methods.tl_net.code_model_building import build_code_model
 from XRayTo3DLib.networks.tl_net import VoxelDecoder
-from XRayTo3DLib.shape.meshes import points_of
+from XRayTo3DLib.projection.point_mass_drr import PointMassView
+from XRayTo3DLib.refinement.options import Anatomy, Level, RefineOptions, View
+from XRayTo3DLib.refinement.prior import PosePrior, independent
+from XRayTo3DLib.refinement.refine import refine_steps
+from XRayTo3DLib.shape.meshes import points_of, transformed
+from XRayTo3DLib.shape.surface_distance import surface_distance
 
 GRID = VoxelGrid(16, 2.0, (4.0, -2.0, 1.0))
 MIDDLES = np.array([[-4.0, -2.0, 1.0], [12.0, -2.0, 1.0]])
@@ -104,6 +111,29 @@ def test_slopes_of_masses(model) -> None:
         assert np.linalg.norm(found.by_shape[:, number] - slope) < 0.06 * np.linalg.norm(slope)
     largest = float(np.abs(found.masses).max())
     assert model.instance(theta).masses + found.by_density @ phi == pytest.approx(found.masses, abs=1e-5 * largest)
+
+
+def test_a_refinement_takes_it() -> None:
+    """Radiographs that the model itself draws lead back to the shape and pose they were drawn of."""
+    model, pose = balls(), RigidPose.from_rotation([0.0, 0.0, 0.0], [1.0, -0.5, 0.5])
+    anatomy = Anatomy(
+        {model.label: model},
+        {model.label: RigidPose.identity()},
+        independent({model.label: (2, 1)}, {model.label: PosePrior((0.5,) * 3, (2.0,) * 3)}),
+    )
+    drawn = model.instance([1.0, -1.0])
+    views = [
+        View(PointMassView.of(camera, pose.apply(drawn.points)).picture(drawn.masses), camera)
+        for camera in three_cameras(24, 2.2)[:2]
+    ]
+    levels = (Level(2.0, 6.0, 1, False, 2, 1, False, 20),)
+    placed = list(refine_steps(anatomy, views, RefineOptions(1e4, levels=levels, draws=0)))[-1].state.bones[model.label]
+    off = []
+    for theta, where in (([], RigidPose.identity()), (placed.theta, placed.pose)):
+        for bone, truth in model.surfaces([1.0, -1.0]).items():
+            pair = transformed(truth, pose.matrix), transformed(model.surfaces(theta)[bone], where.matrix)
+            off.append(surface_distance(*pair, samples=2000).assd)
+    assert max(off[:2]) > 0.8 and max(off[2:]) < 0.4
 
 
 def test_larger_cubes_hold_as_much() -> None:
