@@ -32,7 +32,7 @@ from femur_radiographs import cameras, radiographs, solid  # noqa: E402
 
 from XRayTo3DLib.geometry import RigidPose  # noqa: E402
 from XRayTo3DLib.refinement.likeness import LikenessOptions  # noqa: E402
-from XRayTo3DLib.refinement.options import Anatomy, Level, Placed, RefineOptions, View  # noqa: E402
+from XRayTo3DLib.refinement.options import Anatomy, Level, RefineOptions, View  # noqa: E402
 from XRayTo3DLib.refinement.prior import PosePrior, independent  # noqa: E402
 from XRayTo3DLib.refinement.result import refine  # noqa: E402
 from XRayTo3DLib.shape.cut_shafts import cut_normals, open_edges  # noqa: E402
@@ -54,7 +54,7 @@ EVERY_PIXEL = LikenessOptions(robust=None)
 
 
 class Population(NamedTuple):
-    """Shapes of one bone and what suits its size: cubes and pixels (mm), shape modes kept; ``cut``: through the shaft."""
+    """Shapes of one bone and what suits its size: cubes and pixels (mm), modes; whether its shaft is cut."""
 
     name: str
     shapes: np.ndarray
@@ -121,12 +121,12 @@ def floor_of(model: ShapeIntensityModel, truth: np.ndarray, triangles: np.ndarra
 
 
 def refined(population: Population, model: ShapeIntensityModel, views: list[View], start: RigidPose) -> np.ndarray:
-    """Vertices (n, 3) of the bone refined from the model's mean at ``start``."""
+    """Vertices (n, 3) of the bone refined from the model's mean at ``start``, which is where the prior places it."""
     sizes = {"femur": (model.size, model.density_size)}
     prior = independent(sizes, {"femur": PosePrior((10.0,) * 3, (10.0,) * 3)})
-    anatomy = Anatomy({"femur": model}, {"femur": RigidPose.identity()}, prior)
+    anatomy = Anatomy({"femur": model}, {"femur": start}, prior)
     options = RefineOptions(DATA_WEIGHT, EVERY_PIXEL, margin_mm=20.0, levels=levels(population.cube_mm), draws=0)
-    return refine(anatomy, views, options, {"femur": Placed(start)}).bones["femur"].points
+    return refine(anatomy, views, options).bones["femur"].points
 
 
 def one(population: Population, number: int, views: list[View], smooth: bool) -> tuple[float, float, float, float]:
