@@ -200,7 +200,8 @@ class XRayTo3DLogic(ScriptedLoadableModuleLogic):
             origins: (column, row) of the joint's middle in each radiograph, pixels from 0.
             frameTransform: Instead of ``origins``: the transform node that moves the limb's frame to its place.
             **options: ``objectDetector`` (mm, one view), ``up`` (columns, rows), ``translation`` (a bundle), ``refine``
-                (True), ``caseName`` (folder of the subject hierarchy).
+                (True: where shape models of the bones are installed), ``uncalibrated`` (False; shape models alone),
+                ``caseName`` (folder of the subject hierarchy).
 
         Returns:
             The text node that holds reconstruction.json; ``XRayTo3DGui.reconstruct_nodes.parts`` gives its bones.

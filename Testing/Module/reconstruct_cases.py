@@ -130,3 +130,16 @@ def take_in(panel: Any, folder: Path, nodes: list[Any]) -> Any:
     wait_until(lambda: not panel.outlines.drawing, 30)
     settle()
     return result
+
+
+def described_bundle(folder: Path, **changes: Any) -> Path:
+    """A bundle's description without weights: enough to be chosen, not to be run."""
+    from XRayTo3DLib.models.checksums import content_sha256
+
+    repository = Path(__file__).resolve().parents[2]
+    text = (repository / "Resources" / "models" / "wrist-pa-lat-demo" / "bundle.json").read_text(encoding="utf-8")
+    content = {**json.loads(text), **changes}
+    folder.mkdir(parents=True)
+    content["checksum"] = content_sha256(content)
+    (folder / "bundle.json").write_text(json.dumps(content), encoding="utf-8")
+    return folder

@@ -13,7 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 from module_cases import bare_wrist, settle, wait_until
-from reconstruct_cases import HIPS, ONE_VIEW, TWO_VIEWS, choose_model, finish, load_views, mark_joint
+from reconstruct_cases import (
+    HIPS,
+    ONE_VIEW,
+    TWO_VIEWS,
+    choose_model,
+    described_bundle,
+    finish,
+    load_views,
+    mark_joint,
+)
 
 pytestmark = pytest.mark.host
 
@@ -21,12 +30,15 @@ pytestmark = pytest.mark.host
 @pytest.fixture
 def panel(module_widget: Any) -> Any:
     """The reconstruct panel, its section open, two radiographs loaded; no worker outlives the test."""
-    from XRayTo3DGui import reconstruct_job
+    import slicer
+
+    from XRayTo3DGui import reconstruct_bundles, reconstruct_job
 
     load_views()
     module_widget.ui.reconstructSection.collapsed = False
     settle()
     yield module_widget.reconstruct
+    slicer.app.settings().setValue(reconstruct_bundles.FOLDERS_SETTING, "")
     module_widget.reconstruct.run.cancel()
     for path in reconstruct_job.jobsFolder().glob("*"):
         reconstruct_job.discard(reconstruct_job.JobFolder(path))
@@ -181,6 +193,87 @@ def test_a_folder_of_models_is_added_and_remembered(panel: Any, tmp_path: Path) 
     assert titles[:3] == ["Choose a model", "damaged", ONE_VIEW]
 
 
+SHAPES = {"method": "shape-intensity-fit", "title": "Shapes of wrists"}
+
+
+def command(panel: Any, tmp_path: Path) -> list[str]:
+    """What the worker would be told; the command line understands it."""
+    from XRayTo3DGui.reconstruct_request import commandOf, requestFrom
+    from XRayTo3DLib.cli.main import build_parser
+
+    found = commandOf(requestFrom(panel.parameters, panel.inputs.entry), tmp_path / "job")
+    build_parser().parse_args(found)
+    return found
+
+
+def test_shape_models_take_any_radiographs_calibrated_or_not(panel: Any, tmp_path: Path) -> None:
+    from XRayTo3DGui import mrml_radiographs
+
+    described_bundle(tmp_path / "models" / "shapes", **SHAPES)
+    panel.inputs.addFolder(tmp_path / "models")
+    settle()
+    assert panel.ui.bundleCombo.currentText == "Shapes of wrists"
+    assert "One to four radiographs, any views" in panel.ui.cardLabel.text
+    assert [getattr(panel.ui, f"viewRow{number}").isHidden() for number in range(1, 5)] == [False] * 4
+    assert panel.ui.refineCheckBox.isHidden() and panel.ui.uncalibratedCheckBox.isHidden()
+    mark_joint(panel, 1)
+    assert panel.ui.reconstructButton.enabled and not panel.ui.detectorSpinBox.isHidden()
+    one = command(panel, tmp_path)
+    assert one[:2] == ["refine", "--model"] and one.count("--view") == 1 and "--uncalibrated" not in one
+    panel.ui.viewSelector3.setCurrentNode(mrml_radiographs.radiographNodes()[1])
+    settle()
+    assert panel.ui.reconstructButton.toolTip == "Mark the joint's middle in radiograph B"
+    mark_joint(panel, 3)
+    panel.ui.uncalibratedCheckBox.click()
+    two = command(panel, tmp_path)
+    assert two.count("--view") == 2 and "--uncalibrated" in two and panel.ui.detectorSpinBox.isHidden()
+    assert len([word for word in two if word.startswith("--origin=")]) == 2
+
+
+def test_refining_is_offered_where_there_are_shape_models(ready: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    from XRayTo3DGui import reconstruct_bundles
+
+    monkeypatch.setattr("XRayTo3DLib.models.find.shipped_models_folder", lambda: tmp_path / "shipped")
+    described_bundle(tmp_path / "shipped" / "wrist-pa-lat-demo")
+    described_bundle(tmp_path / "shipped" / "ulnae", **SHAPES, labels=["ulna"])
+    ready.inputs.readBundles()
+    ready.sync()
+    assert not ready.ui.refineCheckBox.enabled
+    assert "No bundle of shape models of these bones" in ready.ui.refineCheckBox.toolTip
+    assert "--refine" not in command(ready, tmp_path)
+    described_bundle(tmp_path / "shipped" / "wrists", **SHAPES)
+    ready.inputs.readBundles()
+    ready.sync()
+    assert ready.ui.refineCheckBox.enabled and ready.ui.refineCheckBox.checked
+    assert "Shapes of wrists" in ready.ui.refineCheckBox.toolTip
+    words = command(ready, tmp_path)
+    assert Path(words[words.index("--refine") + 1]).name == "wrists"
+    ready.ui.refineCheckBox.click()
+    assert "--refine" not in command(ready, tmp_path)
+    assert reconstruct_bundles.refinerOf(None) is None
+
+
+def test_a_transform_says_where_the_limb_is(ready: Any, tmp_path: Path) -> None:
+    import slicer
+
+    from XRayTo3DGui import mrml
+    from XRayTo3DGui.reconstruct_request import prepareSteps, requestFrom
+    from XRayTo3DLib.geometry import RigidPose
+
+    pose = RigidPose.from_rotation([3.0, -2.0, 5.0], [1.0, 2.0, -3.0])
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "frame")
+    mrml.setPose(node, pose)
+    ready.ui.placementCombo.currentText = "A transform"
+    ready.ui.framePoseSelector.setCurrentNode(node)
+    settle()
+    assert ready.ui.reconstructButton.enabled
+    words = command(ready, tmp_path)
+    assert "--pose" in words and not any(word.startswith("--origin") for word in words)
+    (tmp_path / "job").mkdir()
+    list(prepareSteps(requestFrom(ready.parameters, ready.inputs.entry), tmp_path / "job"))
+    assert RigidPose.load(Path(words[words.index("--pose") + 1])).matrix == pytest.approx(pose.matrix, abs=1e-6)
+
+
 # ---- running ---------------------------------------------------------------------------------------------------------
 
 
@@ -222,6 +315,7 @@ def test_two_views_make_bones_that_are_right(ready: Any, no_torch: None, screens
     inner = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(bones[0]))
     assert hierarchy.GetItemName(inner) == "Reconstruction wrist-pa-lat-demo (synthetic)"
     assert hierarchy.GetItemName(hierarchy.GetItemParent(inner)) == "XRayTo3D – case"
+    assert reconstruct_nodes.hasUncertainty(result) == ready.ui.refineCheckBox.enabled
     assert "SYNTHETIC" in ready.ui.summaryLabel.text and "radius, ulna" in ready.ui.summaryLabel.text
     screenshot("reconstruct_two_views", size=(1366, 768))
 

@@ -74,6 +74,7 @@ class XRayTo3DParameterNode:
     reconstructDetectorMillimetres: Annotated[float, WithinRange(0.0, 500.0), Decimals(0)] = 45.0
     reconstructUp: Annotated[str, Choice(list(UPS))] = "Up"
     reconstructRefine: bool = True
+    reconstructUncalibrated: bool = False
     reconstructJob: str = ""
     reconstructResult: vtkMRMLTextNode
     reconstructOverlay: Annotated[str, Choice([SHOWN_OUTLINES, SHOWN_DRR, SHOWN_RESIDUAL, SHOWN_NOTHING])] = (

@@ -18,6 +18,8 @@ from XRayTo3DLib.errors import InputError
 FOLDERS_SETTING = "XRayTo3D/ModelFolders"
 SELF_PLACING = ("dual-face-depth",)
 """Methods that find the limb by themselves: neither side nor joint is asked."""
+SHAPE_MODELS = "shape-intensity-fit"
+"""The method whose bundles can be fitted to any number of radiographs, and refine other models' bones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +41,11 @@ class BundleEntry:
         return [str(view.get("view", "")) for view in self.bundle.views] if self.bundle is not None else []
 
     @property
+    def anyViews(self) -> bool:
+        """Whether it takes any number of radiographs at any angle."""
+        return self.bundle is not None and self.bundle.method == SHAPE_MODELS
+
+    @property
     def needsFrame(self) -> bool:
         """Whether it must be told side and place of the limb."""
         return self.bundle is not None and self.bundle.method not in SELF_PLACING
@@ -55,6 +62,14 @@ def bundleEntries(translations: bool = False) -> list[BundleEntry]:
     return [
         entry for entry in unique if translations == (entry.bundle is not None and entry.bundle.method in TRANSLATIONS)
     ]
+
+
+def refinerOf(entry: BundleEntry | None) -> BundleEntry | None:
+    """An installed bundle of shape models of all this model's bones, to refine them with; None where there is none."""
+    if entry is None or not entry.needsFrame or entry.anyViews:
+        return None
+    labels = set(entry.bundle.labels)
+    return next((each for each in bundleEntries() if each.anyViews and labels <= set(each.bundle.labels)), None)
 
 
 def readEntry(path: Path) -> BundleEntry:
@@ -114,8 +129,9 @@ def cardSummary(entry: BundleEntry) -> str:
         text = _("This model cannot be used: {problem}").format(problem=entry.problem)
         return f'<span style="color:{BAD}">{escape(text)}</span>'
     bundle = entry.bundle
+    views = _("One to four radiographs, any views,") if entry.anyViews else " + ".join(entry.views)
     what = _("{views} of the {anatomy} → <b>{bones}</b>").format(
-        views=escape(" + ".join(entry.views)), anatomy=escape(bundle.anatomy), bones=escape(_bones(bundle.labels))
+        views=escape(views), anatomy=escape(bundle.anatomy), bones=escape(_bones(bundle.labels))
     )
     lines = [what]
     if bundle.synthetic:

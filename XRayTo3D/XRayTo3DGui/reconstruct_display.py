@@ -18,17 +18,16 @@ RELIABLE_MM, RANGE_MM = 3.0, 4.0
 COLOUR_ROLE = "XRayTo3D.Colors"
 UNRELIABLE = (1.0, 0.25, 0.72)
 SD_COLOURS = (
-    (0.0, 0.27, 0.00, 0.33),
-    (0.75, 0.23, 0.32, 0.55),
-    (1.5, 0.13, 0.57, 0.55),
-    (2.25, 0.37, 0.79, 0.38),
+    (0.0, 0.25, 0.42, 0.80),
+    (1.0, 0.16, 0.66, 0.68),
+    (2.0, 0.52, 0.82, 0.36),
     (RELIABLE_MM, 0.99, 0.91, 0.14),
     (RELIABLE_MM + 1e-6, *UNRELIABLE),
     (RANGE_MM, *UNRELIABLE),
 )
-"""Viridis (van der Walt and Smith) to 3 mm; pink is in no part of it."""
+"""Blue to yellow, ever lighter, as the colour-blind see it too; bright enough to show the shape. Pink is not in it."""
 RESIDUAL_COLOURS = ((-1.0, 0.13, 0.40, 0.85), (0.0, 0.0, 0.0, 0.0), (1.0, 0.95, 0.55, 0.10))
-LEGEND_SIZE = (0.04, 0.5)
+LEGEND_SIZE = (0.03, 0.4)
 FILL_DISTANCE = 2.2
 """Of the camera from the bones, in diagonals of their box."""
 

@@ -14,7 +14,7 @@ from XRayTo3DGui import mrml_radiographs as radiographs
 from XRayTo3DGui import reconstruct_bundles as bundles
 from XRayTo3DGui.panel import BAD, UNSURE, showStatus
 from XRayTo3DGui.parameters import PLACED_BY_MARKS, SIDES
-from XRayTo3DGui.reconstruct_request import JOINT, canRefine, doubts, missing, originPixel, sameView, viewNodes
+from XRayTo3DGui.reconstruct_request import JOINT, doubts, missing, originPixel, sameView, usedNodes, viewNodes
 from XRayTo3DLib.errors import InputError
 
 MOST_VIEWS = radiographs.MOST_VIEWS
@@ -29,8 +29,8 @@ class ReconstructInputs:
         self.entry: bundles.BundleEntry | None = None
         self._entries: list[bundles.BundleEntry] = []
         self._translations: list[bundles.BundleEntry] = []
+        self._refiner: bundles.BundleEntry | None = None
         self._filling = False
-        self._canRefine = canRefine()
         ui = self.ui
         for number in range(1, MOST_VIEWS + 1):
             self._row(number)[1].addAttribute("vtkMRMLScalarVolumeNode", mrml.ROLE, mrml.ROLE_RADIOGRAPH)
@@ -108,6 +108,7 @@ class ReconstructInputs:
         finally:
             self._filling = False
         if self.entry is not before or before is None:
+            self._refiner = bundles.refinerOf(self.entry)
             self._showCard()
         self._showRows()
         self._fillIn()
@@ -125,36 +126,52 @@ class ReconstructInputs:
 
     def _showRows(self) -> None:
         """A row per view of the model, and only what this model asks."""
-        views = self.entry.views if self.entry is not None else []
+        parameters, anyViews = self.panel.parameters, self.entry is not None and self.entry.anyViews
+        views = [] if self.entry is None else [""] * MOST_VIEWS if anyViews else self.entry.views
+        used = len(usedNodes(parameters, self.entry)) if self.entry is not None else 0
         framed = self.entry is not None and self.entry.needsFrame
-        marked = framed and self.panel.parameters.reconstructPlacement == PLACED_BY_MARKS
+        marked = framed and parameters.reconstructPlacement == PLACED_BY_MARKS
         for number in range(1, MOST_VIEWS + 1):
             label, selector, button = self._row(number)
             there = number <= len(views)
             label.setVisible(there)
             getattr(self.ui, f"viewRow{number}").setVisible(there)
             button.setVisible(there and marked)
-            label.text = _("{view} view:").format(view=views[number - 1]) if there else ""
+            named = _("{view} view:").format(view=views[number - 1]) if there else ""
+            label.text = _("View {number}:").format(number=number) if anyViews else named
         for name, there in (
             ("sideCombo", framed),
             ("placementCombo", framed),
             ("framePoseSelector", framed and not marked),
-            ("translationCombo", framed),
+            ("translationCombo", framed and not anyViews),
             ("upCombo", marked),
-            ("detectorSpinBox", marked and len(views) == 1),
+            ("detectorSpinBox", marked and (used if anyViews else len(views)) == 1),
         ):
             getattr(self.ui, name).setVisible(there)
             getattr(self.ui, f"{name}Label").setVisible(there)
         self.ui.reconstructAdvancedSection.setVisible(framed)
-        self.ui.refineCheckBox.setVisible(self._canRefine and self.entry is not None)
+        self.ui.uncalibratedCheckBox.setVisible(anyViews and marked and used > 1)
+        self._showRefiner(framed and not anyViews)
+
+    def _showRefiner(self, offered: bool) -> None:
+        """Refining needs an installed bundle of shape models of these bones."""
+        box, refiner = self.ui.refineCheckBox, self._refiner if offered else None
+        box.setVisible(offered)
+        box.enabled = refiner is not None and not self.panel.run.running
+        ready = _("Then fit shape models to the radiographs, as they are, and say how sure each spot is ({name})")
+        none = _("No bundle of shape models of these bones is installed; add one to the models above")
+        box.toolTip = ready.format(name=refiner.title) if refiner is not None else none
 
     def _fillIn(self) -> None:
         """Choose what the radiographs say themselves: view and side. Nothing that a person chose is changed."""
         parameters = self.panel.parameters
         if self.entry is None or self.panel.run.running:
             return
-        chosen = viewNodes(parameters, len(self.entry.views))
-        for number, (view, node) in enumerate(zip(self.entry.views, chosen, strict=True), start=1):
+        chosen = viewNodes(parameters, self.entry)
+        if self.entry.anyViews and not any(chosen):
+            parameters.reconstructView1 = next(iter(radiographs.radiographNodes()), None)
+        views = [] if self.entry.anyViews else self.entry.views
+        for number, (view, node) in enumerate(zip(views, chosen, strict=False), start=1):
             if node is None:
                 found = [
                     each
@@ -164,7 +181,7 @@ class ReconstructInputs:
                 if len(found) == 1:
                     setattr(parameters, f"reconstructView{number}", found[0])
         if not SIDES[parameters.reconstructSide]:
-            nodes = [node for node in viewNodes(parameters, len(self.entry.views)) if node is not None]
+            nodes = usedNodes(parameters, self.entry)
             said = {node.GetAttribute("XRayTo3D.Laterality") or "" for node in nodes}
             side = {"R": "Right", "L": "Left"}.get(next(iter(said))) if len(said) == 1 else None
             if side is not None:
@@ -176,13 +193,13 @@ class ReconstructInputs:
         """The point lists of the chosen radiographs, to be observed."""
         if self.entry is None or self.panel.parameters is None:
             return []
-        chosen = viewNodes(self.panel.parameters, len(self.entry.views))
-        found = [node.GetNodeReference(radiographs.ORIGIN) for node in chosen if node is not None]
+        chosen = usedNodes(self.panel.parameters, self.entry)
+        found = [node.GetNodeReference(radiographs.ORIGIN) for node in chosen]
         return [node for node in found if node is not None]
 
     def onPlace(self, number: int) -> None:
         """The next click in the radiograph marks the joint; the views are shown for it."""
-        node = viewNodes(self.panel.parameters, number)[number - 1]
+        node = viewNodes(self.panel.parameters, self.entry)[number - 1]
         if node is None:
             return
         marks = originList(node, self.panel.parameters.caseName)
@@ -194,9 +211,7 @@ class ReconstructInputs:
 
     def _showMarks(self) -> None:
         """What is marked, on the buttons; what looks wrong, below."""
-        views = self.entry.views if self.entry is not None else []
-        nodes = viewNodes(self.panel.parameters, len(views))
-        for number, node in enumerate(nodes, start=1):
+        for number, node in enumerate(viewNodes(self.panel.parameters, self.entry), start=1):
             button, pixel = self._row(number)[2], originPixel(node)
             button.enabled = node is not None and not self.panel.run.running
             button.text = _("Mark joint") if pixel is None else f"✓ {pixel[0]:.0f}, {pixel[1]:.0f}"

@@ -7,19 +7,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from slicer.i18n import tr as _
 
 from XRayTo3DGui import mrml
 from XRayTo3DGui import mrml_radiographs as radiographs
 from XRayTo3DGui.parameters import PLACED_BY_MARKS, SIDES, UPS
-from XRayTo3DGui.reconstruct_bundles import BundleEntry
+from XRayTo3DGui.reconstruct_bundles import BundleEntry, refinerOf
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import write_json
 from XRayTo3DLib.geometry import RigidPose
 
 JOINT = "joint"
 """Label of the one point of a radiograph's origin list."""
+ASSUMED = "XRayTo3D.AssumedPlacement"
+"""Attribute of a radiograph whose camera was placed by its view's name alone."""
 REQUEST_FILE, RESULT_FOLDER = "request.json", "result"
 REQUEST_FORMAT = "xrayto3d.reconstruct-request/1"
 
@@ -30,14 +31,16 @@ class Request:
 
     Attributes:
         bundle: Folder of the model bundle.
-        radiographs: Volume nodes, in the order of the model's views.
+        radiographs: Volume nodes, in the order of the model's views; shape models take any.
         side: "right", "left", or "" for a model that does not ask.
         origins: (column, row) of the joint's middle in each radiograph; empty with ``pose`` or for such a model.
         pose: The limb's frame to world, LPS mm, instead of origins.
         objectDetector: One view: assumed distance of the joint from the detector, mm.
         up: Direction (columns, rows) of the frame's +z in the first picture.
         translation: Bundle that takes everything but the bones away; "" for none.
-        refine: Whether to refine against the radiographs.
+        refineWith: Bundle of shape models to refine the bones with, against the radiographs; "" for none.
+        shapeModels: Whether ``bundle`` itself is one of shape models, which are fitted right away.
+        uncalibrated: Shape models: the cameras do not share one world; where they stood is found, too.
         caseName: Folder of the subject hierarchy that the result goes to.
     """
 
@@ -49,16 +52,24 @@ class Request:
     objectDetector: float = 45.0
     up: tuple[float, float] = (0.0, -1.0)
     translation: str = ""
-    refine: bool = False
+    refineWith: str = ""
+    shapeModels: bool = False
+    uncalibrated: bool = False
     caseName: str = ""
 
 
 # ---- from the scene --------------------------------------------------------------------------------------------------
 
 
-def viewNodes(parameters: Any, count: int) -> list[Any]:
-    """The chosen radiograph of each of the first ``count`` views, None where none is."""
+def viewNodes(parameters: Any, entry: BundleEntry | None) -> list[Any]:
+    """The chosen radiograph of each of the model's views, or of as many as there may be; None where none is."""
+    count = 0 if entry is None else radiographs.MOST_VIEWS if entry.anyViews else len(entry.views)
     return [getattr(parameters, f"reconstructView{number + 1}") for number in range(count)]
+
+
+def usedNodes(parameters: Any, entry: BundleEntry) -> list[Any]:
+    """The radiographs that are chosen."""
+    return [node for node in viewNodes(parameters, entry) if node is not None]
 
 
 def originPixel(node: Any) -> tuple[float, float] | None:
@@ -78,12 +89,15 @@ def missing(parameters: Any, entry: BundleEntry | None) -> str:
         return _("This model cannot be used; choose another one")
     if not radiographs.radiographNodes():
         return _("Load a radiograph in section 1 first")
-    nodes = viewNodes(parameters, len(entry.views))
-    for view, node in zip(entry.views, nodes, strict=True):
+    nodes = usedNodes(parameters, entry)
+    if entry.anyViews and not nodes:
+        return _("Choose a radiograph")
+    for view, node in [] if entry.anyViews else zip(entry.views, viewNodes(parameters, entry), strict=True):
         if node is None:
             return _("Choose the {view} radiograph").format(view=view)
-        if node.GetImageData() is None:
-            return _("{name} has no pixels; load it again").format(name=node.GetName())
+    empty = [node.GetName() for node in nodes if node.GetImageData() is None]
+    if empty:
+        return _("{name} has no pixels; load it again").format(name=empty[0])
     if len(set(nodes)) < len(nodes):
         return _("Each view needs a radiograph of its own: one is chosen twice")
     return _missingPlace(parameters, nodes) if entry.needsFrame else ""
@@ -105,15 +119,20 @@ def doubts(parameters: Any, entry: BundleEntry | None) -> str:
     if entry is None or parameters is None:
         return ""
     texts, side = [], SIDES[parameters.reconstructSide]
-    for view, node in zip(entry.views, viewNodes(parameters, len(entry.views)), strict=True):
+    nodes = viewNodes(parameters, entry)
+    for view, node in zip([""] * len(nodes) if entry.anyViews else entry.views, nodes, strict=True):
         if node is None:
             continue
         said = node.GetAttribute("XRayTo3D.Laterality") or ""
         if entry.needsFrame and side and said in ("L", "R") and said.lower() != side[0]:
             texts.append(_("{name} says side {said}.").format(name=node.GetName(), said=said))
         shown = node.GetAttribute("XRayTo3D.View") or ""
-        if shown and not sameView(shown, view):
+        if shown and view and not sameView(shown, view):
             texts.append(_("{name} says view {said}, not {view}.").format(name=node.GetName(), said=shown, view=view))
+    if len(usedNodes(parameters, entry)) > 1 and not (entry.anyViews and parameters.reconstructUncalibrated):
+        assumed = [node.GetName() for node in usedNodes(parameters, entry) if node.GetAttribute(ASSUMED) == "1"]
+        if assumed:
+            texts.append(_("{names}: placed by the view's name, not calibrated.").format(names=_(", ").join(assumed)))
     return " ".join(texts)
 
 
@@ -132,7 +151,8 @@ def requestFrom(parameters: Any, entry: BundleEntry) -> Request:
     problem = missing(parameters, entry)
     if problem:
         raise InputError(problem + ".")
-    nodes = viewNodes(parameters, len(entry.views))
+    nodes = usedNodes(parameters, entry)
+    refiner = refinerOf(entry) if parameters.reconstructRefine else None
     marked = entry.needsFrame and parameters.reconstructPlacement == PLACED_BY_MARKS
     pose = mrml.poseFromNode(parameters.reconstructPose) if entry.needsFrame and not marked else None
     return Request(
@@ -143,25 +163,15 @@ def requestFrom(parameters: Any, entry: BundleEntry) -> Request:
         pose=pose,
         objectDetector=parameters.reconstructDetectorMillimetres,
         up=UPS[parameters.reconstructUp],
-        translation=parameters.reconstructTranslation if entry.needsFrame else "",
-        refine=parameters.reconstructRefine and canRefine(),
+        translation=parameters.reconstructTranslation if entry.needsFrame and not entry.anyViews else "",
+        refineWith=str(refiner.path) if refiner is not None else "",
+        shapeModels=entry.anyViews,
+        uncalibrated=entry.anyViews and marked and len(nodes) > 1 and parameters.reconstructUncalibrated,
         caseName=parameters.caseName,
     )
 
 
 # ---- to the worker ---------------------------------------------------------------------------------------------------
-
-
-def canRefine() -> bool:
-    """Whether ``xrayto3d reconstruct`` of this library refines."""
-    import argparse
-
-    from XRayTo3DLib.cli import reconstruct
-
-    parser = argparse.ArgumentParser()
-    reconstruct.add_parser(parser.add_subparsers())
-    _known, unknown = parser.parse_known_args(["reconstruct", "--model=m", "--view=v", "-o=o", "--refine=auto"])
-    return not unknown
 
 
 def prepareSteps(request: Request, folder: Path) -> Iterator[str]:
@@ -191,7 +201,8 @@ def prepareSteps(request: Request, folder: Path) -> Iterator[str]:
 
 def commandOf(request: Request, folder: Path) -> list[str]:
     """``xrayto3d`` arguments for what :func:`prepareSteps` wrote."""
-    command = ["reconstruct", "--model", str(request.bundle), "--output", str(folder / RESULT_FOLDER)]
+    verb = "refine" if request.shapeModels else "reconstruct"
+    command = [verb, "--model", str(request.bundle), "--output", str(folder / RESULT_FOLDER)]
     for number in range(len(request.radiographs)):
         command += ["--view", str(folder / f"view{number + 1}.nrrd")]
     if request.side:
@@ -202,7 +213,9 @@ def commandOf(request: Request, folder: Path) -> list[str]:
         command += ["--pose", str(folder / "pose.tfm")]
     if request.translation:
         command += ["--translation", request.translation]
-    return [*command, "--refine", "auto"] if request.refine else command
+    if request.uncalibrated:
+        command.append("--uncalibrated")
+    return [*command, "--refine", request.refineWith] if request.refineWith else command
 
 
 def _uniqueNames(nodes: list[Any]) -> list[str]:
@@ -212,8 +225,3 @@ def _uniqueNames(nodes: list[Any]) -> list[str]:
         name if names.count(name) == 1 else f"{name} {radiographs.viewLetter(node)}"
         for node, name in zip(nodes, names, strict=True)
     ]
-
-
-def markerOf(node: Any, pixel: Any) -> np.ndarray:
-    """World point (3,) RAS on the radiograph at a (column, row): where a mark on it lies."""
-    return mrml.rasFromLps(radiographs.cameraFromNode(node).pixel_to_world(np.asarray(pixel, dtype=float)))

@@ -21,7 +21,7 @@ from XRayTo3DLib.jobs.folder import JobFolder
 from XRayTo3DLib.jobs.state import JobState, JobStatus
 
 LOOK_MS = 200
-INPUTS = ("bundleCombo", "addBundleButton", "inputsWidget", "reconstructAdvancedSection", "refineCheckBox")
+INPUTS = ("bundleCombo", "addBundleButton", "inputsWidget", "uncalibratedCheckBox", "reconstructAdvancedSection")
 
 
 class ReconstructRun:

@@ -12,7 +12,8 @@ from slicer.i18n import tr as _
 from XRayTo3DGui import mrml
 from XRayTo3DGui import reconstruct_job as jobs
 from XRayTo3DGui import reconstruct_nodes as nodes
-from XRayTo3DGui.reconstruct_request import Request, canRefine, prepareSteps
+from XRayTo3DGui.reconstruct_bundles import readEntry, refinerOf
+from XRayTo3DGui.reconstruct_request import Request, prepareSteps
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.jobs.state import JobStatus
 
@@ -30,14 +31,18 @@ def requestOf(
     """The request of a script; see ``XRayTo3DLogic.reconstruct`` for what each argument is.
 
     Raises:
-        InputError: No such bundle, or a transform that is not rigid.
+        InputError: No such bundle, a damaged one, or a transform that is not rigid.
     """
     from XRayTo3DLib.models.find import bundle_path
 
-    refine = options.pop("refine", True) and canRefine()
+    entry = readEntry(bundle_path(model))
+    if entry.bundle is None:
+        raise InputError(_("{model}: {problem}").format(model=model, problem=entry.problem))
+    refiner = refinerOf(entry) if options.pop("refine", True) else None
+    options["refineWith"] = str(refiner.path) if refiner is not None else ""
     pose = mrml.poseFromNode(frameTransform) if frameTransform is not None else None
-    path = bundle_path(model)
-    return Request(path, list(radiographs), side, list(origins or []), pose, refine=refine, **options)
+    marks = list(origins or [])
+    return Request(entry.path, list(radiographs), side, marks, pose, shapeModels=entry.anyViews, **options)
 
 
 def run(request: Request) -> Any:

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from XRayTo3DGui.panel import BAD, UNSURE
 
-ROW_HEIGHT, HEADER_HEIGHT = 24, 28
+ROW_HEIGHT, HEADER_HEIGHT = 22, 22
 POOR_LIKENESS = 0.5
 """Below this a view is marked: its computed radiograph hardly resembles the real one."""
 
@@ -18,11 +18,10 @@ POOR_LIKENESS = 0.5
 def summaryText(record: dict[str, Any]) -> str:
     """Method, views, time and what was missed, as rich text."""
     side = record.get("side")
-    what = _("<b>{bones}</b> from {views}, {method}{refined}, {seconds:.1f} s.").format(
+    what = _("<b>{bones}</b> from {views}, {method}, {seconds:.1f} s.").format(
         bones=escape(", ".join(bone.replace("_", " ") for bone in record["bones"])) or _("nothing"),
         views=escape(", ".join(record["views"])),
         method=escape(str(record["method"])),
-        refined=_(", refined") if isRefined(record) else "",
         seconds=float(record.get("seconds", 0.0)),
     )
     lines = [what + (" " + _("Side: {side}.").format(side=escape(side)) if side else "")]
@@ -30,11 +29,6 @@ def summaryText(record: dict[str, Any]) -> str:
         text = _("SYNTHETIC: radiographs or training data were simulated.")
         lines.append(f'<span style="color:{UNSURE}"><b>{text}</b></span>')
     return "<br>".join(lines)
-
-
-def isRefined(record: dict[str, Any]) -> bool:
-    """Whether the bones were fitted to the radiographs."""
-    return bool(record.get("uncertainty") or record.get("refinement"))
 
 
 def warningsText(record: dict[str, Any]) -> str:
@@ -112,4 +106,5 @@ def _fill(widget: Any, headers: tuple[str, ...], rows: list[tuple[tuple[str, ...
             if column:
                 item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
             widget.setItem(row, column, item)
+    widget.horizontalHeader().setFixedHeight(HEADER_HEIGHT)
     widget.setFixedHeight(HEADER_HEIGHT + ROW_HEIGHT * len(rows) + 2 * widget.frameWidth)

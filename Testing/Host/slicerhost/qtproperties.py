@@ -9,6 +9,8 @@ from typing import Any
 from PySide6 import QtCore
 
 VIRTUAL_OF_SAME_NAME = {"sizeHint", "minimumSizeHint"}
+VIRTUAL_TEXT = "QProgressBar"
+"""Its text is a virtual function: asking Qt for the property would ask Python again, without end."""
 INTEGER_TYPES = {"int", "uint"}
 
 
@@ -59,7 +61,8 @@ def _attribute(cls: type, found: QtCore.QMetaProperty) -> property:
 def _reader(cls: type, found: QtCore.QMetaProperty) -> Callable[[Any], Any]:
     name = found.name()
     getter = cls.__dict__.get(name) or getattr(cls, name, None)
-    if (found.isEnumType() or found.isFlagType()) and callable(getter):
+    virtual = name == "text" and cls.__name__ == VIRTUAL_TEXT
+    if (virtual or found.isEnumType() or found.isFlagType()) and callable(getter):
         return lambda self: _plain(getter(self))
     return lambda self: _plain(QtCore.QObject.property(self, name))
 
