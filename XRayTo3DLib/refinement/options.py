@@ -158,9 +158,15 @@ class Anatomy:
             raise InputError(f"refinement: the prior is of {dict(self.prior.sizes)}, the models of {wanted}.")
 
     def about(self, start: Mapping[str, Placed], share: float) -> Anatomy:
-        """The same bones of a person of whom a method has told something, see ``JointPrior.about``."""
+        """The same bones of a person of whom a method has told something, see ``JointPrior.about``.
+
+        Raises:
+            InputError: A bone that has no model here.
+        """
         values = {}
         for name, placed in start.items():
+            if name not in self.models:
+                raise InputError(f"refinement: there is no model of {name}; the models are {', '.join(self.models)}.")
             model = self.models[name]
             theta = np.zeros(model.size)
             theta[: len(placed.theta)] = placed.theta

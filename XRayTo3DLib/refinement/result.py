@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.geometry.frames import FloatArray
+from XRayTo3DLib.refinement.likeness import LocalLikeness
 from XRayTo3DLib.refinement.options import Anatomy, Placed, RefineOptions, View
 from XRayTo3DLib.refinement.posterior import Posterior, Trust, Trusts, posterior_of
 from XRayTo3DLib.refinement.refine import Step, refine_steps
@@ -106,6 +107,9 @@ def finished(last: Step, steps: int, start: Mapping[str, Placed], trust: Trust |
         trust: Of the posterior; may be given by the number of views.
     """
     scene, state = last.scene, last.state
+    if scene.level.together:  # stopped early: what is unknown is each bone's own pose all the same
+        level = replace(scene.level, together=False)
+        scene = Scene(scene.anatomy, scene.views, level, scene.options, state)
     posterior = posterior_of(scene, state, trust)
     bones = {
         name: RefinedBone(
@@ -137,10 +141,15 @@ def _views(scene: Scene, state: State, begun: State, posterior: Posterior) -> tu
                 picture,
                 residual,
                 likeness.value(picture),
-                likeness.value(first) if first.any() else 0.0,
+                _value(likeness, first),
             )
         )
     return tuple(found)
+
+
+def _value(likeness: LocalLikeness, picture: FloatArray) -> float:
+    """LNCC; 0 for a start that shows nothing where the bones were found."""
+    return likeness.value(picture) if picture[likeness.mask].any() else 0.0
 
 
 def _pictures(scene: Scene, begun: State) -> list[FloatArray]:
