@@ -44,6 +44,8 @@ def reconstructed(widget: Any, folder: Path) -> None:
         mark_joint(panel, number)
     panel.ui.reconstructButton.click()
     finish(panel)
+    if panel.parameters.reconstructResult is None:
+        raise SystemExit(panel.ui.reconstructStatusLabel.text)
     tidy()
     zoom(radiographNodes())
     for _ in range(2):  # the views have their sizes after the first

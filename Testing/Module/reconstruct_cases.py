@@ -69,7 +69,7 @@ def mark_joint(panel: Any, number: int) -> None:
 
 def finish(panel: Any) -> None:
     """Wait for the worker and for what it made to be taken in and drawn."""
-    wait_until(lambda: not panel.run.running, 120)
+    wait_until(lambda: not panel.run.running, 300)
     wait_until(lambda: not panel.outlines.drawing, 30)
     settle()
 

@@ -355,6 +355,22 @@ def test_what_the_library_refuses_is_one_sentence(ready: Any, shown_messages: An
     assert not jobs_left()
 
 
+def test_what_nobody_expected_is_in_slicer_s_log(ready: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """The job's folder, radiographs in it, is removed: its log must not be lost with it."""
+    from XRayTo3DGui import reconstruct_job
+
+    ready.ui.reconstructButton.click()
+    ready.run._timer.stop()
+    job = reconstruct_job.JobFolder(ready.parameters.reconstructJob)
+    wait_until(lambda: (job.path / "start.json").exists(), 30)
+    reconstruct_job.kill_worker(job)
+    job.log.write_text("Traceback: the disk is on fire")
+    job.fail("unexpected OSError: on fire. log.txt has the rest.")
+    ready.run._look()
+    assert ready.ui.reconstructStatusLabel.text == "Unexpected OSError: on fire. Slicer's error log has the rest."
+    assert "the disk is on fire" in caplog.text and not job.path.exists()
+
+
 def test_leaving_the_module_lets_it_run_and_coming_back_takes_it_in(ready: Any) -> None:
     folder = start(ready)
     widget = ready.widget

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from XRayTo3DLib.jobs.folder import JobFolder
 from XRayTo3DLib.jobs.state import JobState, JobStatus
 
 LOOK_MS = 200
+LOG_MENTIONED, LOG_LINES = "log.txt has the rest.", 60
 INPUTS = ("bundleCombo", "addBundleButton", "inputsWidget", "uncalibratedCheckBox", "reconstructAdvancedSection")
 
 
@@ -130,7 +132,14 @@ class ReconstructRun:
             text = _("The reconstruction's process ended unexpectedly; was there enough memory? {said}")
             self._fail(text.format(said=self._job.log_end(1)))
         else:
-            self._fail(state.message[:1].upper() + state.message[1:])
+            self._fail(self._inWords(state.message))
+
+    def _inWords(self, message: str) -> str:
+        """The worker's sentence. What nobody expected goes to Slicer's log whole, before the folder is removed."""
+        if LOG_MENTIONED in message:
+            logging.error("Reconstruction failed:\n%s", self._job.log_end(LOG_LINES))
+            message = message.replace(LOG_MENTIONED, _("Slicer's error log has the rest."))
+        return message[:1].upper() + message[1:]
 
     def _tell(self, state: JobState) -> None:
         fraction, bar = jobs.lastFraction(state), self.ui.reconstructProgressBar
