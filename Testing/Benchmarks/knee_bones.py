@@ -1,9 +1,9 @@
 """Femora in REAL knee CTs (``ct_extremities_sts``): bone by threshold and clean-up, and a model of such femora.
 
 The CTs (Vallieres et al. 2015) are cropped boxes round a tumour, with slices 3.27 mm apart and no bone labels. What is
-done: slices made about as thin as pixels are wide (linear), slight smoothing, bone over 200 HU, holes filled in the
-slices of all three planes after closing over 4 mm (also marrow that the box' side laid open), nothing below the joint's
-slice (by eye), opened over 3 mm so that patella and tibia come off; the femur is the largest part. Looked at, not
+done: slices made about as thin as pixels are wide (linear), slight smoothing, bone over 200 HU, nothing below the
+joint's slice (by eye), holes filled in the slices of all three planes after closing over 4 mm (also marrow that the
+box' side laid open), opened over 3 mm so that patella and tibia come off; the femur is the largest part. Looked at, not
 edited by hand.
 """
 
@@ -68,7 +68,7 @@ def read_knee(name: str) -> Knee:
     step = (ct.hu.shape[0] - 1) * ct.spacing[2] / (count - 1)
     matrix = ct.voxel_to_lps.copy()
     matrix[:3, 2] *= step / ct.spacing[2]
-    femur = _femur(hu, round(JOINT_SLICE[name] * factor))
+    femur = _femur(hu, round(JOINT_SLICE[name] * ct.spacing[2] / step))
     field = gaussian_filter(femur.astype(np.float32), SMOOTH_VOXELS, mode="nearest")
     low, high = matrix[:3, 3], (matrix @ [*(np.array(hu.shape[::-1]) - 1), 1.0])[:3]
     places = np.argwhere(femur)[:, ::-1] @ matrix[:3, :3].T + matrix[:3, 3]
@@ -84,6 +84,7 @@ def joint_of(points: np.ndarray) -> np.ndarray:
 def _femur(hu: np.ndarray, joint: int) -> np.ndarray:
     """(slices, rows, columns) mask of the femur."""
     bone = gaussian_filter(hu, SMOOTH_VOXELS) > BONE_HU
+    bone[:joint] = False
     filled = np.logical_or.reduce([bone, *(_holes(bone, axis) for axis in range(3))])
     filled[:joint] = False
     parts, _ = label(binary_opening(filled, iterations=OPENED_VOXELS))
