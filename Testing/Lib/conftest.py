@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from learning_cases import PEOPLE, PIX2PIX, TESTED, TL_NET, changed, write_yaml
+from learning_cases import PEOPLE, PIX2PIX, SHAPES, TESTED, TL_NET, changed, write_yaml
 
 from XRayTo3DLib.cli.main import main
 from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
@@ -41,6 +41,15 @@ def two_view_bundle(wrists: Path) -> Path:
 def translation_bundle(wrists: Path) -> Path:
     """Bundle of a pix2pix for the same images."""
     return _trained(wrists, "pix2pix", PIX2PIX)
+
+
+@pytest.fixture(scope="session")
+def shapes_bundle(wrists: Path) -> Path:
+    """Bundle of shape and intensity models of a few people, with landmarks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("XRayTo3DLib.methods.shape_intensity_fit.making.WORKERS", 1)
+        patch.setattr("XRayTo3DLib.methods.finish.MEAN_EXPOSURES", 3)
+        return _trained(wrists, "shapes", SHAPES)
 
 
 def _trained(wrists: Path, name: str, content: dict) -> Path:

@@ -49,6 +49,14 @@ PIX2PIX: dict[str, Any] = {
     "data": {"folder": "wrists", "image": {"size": 32, "pixel_mm": 3.0}, "validation_share": 0.25},
     "gan": {"channels": 4, "downs": 5, "layers": 1, "norm": "instance", "steps": 4, "batch": 2, "validate_every": 0},
 }
+SHAPES: dict[str, Any] = {
+    "format": FORMAT,
+    "method": "shape-intensity-fit",
+    "name": "tiny shapes",
+    "anatomy": "wrist",
+    "data": {**TL_NET["data"], "views": ["PA", "LAT"], "noise": 0.0},
+    "model": {"people": 6, "vertices": 150, "spacing_mm": 3.5, "shape_modes": 3, "density_modes": 1},
+}
 
 
 def changed(content: Mapping[str, Any], **changes: Any) -> dict[str, Any]:

@@ -20,6 +20,7 @@ EPILOG = """examples:
   xrayto3d compare --data knees -o comparison
   xrayto3d compare --data knees --methods biplanar tl-net mean-shape --size tiny -o quick
   xrayto3d compare --data knees --models biplanar=run/bundle older=old/bundle -o comparison
+  xrayto3d compare --data wrists --refine auto -o comparison
   xrayto3d compare --data wrists --translation cyclegan=pa/bundle,lat/bundle -o comparison
 
 Methods are trained in the folder, or loaded with --models (a row named as a method stands in for its training), then
@@ -47,6 +48,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add(
         "--translation", action="append", default=[], metavar="NAME=BUNDLE[,BUNDLE]",
         help="a translator of radiographs to bones, one for all views or one per view; as often as needed",
+    )  # fmt: skip
+    add(
+        "--refine", metavar="BUNDLE",
+        help="a second row for every method, refined with a bundle of shape models (auto: the comparison's own)",
     )  # fmt: skip
     add("--people", type=int, metavar="N", help="test people, the first N (all)")
     add("--hard", type=int, metavar="N", help="of them, how many are asked under harder conditions (10; tiny: 2)")
@@ -95,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _options(args: argparse.Namespace) -> Options:
-    from XRayTo3DLib.cli.compare_session import Options
+    from XRayTo3DLib.cli.compare_session import AUTO, Options
     from XRayTo3DLib.models.find import bundle_path
 
     if args.seed < 0:
@@ -119,4 +124,5 @@ def _options(args: argparse.Namespace) -> Options:
         hard=args.hard,
         device=args.device,
         threads=args.threads,
+        refine=None if args.refine is None else AUTO if args.refine == str(AUTO) else bundle_path(args.refine),
     )

@@ -172,6 +172,8 @@ def _mark(task: Task) -> str:
         "numbers": [task.samples, task.people, task.hard, task.seed],
         "shown": task.shown,
     }
+    if task.refine is not None:
+        about["refine"] = file_sha256(task.refine / BUNDLE_FILE)
     return fingerprint(about)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from XRayTo3DLib.cli.compare_clock import Clock, left_text
 from XRayTo3DLib.cli.compare_pictures import PictureFiles
-from XRayTo3DLib.cli.compare_run import MethodFailed, Training, measured, row_folder, same_settings, trained
+from XRayTo3DLib.cli.compare_run import BUNDLE, MethodFailed, Training, measured, row_folder, same_settings, trained
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase, DatasetFolder
 from XRayTo3DLib.dataset.prepared_files import prepare_all
 from XRayTo3DLib.dataset.voxel_grid import VoxelGrid
@@ -22,6 +22,7 @@ from XRayTo3DLib.experiments.compare_files import Task
 from XRayTo3DLib.experiments.compare_measure import common_grid
 from XRayTo3DLib.experiments.compare_methods import DEPTH, Candidate, candidates, field_of
 from XRayTo3DLib.experiments.compare_recipes import SIZES, Size, minutes
+from XRayTo3DLib.experiments.compare_refine import MARK, NO_PLACE, why_not_refined
 from XRayTo3DLib.methods.configuration import parsed
 from XRayTo3DLib.methods.data import DataConfiguration
 from XRayTo3DLib.models.bundle import load_bundle
@@ -30,8 +31,10 @@ from XRayTo3DLib.training.checkpoint import seconds_of
 
 SHOWN = 3
 """Test people whose bones the report may show."""
-PERSON_S = 0.7
-"""A first guess of what it takes to reconstruct and measure a person, s."""
+PERSON_S, REFINED_S = 0.7, 3.0
+"""A first guess of what it takes to reconstruct and measure a person, and to refine one, s."""
+SHAPES, AUTO = "shape-intensity-fit", Path("auto")
+"""Whose models refine, and how they are asked for."""
 Told = Callable[[str, float | None], None]
 
 
@@ -51,6 +54,8 @@ class Options:
         hard: Of them, how many are asked under harder conditions; ``None`` leaves it to the size.
         device: Where to train.
         threads: CPU threads of the training.
+        refine: Bundle of shape models; every method then has a second row, refined with them. ``AUTO``: those that the
+            comparison trains or is given as shape-intensity-fit.
     """
 
     dataset: Path
@@ -64,6 +69,7 @@ class Options:
     hard: int | None = None
     device: str = "auto"
     threads: int | None = None
+    refine: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,8 +138,15 @@ class Session:
             prepare_all(options.dataset, report=lambda name, share: self._told(f"preparing {name}", share))
         grid = common_grid([data.voxels for data in datas.values()]) if datas else self._whole_field()
         shown = _spread([case.id for case in self._test])
-        self._clock.plan({each.name: self._expected_s(each) for each in taking})
+        self._check_refine(taking)
+        expected = {each.name: self._expected_s(each) for each in taking}
+        if options.refine is not None:
+            expected |= {each.name + MARK: self._asked_s(PERSON_S + REFINED_S) for each in taking}
+        self._clock.plan(expected)
         rows = [self._row(each, datas.get(each.name), grid, shown) for each in found]
+        if options.refine is not None:
+            again = [self._refined_row(each, datas.get(each.name), grid, shown, rows) for each in taking]
+            rows = [row for own in rows for row in (own, *(each for each in again if each.name == own.name + MARK))]
         return Found(
             rows,
             grid,
@@ -157,13 +170,48 @@ class Session:
         }
         same_settings(self._options.output, content)
 
-    def _row(
-        self, candidate: Candidate, data: DataConfiguration | None, grid: VoxelGrid, shown: tuple[str, ...]
+    def _check_refine(self, taking: Sequence[Candidate]) -> None:
+        if self._options.refine == AUTO and SHAPES not in [each.name for each in taking]:
+            raise InputError(f"--refine auto takes the models of {SHAPES}, which takes no part; name a bundle instead.")
+
+    def _refined_row(
+        self,
+        candidate: Candidate,
+        data: DataConfiguration | None,
+        grid: VoxelGrid,
+        shown: tuple[str, ...],
+        rows: Sequence[Row],
     ) -> Row:
-        """One method, trained and measured; or why not."""
+        """One method again, its bones refined; or why not."""
+        name, method, bundle = candidate.name + MARK, candidate.method, self._options.refine
+        own = {row.name: row for row in rows}
+        if own[candidate.name].failed:
+            return Row(name, method, why_not="the method itself failed")
+        if data is None:
+            return Row(name, method, why_not=NO_PLACE)
+        if bundle == AUTO:
+            if own[SHAPES].failed:
+                return Row(name, method, why_not=f"there are no shape models: {SHAPES} failed")
+            given = self._options.bundles.get(SHAPES)
+            bundle = given or row_folder(self._options.output, SHAPES) / "training" / BUNDLE
+        assert bundle is not None  # refining is asked for
+        why = why_not_refined(self._dataset.labels, load_bundle(bundle).bundle.labels)
+        return Row(name, method, why_not=why) if why else self._row(candidate, data, grid, shown, bundle)
+
+    def _row(
+        self,
+        candidate: Candidate,
+        data: DataConfiguration | None,
+        grid: VoxelGrid,
+        shown: tuple[str, ...],
+        refine: Path | None = None,
+    ) -> Row:
+        """One method, trained and measured, perhaps refined; or why not."""
         name, method, options = candidate.name, candidate.method, self._options
         if candidate.why_not:
             return Row(name, method, why_not=candidate.why_not)
+        trained_in = row_folder(options.output, name)
+        name += "" if refine is None else MARK
         folder = row_folder(options.output, name)
         self._clock.start(name)
         try:
@@ -172,11 +220,19 @@ class Session:
                 seconds = seconds_of(bundle.parent) or math.nan
             else:
                 training = Training(options.dataset, options.device, options.threads)
-                bundle, seconds = trained(candidate, folder, training, self._tell)
+                bundle, seconds = trained(candidate, trained_in, training, self._tell)
             pictures = Path() if data is None else self._pictures.file_for(name, data, self._tell)
             numbers = {"people": len(self._test), "hard": self._hard, "seed": options.seed}
             task = Task(
-                name, bundle, options.dataset, pictures, grid, SIZES[options.size].samples, shown=shown, **numbers
+                name,
+                bundle,
+                options.dataset,
+                pictures,
+                grid,
+                SIZES[options.size].samples,
+                shown=shown,
+                refine=refine,
+                **numbers,
             )
             row = measured(task, method, folder / "measurement", self._tell)
         except MethodFailed as error:
@@ -210,7 +266,11 @@ class Session:
 
     def _expected_s(self, candidate: Candidate) -> float:
         training = 0.0 if candidate.bundle else 60 * minutes(candidate.name, self._options.size)
-        return training + PERSON_S * (len(self._test) + (len(CONDITIONS) - 1) * self._hard)
+        return training + self._asked_s(PERSON_S)
+
+    def _asked_s(self, person_s: float) -> float:
+        """What asking everybody takes, s."""
+        return person_s * (len(self._test) + (len(CONDITIONS) - 1) * self._hard)
 
 
 def _spread(names: Sequence[str]) -> tuple[str, ...]:

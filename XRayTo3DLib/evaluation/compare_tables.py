@@ -57,7 +57,8 @@ class Reasons:
 
 def title_of(name: str) -> str:
     """How a row is called in tables and figures."""
-    return TITLES.get(name, name)
+    method, plus, rest = name.partition(" + ")
+    return TITLES.get(method, method) + plus + rest
 
 
 def overall(outcomes: Sequence[ReconstructionOutcome], measure: str = "assd_mm") -> Summary:

@@ -34,6 +34,7 @@ class Task:
         hard: Of them, who are asked under the harder conditions.
         seed: Of what the worker draws.
         shown: Test people whose meshes are kept, by case name.
+        refine: Bundle of shape models that refine what the method made; None: as the method has it.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Task:
     hard: int
     seed: int
     shown: tuple[str, ...]
+    refine: Path | None = None
 
     def save(self, path: Path) -> None:
         """Write it; paths absolute, for the worker runs somewhere else."""
@@ -63,6 +65,7 @@ class Task:
                 "hard": self.hard,
                 "seed": self.seed,
                 "shown": list(self.shown),
+                "refine": None if self.refine is None else str(self.refine.absolute()),
             },
         )
 
@@ -78,7 +81,9 @@ class Task:
             places = {name: Path(content[name]) for name in ("bundle", "dataset", "pictures")}
             numbers = {name: int(content[name]) for name in ("samples", "people", "hard", "seed")}
             grid = VoxelGrid.from_dict(content["grid"])
-            return cls(name=str(content["name"]), **places, grid=grid, **numbers, shown=tuple(content["shown"]))
+            refine = None if content["refine"] is None else Path(content["refine"])
+            shown = tuple(content["shown"])
+            return cls(name=str(content["name"]), **places, grid=grid, **numbers, shown=shown, refine=refine)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"task of a comparison: {path} lacks or misnames {error}; compare again.") from error
 

@@ -21,6 +21,7 @@ from XRayTo3DLib.evaluation.reconstruction_trials import ReconstructionOutcome, 
 from XRayTo3DLib.evaluation.volume_measures import filled_voxels, with_dice
 from XRayTo3DLib.experiments.compare_conditions import AS_TRAINED
 from XRayTo3DLib.experiments.compare_files import SHOWN, Task
+from XRayTo3DLib.experiments.compare_refine import RefinedMethod
 from XRayTo3DLib.experiments.compare_trials import Asked, TrialSet
 from XRayTo3DLib.experiments.peak_memory import peak_memory_mb
 from XRayTo3DLib.experiments.trials import INSIDE_MM
@@ -68,20 +69,22 @@ def measured(task: Task, folder: Path, watcher: Watcher, known: Measured | None 
     began = time.perf_counter()
     loaded = load_bundle(task.bundle)
     model = loaded_method(loaded)
+    shapes = None if task.refine is None else load_bundle(task.refine)
+    refined = None if shapes is None else RefinedMethod(loaded_method(shapes), trials)
     found = Measured(
         views=model.data.views,
         calibrated=bool(model.predictor.calibrated),
         outcomes={},
         refused=dict(trials.refused),
         loading_s=time.perf_counter() - began,
-        memory_mb=_warmed_up(model, trials),
+        memory_mb=_warmed_up(model, trials, refined),
         before_mb=math.nan if before is None else before,
-        bundle_mb=loaded.size / 1e6,
-        synthetic=loaded.bundle.synthetic,
+        bundle_mb=(loaded.size + (shapes.size if shapes is not None else 0)) / 1e6,
+        synthetic=loaded.bundle.synthetic or (shapes is not None and shapes.bundle.synthetic),
     )
     if known is not None:
         found = replace(found, outcomes=dict(known.outcomes), seconds=known.seconds)
-    judge = _Judge(task, folder, model, DatasetFolder.open(task.dataset), trials.cases)
+    judge = _Judge(task, folder, model, DatasetFolder.open(task.dataset), trials.cases, refined)
     total, done = sum(len(each.images) for each in trials.asked.values()), 0
     for key, asked in trials.asked.items():
         if key in found.outcomes:
@@ -98,14 +101,16 @@ def measured(task: Task, folder: Path, watcher: Watcher, known: Measured | None 
         if asked.condition == AS_TRAINED:
             found = replace(found, seconds=tuple(judge.seconds))
         watcher.keep(found)
-    return found
+    return found if refined is None else replace(found, notes=refined.notes)
 
 
-def _warmed_up(model: GridReconstructor, trials: TrialSet) -> float:
+def _warmed_up(model: GridReconstructor, trials: TrialSet, refined: RefinedMethod | None) -> float:
     """Most memory held after a few people were reconstructed, MB; before anything is judged, which takes some, too."""
     asked = trials.asked[AS_TRAINED.key]
     for number in range(min(WARM_UP, len(asked.images))):
-        model.meshes(predicted(model, asked, number))
+        found = model.meshes(predicted(model, asked, number))
+        if refined is not None:
+            refined.bones(*found, asked, number)
     memory = peak_memory_mb()
     return math.nan if memory is None else memory
 
@@ -183,9 +188,15 @@ class _Judge:
     """Reconstructs test people and measures them; keeps the meshes that are shown."""
 
     def __init__(
-        self, task: Task, folder: Path, model: GridReconstructor, dataset: DatasetFolder, cases: Sequence[str]
+        self,
+        task: Task,
+        folder: Path,
+        model: GridReconstructor,
+        dataset: DatasetFolder,
+        cases: Sequence[str],
+        refined: RefinedMethod | None = None,
     ) -> None:
-        self._task, self._folder, self._model = task, folder, model
+        self._task, self._folder, self._model, self._refined = task, folder, model, refined
         self._cases, self._judge = [dataset.case(name) for name in cases], BoneJudge(task)
         self._truths: dict[str, dict[str, vtkPolyData]] = {}
         self.seconds: list[float] = []
@@ -194,8 +205,11 @@ class _Judge:
     def judged(self, asked: Asked, number: int) -> list[ReconstructionOutcome]:
         """Reconstruct one person; one outcome per bone that was held in the grid."""
         began = time.perf_counter()
-        shapes = predicted(self._model, asked, number)
+        shapes: Shapes | None = predicted(self._model, asked, number)
+        assert shapes is not None
         meshes, missing = self._model.meshes(shapes)
+        if self._refined is not None:
+            (meshes, missing), shapes = self._refined.bones(meshes, missing, asked, number), None
         seconds = time.perf_counter() - began
         self.seconds.append(seconds)
         case, pose = self._cases[number], asked.poses[number]

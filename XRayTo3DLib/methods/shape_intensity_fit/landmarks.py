@@ -19,8 +19,10 @@ from XRayTo3DLib.shape.meshes import points_of, triangles_of
 from XRayTo3DLib.shape.shape_intensity_building import BuiltModel
 
 BONES = "landmarks"
-"""Array that names the bones with landmarks; a bundle made before there were any does not have it."""
-PARTS = ("vertices", "weights", "covariance", "mean", "header")
+"""Array that names the bones with landmarks, and whether it is known how far they are off; a bundle made before there
+were any does not have it."""
+UNKNOWN = "covariance"
+PARTS = ("vertices", "weights", UNKNOWN, "mean", "header")
 
 
 def learnt_landmarks(
@@ -86,10 +88,11 @@ def _poses(built: BuiltModel) -> list[RigidPose]:
 
 def landmark_arrays(landmarks: Mapping[str, CarriedLandmarks]) -> dict[str, NDArray[Any]]:
     """What a bundle keeps of them, by name; inverse of :func:`landmarks_of`."""
-    names = json.dumps(list(landmarks)).encode()
-    arrays: dict[str, NDArray[Any]] = {BONES: np.frombuffer(names, dtype=np.uint8).copy()}
+    known = {label: bool(np.isfinite(carried.covariance).all()) for label, carried in landmarks.items()}
+    arrays: dict[str, NDArray[Any]] = {BONES: np.frombuffer(json.dumps(known).encode(), dtype=np.uint8).copy()}
     for label, carried in landmarks.items():
-        arrays |= {_key(label, name): array for name, array in arrays_of(carried).items()}
+        kept = {name: array for name, array in arrays_of(carried).items() if known[label] or name != UNKNOWN}
+        arrays |= {_key(label, name): array for name, array in kept.items()}
     return arrays
 
 
@@ -103,11 +106,14 @@ def landmarks_of(arrays: Callable[[str], NDArray[Any]]) -> dict[str, CarriedLand
         names = arrays(BONES)
     except InputError:  # no such array
         return {}
-    labels = json.loads(np.asarray(names).astype(np.uint8).tobytes().decode())
-    return {
-        label: landmarks_from({name: arrays(_key(label, name)) for name in PARTS}, f"landmarks of {label}")
-        for label in labels
-    }
+    known = json.loads(np.asarray(names).astype(np.uint8).tobytes().decode())
+    found = {}
+    for label, errors in known.items():
+        parts = {name: arrays(_key(label, name)) for name in PARTS if errors or name != UNKNOWN}
+        if not errors:
+            parts[UNKNOWN] = np.full((3 * len(parts["vertices"]),) * 2, np.nan)
+        found[label] = landmarks_from(parts, f"landmarks of {label}")
+    return found
 
 
 def _key(label: str, name: str) -> str:
