@@ -87,6 +87,7 @@ def actual_radiograph(
     laterality: str = "",
     name: str = "actual radiograph (synthetic)",
     engine: Engine = "auto",
+    metal: NDArray[np.floating] | None = None,
 ) -> Radiograph:
     """A SYNTHETIC radiograph of a whole CT as a clinic would hand it over.
 
@@ -100,6 +101,7 @@ def actual_radiograph(
         laterality: "L" or "R" for a marker, or "".
         name: Short name.
         engine: Projector engine.
+        metal: (rows, columns) line integrals of what the CT does not hold, added before the exposure.
 
     Returns:
         Line integrals without a physical scale (``intensity.absolute`` is false).
@@ -112,6 +114,8 @@ def actual_radiograph(
     rng = np.random.default_rng([*seeds, 0])
     drawn = options.draw(rng)
     line_integrals = SimulatedLimb(ct, drawn["energy_kev"], engine).line_integrals(camera, pose)
+    if metal is not None:
+        line_integrals = line_integrals + metal
     field = _exposed_field(camera, options, rng)
     picture = expose(
         np.where(field, line_integrals, BLADE),

@@ -19,6 +19,7 @@ from XRayTo3DLib.methods.reconstruct import GridReconstructor
 from XRayTo3DLib.methods.shape_intensity_fit.predictor import ShapeIntensityPredictor
 from XRayTo3DLib.methods.types import Reconstruction
 from XRayTo3DLib.refinement.options import CALIBRATED, RefineOptions, View
+from XRayTo3DLib.refinement.out_of_model import LIMITS, Limits, findings_of
 from XRayTo3DLib.refinement.posterior import Trusts
 from XRayTo3DLib.refinement.prior import PosePrior
 from XRayTo3DLib.refinement.quality import Quality, ViewQuality
@@ -55,6 +56,11 @@ class Refiner:
     def trust(self) -> Trusts:
         """Of the posterior, as the bundle was calibrated."""
         return self.predictor.trust
+
+    @property
+    def limits(self) -> Limits | None:
+        """What the refinements of normal people stay within; None where that is not known, and nothing is warned of."""
+        return LIMITS.get(self.predictor.configuration.anatomy)
 
     def views(
         self,
@@ -132,11 +138,16 @@ class Refiner:
         meshes = None
         if start is not None:
             meshes = {bone: transformed(mesh, np.linalg.inv(matrix)) for bone, mesh in start.meshes.items()}
-        found = self.refine(self.views(radiographs, frame_to_world, mirrored, prior), meshes, held)
-        return self.reconstruction(found, radiographs, matrix, start)
+        views = self.views(radiographs, frame_to_world, mirrored, prior)
+        return self.reconstruction(self.refine(views, meshes, held), radiographs, matrix, start, views)
 
     def reconstruction(
-        self, found: Refinement, radiographs: Sequence[Radiograph], matrix: FloatArray, start: Reconstruction | None
+        self,
+        found: Refinement,
+        radiographs: Sequence[Radiograph],
+        matrix: FloatArray,
+        start: Reconstruction | None,
+        views: Sequence[View] | None = None,
     ) -> Reconstruction:
         """A refinement in the frame as a reconstruction in the world.
 
@@ -145,6 +156,7 @@ class Refiner:
             radiographs: What it was made from.
             matrix: (4, 4) frame to world, mm; a left side's is a reflection.
             start: What it started from.
+            views: The radiographs as they were refined against; without them nothing is warned of.
         """
         meshes = {}
         for bone, each in found.bones.items():
@@ -161,7 +173,10 @@ class Refiner:
             views=tuple(each.name for each in radiographs),
             synthetic=base.synthetic or self.model.synthetic or any(each.synthetic for each in radiographs),
             uncertainty_mm={bone: each.normal_sd_mm for bone, each in found.bones.items()},
-            quality=Quality(tuple(_quality(found, number, matrix) for number in range(len(found.views)))),
+            quality=Quality(
+                tuple(_quality(found, number, matrix) for number in range(len(found.views))),
+                () if views is None or self.limits is None else findings_of(found, views, self.limits),
+            ),
             measurements=self.measurements(found),
         )
 
