@@ -199,6 +199,13 @@ def test_a_second_result_hides_the_first_and_remove_brings_it_back(panel: Any, r
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     case = hierarchy.GetItemChildWithName(hierarchy.GetSceneItemID(), "XRayTo3D – case")
     assert not hierarchy.GetItemChildWithName(case, "Reconstruction wrist-pa-lat-demo (synthetic)_1")
+    panel.ui.resultSelector.setCurrentNode(None)
+    settle()
+    assert not panel.ui.removeResultButton.enabled
+    assert panel.ui.removeResultButton.toolTip == "Choose a result first"
+    assert panel.ui.shownWidget.isHidden() and not parts(result, "BONE")[0].GetDisplayNode().GetVisibility()
+    panel.ui.resultSelector.setCurrentNode(result)
+    settle()
     panel.ui.removeResultButton.click()
     settle()
     assert panel.ui.resultWidget.isHidden()

@@ -121,7 +121,11 @@ class ReconstructPanel:
         if self._settingUp:
             return
         self.run.updateButton(self.inputs.problem())
-        self.ui.removeResultButton.enabled = self._result() is not None and not self.run.running
+        button = self.ui.removeResultButton
+        button.enabled = self._result() is not None and not self.run.running
+        ready = _("Remove this reconstruction from the scene: its bones, computed radiographs and tables")
+        busy = _("Wait for the end of the reconstruction, or cancel it")
+        button.toolTip = ready if button.enabled else busy if self.run.running else _("Choose a result first")
 
     def say(self, text: str, colour: str = "") -> None:
         """One sentence in the panel."""

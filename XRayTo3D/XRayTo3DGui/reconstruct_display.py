@@ -28,7 +28,7 @@ SD_COLOURS = (
 """Blue to yellow, ever lighter, as the colour-blind see it too; bright enough to show the shape. Pink is not in it."""
 RESIDUAL_COLOURS = ((-1.0, 0.13, 0.40, 0.85), (0.0, 0.0, 0.0, 0.0), (1.0, 0.95, 0.55, 0.10))
 LEGEND_SIZE = (0.03, 0.4)
-FILL_DISTANCE = 2.2
+FILL_DISTANCE = 2.6
 """Of the camera from the bones, in diagonals of their box."""
 
 

@@ -233,6 +233,7 @@ def originList(node: Any, caseName: str) -> Any:
     marks = node.GetNodeReference(radiographs.ORIGIN)
     if marks is None:
         marks = points.newList(f"{node.GetName()} joint", radiographs.colourOf(node))
+        marks.GetDisplayNode().SetPointLabelsVisibility(False)  # one dot, in the view's colour, says it
         node.SetNodeReferenceID(radiographs.ORIGIN, marks.GetID())
         folders.fileNode(marks, caseName)
     points.addUnset(marks, [JOINT])

@@ -33,11 +33,10 @@ def summaryText(record: dict[str, Any]) -> str:
 
 def warningsText(record: dict[str, Any]) -> str:
     """Out-of-model warnings, lost bones and notes as a list; empty when there is nothing to say."""
+    lost = record.get("missing") or []
     warnings = [str(each.get("text", each.get("code", ""))) for each in quality(record).get("warnings") or []]
-    warnings += [
-        _("{bone} was not found: treat it as a failure.").format(bone=bone) for bone in record.get("missing") or []
-    ]
-    notes = [note for note in record.get("notes") or [] if not any(note.startswith(f"{b}:") for b in record["missing"])]
+    warnings += [_("{bone} was not found: treat it as a failure.").format(bone=bone) for bone in lost]
+    notes = [note for note in record.get("notes") or [] if not any(note.startswith(f"{b}:") for b in lost)]
     items = [f'<li style="color:{BAD}"><b>{escape(text)}</b></li>' for text in warnings]
     items += [f'<li style="color:{UNSURE}">{escape(text)}</li>' for text in notes]
     if not items:
