@@ -15,7 +15,12 @@ BONE = "egg"
 
 
 def toy_posterior(
-    data: np.ndarray, prior: np.ndarray, trust: Trust | None = None, views: int = 2, pose: RigidPose | None = None
+    data: np.ndarray,
+    prior: np.ndarray,
+    trust: Trust | None = None,
+    views: int = 2,
+    pose: RigidPose | None = None,
+    misfit: float = 0.0,
 ) -> Posterior:
     """Of one egg: six of its pose, its shape and density; no cameras.
 
@@ -25,13 +30,14 @@ def toy_posterior(
         trust: As given to the posterior.
         views: Of how many radiographs.
         pose: Where it lies.
+        misfit: Of the view that is explained worst.
     """
     model = egg()
     sizes = {BONE: (model.size, model.density_size)}
     usual = RigidPose.identity()
     anatomy = Anatomy({BONE: model}, {BONE: usual}, independent(sizes, {BONE: PosePrior()}))
     placed = Placed(pose or usual, np.zeros(model.size), np.zeros(model.density_size))
-    return Posterior(anatomy, State({BONE: placed}, ()), sizes, data, prior, trust or Trust(), views)
+    return Posterior(anatomy, State({BONE: placed}, ()), sizes, data, prior, trust or Trust(), views, misfit)
 
 
 def unknowns() -> int:

@@ -51,6 +51,30 @@ def test_overconfidence_is_put_right_on_people_who_were_not_asked(monkeypatch: p
     assert found.coverage[BONE] == pytest.approx(LEVELS, abs=0.03)
 
 
+def test_people_who_are_explained_badly_are_believed_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One in ten ended elsewhere: their misfit is 0.4 instead of 0.2, and their bones are 3 mm off in any direction."""
+    monkeypatch.setattr(calibration, "TEMPERATURES", (8.0, 16.0, 32.0))
+    rng = np.random.default_rng(6)
+
+    def failing(known: list[KnownRefinement]) -> list[KnownRefinement]:
+        for number, each in enumerate(known):
+            lost = number % 10 == 0
+            object.__setattr__(each.posterior, "misfit", 0.4 if lost else rng.uniform(0.17, 0.23))
+            each.errors_mm[BONE][:] += lost * each.posterior.normals(BONE) @ (3.0 * rng.normal(size=3))
+        return known
+
+    found, others = calibrated(failing(toys(40, 20))), failing(toys(40, 21))
+    assert 0.17 < found.trust.usual_misfit < 0.24
+    assert 1.0 < found.trust.wrong_mm(0.4) < 6.0
+    lost = others[::10]
+    deaf = Trust(found.trust.temperature, found.trust.floor_mm)
+    assert covered(lost, found.trust)[2] > 0.8 > covered(lost, deaf)[2] + 0.1
+    unrelated = toys(20, 22)
+    for number, each in enumerate(unrelated):
+        object.__setattr__(each.posterior, "misfit", 0.05 * number)
+    assert calibrated(unrelated).trust.wrong_mm(0.95) < 0.7
+
+
 def test_the_number_of_views_has_a_trust_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibration, "TEMPERATURES", (4.0, 16.0))
     one, three = calibrated(toys(5, 3, views=1)), calibrated(toys(5, 4, views=3))

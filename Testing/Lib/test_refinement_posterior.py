@@ -91,6 +91,21 @@ def test_trust_is_chosen_by_the_number_of_views() -> None:
             wrong()
 
 
+def test_a_misfit_beyond_what_is_usual_moves_the_whole_bone() -> None:
+    """All else known: 10 mm per unit of misfit above 0.25, at 0.4, in any direction."""
+    trust = Trust(usual_misfit=0.25, misfit_mm=10.0)
+    sure = 1e8 * np.eye(unknowns())
+    posterior = toy_posterior(np.zeros_like(sure), sure, trust, misfit=0.4)
+    assert posterior.normal_sd_mm(BONE) == pytest.approx(1.5, rel=1e-3)
+    shifts = (posterior.draws(2000, seed=1)[BONE] - posterior.points(BONE)).mean(axis=1)
+    assert shifts.std(axis=0) == pytest.approx(1.5, rel=0.06)
+    usual = toy_posterior(np.zeros_like(sure), sure, trust, misfit=0.2)
+    assert usual.normal_sd_mm(BONE).max() < 0.01
+    for wrong in (Trust, lambda **k: Trust(usual_misfit=3.0)):
+        with pytest.raises(InputError, match="misfit"):
+            wrong(misfit_mm=-1.0)
+
+
 def test_a_bone_known_but_along_one_direction_is_said_to_be_open_there() -> None:
     """All is known but the shift along y: 2 mm."""
     prior = 1e6 * np.eye(unknowns())

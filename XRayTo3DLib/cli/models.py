@@ -92,7 +92,11 @@ def run_calibrate(args: argparse.Namespace) -> int:
         return 0
     for each in found:
         floors = ", ".join(f"{bone} {floor:.2f}" for bone, floor in each.trust.floor_mm.items())
-        say(f"{each.views} view(s), {each.people} people: temperature {each.trust.temperature:.3g}, floors {floors} mm")
+        trust = each.trust
+        say(
+            f"{each.views} view(s), {each.people} people: temperature {trust.temperature:.3g}, floors {floors} mm, "
+            f"{trust.misfit_mm:.3g} mm per misfit above {trust.usual_misfit:.2f}"
+        )
         for bone, held in each.coverage.items():
             shares = "  ".join(f"{100 * p:g} %: {100 * seen:.0f} %" for p, seen in zip(LEVELS, held, strict=True))
             say(f"  {bone:<10} intervals hold  {shares}")

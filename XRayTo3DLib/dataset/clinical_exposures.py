@@ -93,6 +93,22 @@ class ClinicalExposure:
     held: RigidPose
     case: DatasetCase
 
+    def only(self, views: Sequence[str]) -> ClinicalExposure:
+        """The same exposure with these views, in this order.
+
+        Raises:
+            InputError: A view that was not exposed.
+        """
+        known = [each.view for each in self.radiographs]
+        if not views or not set(views) <= set(known):
+            raise InputError(f"clinical exposures: {', '.join(views) or 'no view'} asked of {', '.join(known)}.")
+        places = [known.index(view) for view in views]
+        return replace(
+            self,
+            radiographs=tuple(self.radiographs[place] for place in places),
+            cameras=tuple(self.cameras[place] for place in places),
+        )
+
     def bone_drrs(self, engine: Engine = "auto") -> tuple[Radiograph, ...]:
         """The same views, cameras believed equally wrong, of the segmented bones alone: what a perfect translation is.
 

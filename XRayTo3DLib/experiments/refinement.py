@@ -14,18 +14,19 @@ from XRayTo3DLib.dataset.clinical_exposures import ClinicalExposure, ClinicalOpt
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase, DatasetFolder
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.refinement_measures import RefinedOutcome, aligned, assd_mm, normal_errors
-from XRayTo3DLib.evaluation.refinement_tables import MEAN_SHAPE
+from XRayTo3DLib.evaluation.refinement_tables import BONES_ALONE, MEAN_SHAPE
 from XRayTo3DLib.experiments.trials import measured_in
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
 from XRayTo3DLib.methods.refiner import Refiner
 from XRayTo3DLib.methods.translation import ImageTranslator, ViewTranslators, translators_for
+from XRayTo3DLib.refinement.calibration import KnownRefinement
 from XRayTo3DLib.refinement.reliability import depth_sd_mm, open_places
 from XRayTo3DLib.refinement.result import Refinement
 from XRayTo3DLib.shape.meshes import make_surface, transformed
 
-TRANSLATED, BONES_ALONE = "translated", "bone DRRs"
+TRANSLATED = "translated"
 STILL = RigidPose.identity()
 Report = Callable[[str], None]
 Meshes = dict[str, vtkPolyData]
@@ -86,32 +87,40 @@ def run_refinement(
         wanted = " + ".join(starts[left[0]].data.views) if left else "one set"
         raise InputError(f"start {left[0] if left else '(none)'}: no set of views fits it; ask for {wanted} as well.")
     cases = DatasetFolder.open(folder).cases("test")[: people or None]
-    data = refiner.model.data
-    low, high = (np.array(corner) for corner in measured_in(data.voxels))
     found: dict[str, list[RefinedOutcome]] = {",".join(each): [] for each in fitting}
     skipped: dict[str, None] = {}
     for number, case in enumerate(cases):
         report(f"{case.id}, {number + 1} of {len(cases)}")
+        exposure = exposed(refiner, case, tuple(fitting), options, seed, number)
         for shown, methods in fitting.items():
-            exposure = clinical_exposure(case, shown, data.voxels.centre_mm, options, seed, number)
-            found[",".join(shown)] += _refined(refiner, exposure, methods, translator, (low, high), skipped)
+            found[",".join(shown)] += refined(refiner, exposure.only(shown), methods, translator, skipped)
     synthetic = refiner.model.synthetic or any(each.synthetic for each in (*cases, *starts.values()))
     return RefinementExperiment(found, synthetic, tuple(skipped))
 
 
-def exposed_views(
+def exposed(
     refiner: Refiner,
     case: DatasetCase,
-    views: Sequence[str],
+    views: Sequence[Sequence[str]],
     options: ClinicalOptions,
     seed: int,
     number: int,
-) -> tuple[ClinicalExposure, Refinement, dict[str, FloatArray]]:
-    """A person exposed and refined from the mean shape, and by bone (n,) where the truth lies along normals, mm."""
-    exposure = clinical_exposure(case, views, refiner.model.data.voxels.centre_mm, options, seed, number)
-    refinement = refiner.refine(refiner.views(exposure.radiographs, STILL))
-    low, high = (np.array(corner) for corner in measured_in(refiner.model.data.voxels))
-    return exposure, refinement, errors_of(refinement, exposure.bones, (low, high))
+) -> ClinicalExposure:
+    """A person in all views of some sets."""
+    every = tuple(dict.fromkeys(view for each in views for view in each))
+    return clinical_exposure(case, every, refiner.model.data.voxels.centre_mm, options, seed, number)
+
+
+def known_refinement(refiner: Refiner, exposure: ClinicalExposure) -> KnownRefinement:
+    """A person refined from the mean shape, and where the true bones lie."""
+    found = refiner.refine(refiner.views(exposure.radiographs, STILL))
+    return KnownRefinement(found.posterior, errors_of(found, exposure.bones, box_of(refiner)))
+
+
+def box_of(refiner: Refiner) -> Box:
+    """Where errors are measured: (3,) lowest and (3,) highest corner, mm in the reconstruction frame."""
+    low, high = measured_in(refiner.model.data.voxels)  # type: ignore[misc]
+    return np.asarray(low), np.asarray(high)
 
 
 def errors_of(refinement: Refinement, truth: Mapping[str, vtkPolyData], box: Box) -> dict[str, FloatArray]:
@@ -126,15 +135,22 @@ def _fitting(starts: Mapping[str, GridReconstructor], views: tuple[str, ...]) ->
     return {name: model for name, model in starts.items() if tuple(model.data.views) == views}
 
 
-def _refined(
+def refined(
     refiner: Refiner,
     exposure: ClinicalExposure,
     methods: Mapping[str, GridReconstructor],
     translator: ImageTranslator | None,
-    box: Box,
     skipped: dict[str, None],
 ) -> list[RefinedOutcome]:
-    """One person, from all starts."""
+    """One person, from all starts.
+
+    Args:
+        refiner: Of a bundle of shape and intensity models.
+        exposure: The person.
+        methods: By name, made for these views.
+        translator: As of :func:`run_refinement`.
+        skipped: Gets sentences: what was not asked, and why.
+    """
     begun: dict[str, Meshes | None] = {MEAN_SHAPE: None}
     drrs = exposure.bone_drrs() if methods else ()
     for name, model in methods.items():
@@ -153,7 +169,7 @@ def _refined(
         began = time.process_time()
         refinement = refiner.refine(views, meshes)
         seconds = time.process_time() - began
-        outcomes += _judged(name, exposure, meshes or mean_bones(refiner), refinement, box, seconds)
+        outcomes += _judged(name, exposure, meshes or mean_bones(refiner), refinement, box_of(refiner), seconds)
     return outcomes
 
 
@@ -176,7 +192,7 @@ def mean_bones(refiner: Refiner) -> Meshes:
 def _judged(
     start: str, exposure: ClinicalExposure, meshes: Meshes, refinement: Refinement, box: Box, seconds: float
 ) -> list[RefinedOutcome]:
-    errors = errors_of(refinement, exposure.bones, box)
+    errors = errors_of(refinement, exposure.bones, box) if start == MEAN_SHAPE else {}
     likeness = float(np.mean([view.likeness for view in refinement.views]))
     places = open_places(refinement.posterior)
     shown = ",".join(each.view for each in exposure.radiographs)
@@ -200,8 +216,8 @@ def _judged(
                 likeness,
                 depth_sd_mm(refinement.posterior, bone, refinement.views[0].camera.source),
                 places[bone].is_open,
-                errors[bone],
-                refined.normal_sd_mm,
-            )  # fmt: skip
+                errors.get(bone, np.zeros(0)),
+                refined.normal_sd_mm if bone in errors else np.zeros(0),
+            )
         )
     return outcomes

@@ -11,7 +11,7 @@ import numpy as np
 from XRayTo3DLib.dataset.clinical_exposures import ClinicalOptions
 from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.experiments.refinement import exposed_views
+from XRayTo3DLib.experiments.refinement import exposed, known_refinement
 from XRayTo3DLib.methods.refiner import Refiner
 from XRayTo3DLib.methods.shape_intensity_fit.making import TRUST, trust_array
 from XRayTo3DLib.models.bundle import LoadedBundle, save_bundle
@@ -50,13 +50,12 @@ def calibrate(
         raise InputError("calibration: give one set of views for each number of views.")
     cases = DatasetFolder.open(folder).cases("train")[skip : skip + people]
     known: dict[int, list[KnownRefinement]] = {len(each): [] for each in views}
-    for number, case in enumerate(cases):
-        report(f"{case.id}, {number + 1} of {len(cases)}")
+    for number, case in enumerate(cases, skip):
+        report(f"{case.id}, {number - skip + 1} of {len(cases)}")
+        # Another seed than a test of the same number has: nobody here is exposed as somebody there.
+        exposure = exposed(refiner, case, views, options or ClinicalOptions(), seed + 1, number)
         for each in views:
-            # The numbers of people of a test start at 0: nobody here is exposed as somebody there.
-            drawn = options or ClinicalOptions()
-            _, refinement, errors = exposed_views(refiner, case, each, drawn, seed + 1, skip + number)
-            known[len(each)].append(KnownRefinement(refinement.posterior, errors))
+            known[len(each)].append(known_refinement(refiner, exposure.only(each)))
     return [calibrated(each) for each in known.values()]
 
 
@@ -83,6 +82,8 @@ def calibrated_bundle(loaded: LoadedBundle, found: Sequence[Calibrated], data: s
             "people": each.people,
             "temperature": each.trust.temperature,
             "floor_mm": dict(each.trust.floor_mm),
+            "usual_misfit": each.trust.usual_misfit,
+            "misfit_mm": each.trust.misfit_mm,
             "coverage": {bone: dict(zip(map(str, LEVELS), held, strict=True)) for bone, held in each.coverage.items()},
         }
         for each in found

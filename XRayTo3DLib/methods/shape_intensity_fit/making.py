@@ -154,9 +154,12 @@ def bundle_arrays(built_of_people: Built) -> dict[str, NDArray[Any]]:
 
 
 def trust_array(trusts: Trusts, labels: Sequence[str]) -> NDArray[np.float64]:
-    """(views, 1 + bones): a row for one view, two, ...: temperature, then each bone's floor, mm."""
+    """(views, 3 + bones), a row for one view, two, ...: temperature, usual misfit, mm per misfit, each bone's floor."""
     return np.array(
-        [[each.temperature, *(each.floor_mm.get(name, 0.0) for name in labels)] for each in trusts.by_views]
+        [
+            [each.temperature, each.usual_misfit, each.misfit_mm, *(each.floor_mm.get(name, 0.0) for name in labels)]
+            for each in trusts.by_views
+        ]
     )
 
 
@@ -167,11 +170,11 @@ def trust_from(arrays: Callable[[str], NDArray[Any]], labels: Sequence[str]) -> 
         InputError: Numbers that cannot be, or a bundle that was made before they were kept.
     """
     rows = np.asarray(arrays(TRUST), dtype=np.float64)
-    if rows.ndim != 2 or rows.shape[1] != 1 + len(labels):
-        raise InputError(
-            f"model bundle: trust has shape {rows.shape}, not (views, {1 + len(labels)}); calibrate again."
-        )
-    return Trusts(tuple(Trust(row[0], dict(zip(labels, row[1:], strict=True))) for row in rows.tolist()))
+    if rows.ndim != 2 or rows.shape[1] != 3 + len(labels):
+        raise InputError(f"model bundle: trust has shape {rows.shape}, not (views, {3 + len(labels)}); make it again.")
+    return Trusts(
+        tuple(Trust(row[0], dict(zip(labels, row[3:], strict=True)), row[1], row[2]) for row in rows.tolist())
+    )
 
 
 def prior_of(models: Mapping[str, BuiltModel]) -> JointPrior:
