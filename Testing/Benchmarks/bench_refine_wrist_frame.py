@@ -166,7 +166,7 @@ def picture(radiographs: list[Radiograph], frame: RigidPose, shown: dict[str, vt
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", required=True)
+    parser.add_argument("--model", default="wrist-shapes-demo")
     parser.add_argument("-o", "--output", type=Path, default=Path("bench-output/refine_wrist_frame"))
     args = parser.parse_args()
     if not DATA.is_dir():
