@@ -60,8 +60,9 @@ def _paired(axis: Any, place: int, before: np.ndarray, after: np.ndarray) -> Non
     for where, numbers in ((left, before), (right, after)):
         middle = float(np.nanmedian(numbers))
         axis.plot([where - 0.13, where + 0.13], [middle] * 2, color=INK, linewidth=1.6, zorder=4)
+        box = {"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.75}
         axis.annotate(f"{middle:.2f}", (where, middle), (0, 5), textcoords="offset points", ha="center", fontsize=7.5,
-                      color=INK, zorder=5)  # fmt: skip
+                      color=INK, zorder=5, bbox=box)  # fmt: skip
 
 
 def coverage_figure(by_views: Mapping[str, Sequence[RefinedOutcome]], *, synthetic: bool = False) -> bytes:
