@@ -24,6 +24,7 @@ def wait_until(done: Callable[[], bool], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not done():
         slicer.app.processEvents()
+        time.sleep(0.002)  # a worker process may want the core
         assert time.monotonic() < end, "waited too long"
 
 
