@@ -53,6 +53,12 @@ bundle: $(TEST_DONE) ## train the demonstration models again, on SYNTHETIC wrist
 	  $(BIN)/xrayto3d train Resources/configs/$${model}_small.yaml --data build/$${model%%_*} -o build/$$name \
 	    --float16 --licence "Apache-2.0; trained on synthetic data" || exit 1; \
 	  rm -rf Resources/models/$$name && mkdir -p Resources/models && cp -r build/$$name/bundle Resources/models/$$name; done
+	$(BIN)/xrayto3d train Resources/configs/wrist_shape_fit_small.yaml --data build/wrist -o build/wrist-shapes-demo \
+	  --licence "Apache-2.0; trained on synthetic data"
+	$(BIN)/xrayto3d dataset synthetic -o build/wrist_tissue --people 100 --soft-tissue --seed 20250
+	$(BIN)/xrayto3d models calibrate build/wrist-shapes-demo/bundle --data build/wrist_tissue --people 60 --skip 40 \
+	  -o build/wrist-shapes-demo/calibrated
+	rm -rf Resources/models/wrist-shapes-demo && cp -r build/wrist-shapes-demo/calibrated Resources/models/wrist-shapes-demo
 
 host: $(TEST_DONE) ## open the Slicer module in a window, on the test host (needs a screen)
 	PYTHONPATH=Testing/Host $(BIN)/python -m slicerhost.show

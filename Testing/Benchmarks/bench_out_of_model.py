@@ -55,7 +55,6 @@ ONCE = RefineOptions(poor=-1.0)
 CODES = (
     "wrong-side",
     "not-these-bones",
-    "wrong-view",
     "implant",
     "poor-match",
     "unusual-shape",
@@ -64,9 +63,9 @@ CODES = (
 )
 MEANT = {
     "wrong side": {"wrong-side"},
-    "other bones": {"not-these-bones", "wrong-view", "poor-match", "refused"},
+    "other bones": {"not-these-bones", "poor-match", "refused"},
     "implant": {"implant"},
-    "wrong view": {"wrong-view", "not-these-bones", "poor-match"},
+    "wrong view": {"not-these-bones", "poor-match"},
 }
 
 
@@ -95,8 +94,8 @@ def evidence(cases, anatomy, kind, number, variant, again):
 def read(row):
     """The evidence of a row."""
     views = tuple(ViewSigns(**{**view, "metal": MetalSign(**view["metal"])}) for view in row["signs"]["views"])
-    trials = [tuple(each and Trial(**each) for each in row[name]) for name in ("other_side", "turned")]
-    return Evidence(Signs(views, row["signs"]["unusual"]), *trials)
+    trials = tuple(each and Trial(**each) for each in row["other_side"])
+    return Evidence(Signs(views, row["signs"]["unusual"]), trials)
 
 
 def asked_for(known, limits):
@@ -108,7 +107,6 @@ def asked_for(known, limits):
             e if limits.of(v).none <= v.likeness < limits.of(v).doubt else None
             for e, v in zip(known.other_side, views, strict=True)
         ),
-        tuple(e if v.likeness < limits.of(v).none else None for e, v in zip(known.turned, views, strict=True)),
     )
 
 

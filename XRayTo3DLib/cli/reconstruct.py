@@ -185,7 +185,7 @@ def _refined(
         InputError: A bundle that cannot be used, or without a model of a bone.
     """
     from XRayTo3DLib.cli.models_used import loaded_model
-    from XRayTo3DLib.cli.refining import METHOD, held_where_marked, refined, shapes_bundle
+    from XRayTo3DLib.cli.refining import METHOD, held_where_marked, options_of, refined, shapes_bundle
     from XRayTo3DLib.methods.refiner import Refiner
 
     bundle = args.refine
@@ -194,7 +194,7 @@ def _refined(
         if bundle is None:
             note = f"Not refined: no bundle of shape models of {', '.join(model.data.labels)} is installed."
             return replace(found, notes=(*found.notes, note)), None
-    refiner = Refiner(loaded_model(str(bundle), METHOD))
+    refiner = Refiner(loaded_model(str(bundle), METHOD), options_of())
     beam = radiographs[0].camera.view_direction if len(radiographs) == 1 else None
     done = refined(
         refiner,

@@ -149,7 +149,7 @@ def refined(
             told(f"{STAGES[level]}, step {counts[level]}", (level + counts[level] / (counts[level] + 10)) / len(STAGES))
     assert found is not None  # the last step has it
     return Refined(
-        refiner.reconstruction(found, radiographs, matrix, start),
+        _nothing_lost(refiner.reconstruction(found, radiographs, matrix, start, views)),
         found,
         _begun(refiner, meshes, matrix),
         tuple(radiographs),
@@ -169,6 +169,13 @@ def _landmarks(refiner: Refiner, found: Refinement, matrix: FloatArray) -> dict[
     ]
     names = [name for _, name, _ in places]
     return {name if names.count(name) == 1 else f"{bone} {name}": point for bone, name, point in places}
+
+
+def _nothing_lost(found: Reconstruction) -> Reconstruction:
+    """Bones that a method had lost are there now; what was said of them is said anew."""
+    told = tuple(note for note in found.notes if not note.startswith(tuple(f"{bone}:" for bone in found.missing)))
+    notes = [f"{bone}: not found by the method; refined from where it usually lies." for bone in found.missing]
+    return replace(found, missing=(), notes=(*told, *notes))
 
 
 def _in_frame(start: Reconstruction | None, matrix: FloatArray) -> dict[str, vtkPolyData]:

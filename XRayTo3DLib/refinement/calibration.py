@@ -29,6 +29,8 @@ USUAL_SHARE = 0.85
 """Share of people whose misfit is taken as usual."""
 Moves = Mapping[str, FloatArray]
 """By bone (n, 6 + k), see ``Posterior.along_normals``."""
+LEAST_GAIN = 3.0
+"""Nats, a person counting once per bone, that a slope must gain: a likelihood ratio of 20."""
 FEWEST = 5
 """People, below which nothing can be said of 95 %."""
 LIKELIHOOD = 0.02
@@ -122,7 +124,7 @@ def _fitted(known: Sequence[KnownRefinement], along: Sequence[Moves], wrong: Tru
 
 
 def _slope(known: Sequence[KnownRefinement], along: Sequence[Moves], base: Trust) -> float:
-    """The likeliest mm per misfit beyond what is usual."""
+    """The likeliest mm per misfit beyond what is usual; 0 where one or two people alone speak for any."""
     plain = _variances(known, along, base)
     unit = replace(base, misfit_mm=1.0)
     beyond = {
@@ -141,7 +143,8 @@ def _slope(known: Sequence[KnownRefinement], along: Sequence[Moves], base: Trust
         )
         for slope in SLOPES_MM
     ]
-    return SLOPES_MM[int(np.argmin(costs))]
+    gain = (costs[0] - min(costs)) * len(known)
+    return SLOPES_MM[int(np.argmin(costs))] if gain > LEAST_GAIN else 0.0
 
 
 def _variances(known: Sequence[KnownRefinement], along: Sequence[Moves], trust: Trust) -> dict[str, FloatArray]:

@@ -2,8 +2,8 @@
 
 First a refinement is asked for signs: how alike each view is, how unusual the person, how far cameras were moved, metal
 over the bones. What normal people's refinements show sets the limits. Only where a view from the front is less alike
-than most people's, it is fitted again as if it were of the other side, and only where a view resembles nothing, as if
-the beam had come at a right angle; both coarsely, and to that view alone.
+than most people's, it is fitted again as if it were of the other side, coarsely, and alone; a lateral view shows both
+sides alike. Other bones and another view of the right ones look the same to this: what fits badly fits badly turned.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from XRayTo3DLib.refinement.quality import Finding
 from XRayTo3DLib.refinement.result import Refinement
 from XRayTo3DLib.refinement.scene import State
 from XRayTo3DLib.refinement.signs import Signs, ViewSigns, signs_of
-from XRayTo3DLib.refinement.trials import Trial, other_side, turned
+from XRayTo3DLib.refinement.trials import Trial, other_side
 
 FEWEST_PEOPLE = 20
-LACK = 0.5
-"""Share of the likeness that a view lacks by which the other side may be less alike still."""
+MUCH = 0.05
+"""Where metal tells why a view is poor, the other side must make it so much more alike to be named as well, LNCC."""
 ROOM = 1.25
 """Shapes and cameras must be so much farther out than the limit's normal person to be worth a word."""
 
@@ -49,34 +49,28 @@ class Limits:
     """What normal people's refinements stay within.
 
     The defaults come from 60 SYNTHETIC wrists with soft tissue (people 41 to 90 of 240, that no model was
-    learnt from), refined with a model of 200 others; see ``docs/refine-quality.md``. ``other_side``, ``turned`` and
-    ``metal`` lie between normal people and cases built to be wrong.
+    learnt from), refined with a model of 200 others; see ``docs/refine-quality.md``. ``other_side`` and ``metal``
+    lie between normal people and cases built to be wrong.
 
     Attributes:
         front: Of views from the front or the back.
         side: Of lateral views.
-        other_side: A usual view is taken for the other side's when that makes it less alike by no more than this, LNCC.
-        turned: A view is taken for another when turning the beam makes it as alike as this, LNCC at the trial's pixels.
+        other_side: A view in doubt is taken for the other side's when that makes it less alike by less than this, LNCC.
         metal: Sharpness of what is taken for metal, see ``MetalSign``.
         unusual: Largest normal, see :class:`Signs`.
         moved: The same of cameras, see :class:`ViewSigns`.
     """
 
-    front: ViewLimits = field(default_factory=lambda: ViewLimits(0.85, 0.75, 0.62))
+    front: ViewLimits = field(default_factory=lambda: ViewLimits(0.82, 0.75, 0.62))
     side: ViewLimits = field(default_factory=lambda: ViewLimits(0.77, 0.59, 0.53))
-    other_side: float = 0.07
-    turned: float = 0.58
-    metal: float = 0.5
+    other_side: float = 0.09
+    metal: float = 0.55
     unusual: float = 0.54
     moved: float = 0.45
 
     def of(self, view: ViewSigns) -> ViewLimits:
         """Those of a view."""
         return self.front if view.front else self.side
-
-    def as_other_side(self, view: ViewSigns, trial: Trial) -> bool:
-        """Whether a view may be of the other side: the less it is explained, the less that needs to explain it."""
-        return trial.gain > -self.other_side - LACK * (self.of(view).doubt - view.likeness)
 
 
 LIMITS = {"wrist": Limits()}
@@ -90,12 +84,10 @@ class Evidence:
     Attributes:
         signs: Of the refinement.
         other_side: Per view, how it does as the other side's; None where that was not tried.
-        turned: Per view, with the beam from a right angle; None where that was not tried.
     """
 
     signs: Signs
     other_side: tuple[Trial | None, ...]
-    turned: tuple[Trial | None, ...]
 
 
 def findings_of(found: Refinement, views: Sequence[View], limits: Limits | None = None) -> tuple[Finding, ...]:
@@ -114,21 +106,19 @@ def evidence_of(found: Refinement, views: Sequence[View], limits: Limits) -> Evi
     """The signs of a refinement, and other explanations where the limits ask for them."""
     signs, anatomy, state = signs_of(found, views), found.posterior.anatomy, found.posterior.state
     mirrored: list[Trial | None] = []
-    beside: list[Trial | None] = []
     for sign, view, motion in zip(signs.views, views, state.motions, strict=True):
         alone, usual = State(state.bones, (motion,)), limits.of(sign)
         mirrored.append(
             other_side(anatomy, view, alone) if sign.front and usual.none <= sign.likeness < usual.doubt else None
         )
-        beside.append(turned(anatomy, view, alone) if sign.likeness < usual.none else None)
-    return Evidence(signs, tuple(mirrored), tuple(beside))
+    return Evidence(signs, tuple(mirrored))
 
 
 def findings_from(evidence: Evidence, limits: Limits) -> tuple[Finding, ...]:
     """Findings in words, the views' first."""
     found: list[Finding] = []
-    for sign, mirrored, beside in zip(evidence.signs.views, evidence.other_side, evidence.turned, strict=True):
-        found += _of_view(sign, mirrored, beside, limits)
+    for sign, mirrored in zip(evidence.signs.views, evidence.other_side, strict=True):
+        found += _of_view(sign, mirrored, limits)
     if evidence.signs.unusual > ROOM * limits.unusual:
         found.append(
             Finding(
@@ -140,7 +130,7 @@ def findings_from(evidence: Evidence, limits: Limits) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def _of_view(sign: ViewSigns, mirrored: Trial | None, beside: Trial | None, limits: Limits) -> list[Finding]:
+def _of_view(sign: ViewSigns, mirrored: Trial | None, limits: Limits) -> list[Finding]:
     usual, found, where = limits.of(sign), [], f"Radiograph {sign.name}"
     told = f"likeness {sign.likeness:.2f}, normal above {usual.poor:.2f}"
     metal = sign.metal.sharpness > limits.metal
@@ -153,15 +143,14 @@ def _of_view(sign: ViewSigns, mirrored: Trial | None, beside: Trial | None, limi
             )
         )
     if sign.likeness < usual.none:
-        turns = beside is not None and beside.likeness > limits.turned
         found.append(
             Finding(
-                "wrong-view" if turns else "not-these-bones",
-                f"{where} hardly resembles these bones as they would be seen ({told}); check "
-                f"{'which view this is' if turns else 'which bones and which view it shows'}, and where the bones are.",
+                "not-these-bones",
+                f"{where} hardly resembles these bones as they would be seen ({told}); check which bones and which "
+                "view it shows, and where the bones are.",
             )
         )
-    elif mirrored is not None and limits.as_other_side(sign, mirrored):
+    elif mirrored is not None and mirrored.gain > (MUCH if metal else -limits.other_side):
         found.append(
             Finding(
                 "wrong-side",
@@ -217,5 +206,5 @@ def _view_limits(likeness: Sequence[float], share: float) -> ViewLimits:
     z = np.arctanh(np.clip(likeness, -0.99, 0.99))
     middle, spread = float(z.mean()), float(z.std(ddof=1))
     out = norm.ppf(1 - share)
-    doubt, poor, none = np.tanh(middle - np.array([0.0, out, 2 * out]) * spread)
+    doubt, poor, none = np.tanh(middle - np.array([1.0, out, 2 * out]) * spread)
     return ViewLimits(float(doubt), float(poor), float(none))

@@ -1,13 +1,11 @@
-"""One view fitted again as if something else held: the other side, or a beam from a right angle."""
+"""One view fitted again as if it were of the other side: coarsely, and only to see whether that does as well."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.geometry.anatomical_frame import MIRROR
-from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.refinement.options import Anatomy, Level, RefineOptions, View
 from XRayTo3DLib.refinement.refine import refine_steps
 from XRayTo3DLib.refinement.scene import Scene, State
@@ -42,20 +40,10 @@ def other_side(anatomy: Anatomy, view: View, state: State) -> Trial:
         view: As it was given.
         state: What the refinement found, its only view this one.
     """
-    return _trial(anatomy, view, state, MIRROR)
-
-
-def turned(anatomy: Anatomy, view: View, state: State) -> Trial:
-    """One view as if its beam had come at a right angle, from one side or the other; as :func:`other_side`."""
-    motions = [RigidPose.from_rotation([0, 0, degrees], [0, 0, 0], [0, 0, 0]).matrix for degrees in (90.0, -90.0)]
-    return max((_trial(anatomy, view, state, each) for each in motions), key=lambda trial: trial.gain)
-
-
-def _trial(anatomy: Anatomy, view: View, state: State, motion: FloatArray) -> Trial:
     here = Scene(anatomy, [view], TRIAL.levels[-1], TRIAL, state)
     stands = here.likeness[0].value(here.pictures(here.fitting(state))[0])
     try:
-        *_, last = refine_steps(anatomy, [replace(view, camera=view.camera.moved(motion))], TRIAL)
+        *_, last = refine_steps(anatomy, [replace(view, camera=view.camera.moved(MIRROR))], TRIAL)
     except InputError:
         # Seen so, the bones would lie beside the picture: that explains nothing.
         return Trial(-1.0, -1.0 - stands)
