@@ -15,7 +15,8 @@ class Finding:
     """Something about a refinement that a person should look at.
 
     Attributes:
-        code: For programs: "wrong-side", "wrong-bone", "implant", ...
+        code: For programs: "wrong-side", "not-these-bones", "implant", "poor-match", "unusual-shape" or
+            "camera-moved-far".
         text: One sentence: what, where, what to do.
     """
 
