@@ -1,9 +1,11 @@
 # XRayTo3D: everything a developer runs. Each target sets up .venv as far as it needs it, once.
 #   make test PYTHON=python3.12           another Python (3.11 or newer)
+#   make test WORKERS=4                   so many tests at a time (default 2)
 #   make test TORCH="torch==2.13.0+cpu --index-url https://download.pytorch.org/whl/cpu"   another build of PyTorch
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
+WORKERS ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -34,7 +36,7 @@ demo: $(LIBRARY_DONE) ## register a made-up bone to a made-up radiograph; pictur
 
 test: $(TEST_DONE) lint ## ruff, the layers, then every test (also those on the Slicer test host, where it installs)
 	@if [ -s $(TEST_DONE) ]; then cat $(TEST_DONE); fi
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: $(LINT_DONE) ## ruff and the layers (which room may import which)
 	$(BIN)/ruff check .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,26 @@ except ModuleNotFoundError:  # a source checkout: the library lies beside the mo
     sys.path.append(str(Path(__file__).resolve().parents[1]))
     import XRayTo3DLib
 
-from XRayTo3DGui.EvaluationPanel import EvaluationPanel
+from XRayTo3DGui.dataset.calls import DatasetCalls
+from XRayTo3DGui.dataset.DatasetPanel import DatasetPanel
+from XRayTo3DGui.evaluation.calls import EvaluationCalls
+from XRayTo3DGui.evaluation.EvaluationPanel import EvaluationPanel
 from XRayTo3DGui.panel import connectGui
 from XRayTo3DGui.parameters import XRayTo3DParameterNode
-from XRayTo3DGui.RadiographsPanel import RadiographsPanel
-from XRayTo3DGui.ReconstructPanel import ReconstructPanel
-from XRayTo3DGui.RegistrationPanel import RegistrationPanel
+from XRayTo3DGui.radiographs.calls import RadiographCalls
+from XRayTo3DGui.radiographs.RadiographsPanel import RadiographsPanel
+from XRayTo3DGui.reconstruct.calls import ReconstructCalls
+from XRayTo3DGui.reconstruct.ReconstructPanel import ReconstructPanel
+from XRayTo3DGui.registration.calls import RegistrationCalls
+from XRayTo3DGui.registration.RegistrationPanel import RegistrationPanel
+from XRayTo3DGui.setup.calls import SetupCalls
+from XRayTo3DGui.setup.SetupPanel import SetupPanel
+from XRayTo3DGui.train.calls import TrainCalls
+from XRayTo3DGui.train.TrainPanel import TrainPanel
 
 OWN_PACKAGES = ("XRayTo3DGui", XRayTo3DLib.__name__)
+SECTIONS = ("radiographs", "registration", "dataset", "train", "reconstruct", "evaluation", "setup")
+"""In the order of work; each is ``<name>Section`` in XRayTo3D.ui."""
 EXAMPLE_NAME = "XRayTo3D synthetic wrist"
 
 
@@ -72,13 +85,14 @@ def _loadExample(_source: Any = None) -> list[Any]:
 
 
 class XRayTo3DWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """Four collapsible sections in the order of work; each is a panel of its own."""
+    """Collapsible sections in the order of work; each is a panel of its own."""
 
     def __init__(self, parent: Any = None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
         self.logic: XRayTo3DLogic | None = None
         self.panels: list[Any] = []
+        self.sections: list[Any] = []
         self._parameterNode: Any = None
         self._guiTag: Any = None
 
@@ -92,17 +106,24 @@ class XRayTo3DWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.registration = RegistrationPanel(self)
         self.reconstruct = ReconstructPanel(self)
         self.evaluation = EvaluationPanel(self)
-        self.panels = [self.radiographs, self.registration, self.reconstruct, self.evaluation]
-        sections = (
-            self.ui.radiographsSection,
-            self.ui.registrationSection,
-            self.ui.reconstructSection,
-            self.ui.evaluationSection,
-        )
-        for section, panel in zip(sections, self.panels, strict=True):
+        self.dataset = DatasetPanel(self)
+        self.train = TrainPanel(self)
+        self.setupPanel = SetupPanel(self)
+        self.panels = [
+            self.radiographs,
+            self.registration,
+            self.dataset,
+            self.train,
+            self.reconstruct,
+            self.evaluation,
+            self.setupPanel,
+        ]
+        self.sections = [getattr(self.ui, f"{name}Section") for name in SECTIONS]
+        for section, panel in zip(self.sections, self.panels, strict=True):
             panelWidget = panel.setup()
             panelWidget.setMRMLScene(slicer.mrmlScene)
             section.layout().addWidget(panelWidget)
+            section.connect("contentsCollapsed(bool)", partial(self.onSection, section))
         uiWidget.setMRMLScene(slicer.mrmlScene)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
@@ -115,7 +136,13 @@ class XRayTo3DWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.removeObservers()
         for panel in self.panels:
             panel.cleanup()
-        self.panels = []
+        self.panels, self.sections = [], []
+
+    def onSection(self, opened: Any, collapsed: bool) -> None:
+        """One section is open at a time: the panel fits a small screen, and the step of work is plain."""
+        for section in self.sections if not collapsed else []:
+            if section is not opened:
+                section.collapsed = True
 
     def enter(self) -> None:
         self.initializeParameterNode()
@@ -162,15 +189,27 @@ class XRayTo3DWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         super().onReload()
 
 
-class XRayTo3DLogic(ScriptedLoadableModuleLogic):
-    """What scripts call: example, reconstruction, export. Scene functions are in ``XRayTo3DGui.mrml``."""
+class XRayTo3DLogic(
+    RadiographCalls,
+    RegistrationCalls,
+    DatasetCalls,
+    TrainCalls,
+    ReconstructCalls,
+    EvaluationCalls,
+    SetupCalls,
+    ScriptedLoadableModuleLogic,
+):
+    """What scripts call: everything that the panels do, section by section; docs/scripting.md lists it.
+
+    Conversions between nodes and the library's types are in ``XRayTo3DGui.scene.mrml``.
+    """
 
     def getParameterNode(self) -> XRayTo3DParameterNode:
         return XRayTo3DParameterNode(super().getParameterNode())
 
     def loadExample(self, ctSpacing: float = 0.7, pixelSpacing: float = 0.3) -> list[Any]:
         """The synthetic wrist in the scene; returns CT volume, segmentation and radiographs."""
-        from XRayTo3DGui import example, folders
+        from XRayTo3DGui.scene import example, folders
 
         parameters = self.getParameterNode()
         nodes = example.loadSyntheticWrist(ctSpacing, pixelSpacing)
@@ -181,51 +220,6 @@ class XRayTo3DLogic(ScriptedLoadableModuleLogic):
         for node in nodes[2:]:
             folders.fileRadiograph(node, parameters.caseName)
         return nodes
-
-    def reconstruct(
-        self,
-        model: str | Path,
-        radiographs: list[Any],
-        side: str = "",
-        origins: list[tuple[float, float]] | None = None,
-        frameTransform: Any = None,
-        **options: Any,
-    ) -> Any:
-        """Make bones of radiographs with a model bundle, as section 3 does; waits, while Slicer goes on drawing.
-
-        Args:
-            model: The bundle's folder, or the name of one that comes with XRayTo3D.
-            radiographs: Volume nodes of section 1, in the order of the model's views.
-            side: "right" or "left"; "" for a model that finds the limb by itself (dual-face depth).
-            origins: (column, row) of the joint's middle in each radiograph, pixels from 0.
-            frameTransform: Instead of ``origins``: the transform node that moves the limb's frame to its place.
-            **options: ``objectDetector`` (mm, one view), ``up`` (columns, rows), ``translation`` (a bundle), ``refine``
-                (True: where shape models of the bones are installed), ``uncalibrated`` (False; shape models alone),
-                ``caseName`` (folder of the subject hierarchy).
-
-        Returns:
-            The text node that holds reconstruction.json; ``XRayTo3DGui.reconstruct_nodes.parts`` gives its bones.
-
-        Raises:
-            InputError: Something cannot be used; the sentence says what.
-        """
-        from XRayTo3DGui import reconstruct_script
-
-        options.setdefault("caseName", self.getParameterNode().caseName)
-        request = reconstruct_script.requestOf(model, radiographs, side, origins, frameTransform, **options)
-        return reconstruct_script.run(request)
-
-    def exportReconstruction(self, result: Any, folder: str | Path, kind: str = "STL surfaces") -> list[Path]:
-        """Write a reconstruction's bones (LPS mm) and reconstruction.json into a folder; returns the files.
-
-        Args:
-            result: What :meth:`reconstruct` returned.
-            folder: Made where missing.
-            kind: One of ``XRayTo3DGui.parameters.EXPORTS``.
-        """
-        from XRayTo3DGui.reconstruct_export import exportResult
-
-        return exportResult(result, Path(folder), kind)
 
 
 class XRayTo3DTest(ScriptedLoadableModuleTest):
@@ -239,8 +233,9 @@ class XRayTo3DTest(ScriptedLoadableModuleTest):
         self.test_example()
 
     def test_example(self) -> None:
-        from XRayTo3DGui import bone, mrml, pose
-        from XRayTo3DGui.mrml_radiographs import radiographFromNode
+        from XRayTo3DGui.registration import bone, pose
+        from XRayTo3DGui.scene import mrml
+        from XRayTo3DGui.scene.mrml_radiographs import radiographFromNode
 
         if bone.torchProblem():
             self.skipTest(bone.torchProblem())

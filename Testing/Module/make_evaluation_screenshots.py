@@ -47,7 +47,7 @@ def main(folder: Path) -> None:
 
 def add_bones() -> tuple[Any, Any]:
     """The radius of the synthetic wrist, and a smooth guess of it as a reconstruction would give."""
-    from XRayTo3DGui import mrml
+    from XRayTo3DGui.scene import mrml
     from XRayTo3DLib.dataset.phantoms.forearm import make_forearm
     from XRayTo3DLib.evaluation.scene_colours import BONE, RESULT
     from XRayTo3DLib.shape.meshes import make_surface, points_of, triangles_of

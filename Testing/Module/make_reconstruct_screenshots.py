@@ -32,7 +32,7 @@ def reconstructed(widget: Any, folder: Path) -> None:
     from reconstruct_cases import TWO_VIEWS, choose_model, finish, mark_joint
     from slicerhost import screenshots
 
-    from XRayTo3DGui.mrml_radiographs import radiographNodes, radiographToScene
+    from XRayTo3DGui.scene.mrml_radiographs import radiographNodes, radiographToScene
 
     for radiograph in bare_wrist(0.7, 0.3)[1]:
         radiographToScene(radiograph)
@@ -70,7 +70,8 @@ def zoom(nodes: list[Any]) -> None:
     """Let the bones fill the radiographs' views."""
     import slicer
 
-    from XRayTo3DGui import layouts, reconstruct_nodes
+    from XRayTo3DGui.reconstruct import nodes as reconstruct_nodes
+    from XRayTo3DGui.scene import layouts
 
     (result,) = reconstruct_nodes.resultNodes()
     panel = slicer.modules.XRayTo3DWidget.reconstruct
@@ -85,7 +86,7 @@ def look(panel: Any) -> None:
     """At the bones from the sources' side."""
     from module_cases import settle
 
-    from XRayTo3DGui import reconstruct_display
+    from XRayTo3DGui.reconstruct import display as reconstruct_display
 
     panel.widget.radiographs.layout.turn3D()
     reconstruct_display.lookAt(panel.parameters.reconstructResult)

@@ -62,7 +62,7 @@ def wrist() -> tuple[Any, list[Any]]:
     """A coarse synthetic wrist and two radiographs of about 130 x 160 pixels."""
     import slicer  # noqa: F401  the host is there
 
-    from XRayTo3DGui.example import makeSyntheticWrist
+    from XRayTo3DGui.scene.example import makeSyntheticWrist
 
     return makeSyntheticWrist(ctSpacing=1.4, pixelSpacing=1.0)
 
@@ -103,7 +103,7 @@ def write_views(folder: Path) -> list[Path]:
 
 def add_wrist_ct(widget: Any) -> Any:
     """CT and segmentation of the wrist in the scene, the radius chosen; returns the volume."""
-    from XRayTo3DGui import mrml
+    from XRayTo3DGui.scene import mrml
 
     volume, segmentation = mrml.ctToScene(wrist()[0].ct)
     parameters = widget.parameters

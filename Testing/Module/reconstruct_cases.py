@@ -39,7 +39,7 @@ QUALITY = {
 
 def load_views(pixel: float = 0.8) -> list[Any]:
     """The bare wrist's radiographs in the scene, with that pixel spacing in mm."""
-    from XRayTo3DGui.mrml_radiographs import radiographToScene
+    from XRayTo3DGui.scene.mrml_radiographs import radiographToScene
 
     return [radiographToScene(each) for each in bare_wrist(pixel=pixel)[1]]
 
@@ -55,7 +55,7 @@ def mark_joint(panel: Any, number: int) -> None:
     """Press the view's button, and click where the joint is."""
     import slicer
 
-    from XRayTo3DGui import mrml, mrml_radiographs
+    from XRayTo3DGui.scene import mrml, mrml_radiographs
 
     getattr(panel.ui, f"placeButton{number}").click()
     node = getattr(panel.parameters, f"reconstructView{number}")
@@ -121,7 +121,7 @@ def worker_folder(folder: Path, refined: bool = True) -> Path:
 
 def take_in(panel: Any, folder: Path, nodes: list[Any]) -> Any:
     """Put a worker's folder into the scene and show it, as at the end of a run."""
-    from XRayTo3DGui.reconstruct_nodes import importSteps
+    from XRayTo3DGui.reconstruct.nodes import importSteps
 
     names = [node.GetName().removesuffix(" (synthetic)") for node in nodes]
     request = {"radiographs": [node.GetID() for node in nodes], "names": names, "case": panel.parameters.caseName}

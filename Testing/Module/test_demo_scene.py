@@ -63,7 +63,7 @@ def test_the_module_takes_the_scene_s_radiographs(module_widget, demo):
     """Opened in the module, the demonstration's radiographs are in its table with their geometry."""
     import slicer
 
-    from XRayTo3DGui.mrml_radiographs import radiographFromNode, radiographNodes
+    from XRayTo3DGui.scene.mrml_radiographs import radiographFromNode, radiographNodes
 
     slicer.util.loadScene(str(demo / "wrist-1" / "scene" / "wrist-1.mrml"), {"clear": True})
     nodes = radiographNodes()

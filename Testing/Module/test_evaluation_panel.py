@@ -28,7 +28,7 @@ def panel(slicer_app: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     import slicer
 
     monkeypatch.syspath_prepend(str(MODULE))
-    from XRayTo3DGui.EvaluationPanel import EvaluationPanel
+    from XRayTo3DGui.evaluation.EvaluationPanel import EvaluationPanel
     from XRayTo3DGui.parameters import XRayTo3DParameterNode
 
     made = EvaluationPanel(FakeWidget())
@@ -82,12 +82,12 @@ def measured(panel: Any) -> SimpleNamespace:
 
 
 def node(role: str, result: Any) -> Any:
-    return sys.modules["XRayTo3DGui.evaluation_nodes"].find(role, result)
+    return sys.modules["XRayTo3DGui.evaluation.nodes"].find(role, result)
 
 
 def numbers(result: Any) -> dict[str, float]:
     """The table node's values by key."""
-    found = sys.modules["XRayTo3DGui.evaluation_table"].statistics(node("statistics", result))
+    found = sys.modules["XRayTo3DGui.evaluation.table"].statistics(node("statistics", result))
     return {key: value for key, (value, _unit, _text) in found.items()}
 
 

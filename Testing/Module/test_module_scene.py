@@ -23,7 +23,7 @@ MARK = (5, 3, 7)
 @pytest.fixture
 def gui(slicer_module: Any) -> Any:
     """The bridge, importable once the module is loaded."""
-    from XRayTo3DGui import mrml, mrml_radiographs
+    from XRayTo3DGui.scene import mrml, mrml_radiographs
 
     return mrml, mrml_radiographs
 
@@ -164,7 +164,7 @@ def test_ct_problems_are_sentences(gui: Any) -> None:
 
 def test_the_bone_model_lies_where_the_ct_is(gui: Any) -> None:
     from XRayTo3D import XRayTo3DLogic
-    from XRayTo3DGui import bone
+    from XRayTo3DGui.registration import bone
 
     ct = oblique_ct()
     volume, segmentation = gui[0].ctToScene(ct)
@@ -195,7 +195,7 @@ def test_removing_a_radiograph_removes_what_is_its(gui: Any) -> None:
 
 
 def test_hand_moves_are_in_the_words_of_the_radiograph(slicer_module: Any) -> None:
-    from XRayTo3DGui import pose
+    from XRayTo3DGui.registration import pose
 
     camera, centre = oblique_camera(), np.array([1.0, 2.0, 3.0])
     base = pose.centredInBeams(RigidPose.identity(), centre, [camera])
@@ -215,7 +215,8 @@ def test_hand_moves_are_in_the_words_of_the_radiograph(slicer_module: Any) -> No
 
 
 def test_sliders_move_along_slicer_s_axes(slicer_module: Any) -> None:
-    from XRayTo3DGui import mrml, pose
+    from XRayTo3DGui.registration import pose
+    from XRayTo3DGui.scene import mrml
 
     moved = pose.turnedAndMoved(POSE, [1, 2, 3], [0, 0, 90], [10, 20, 30])
     shift_ras = mrml.rasFromLps(moved.apply([1, 2, 3]) - POSE.apply([1, 2, 3]))
@@ -225,7 +226,7 @@ def test_sliders_move_along_slicer_s_axes(slicer_module: Any) -> None:
 
 
 def test_a_camera_s_meeting_point(slicer_module: Any) -> None:
-    from XRayTo3DGui import pose
+    from XRayTo3DGui.registration import pose
 
     second = replace(oblique_camera(), **_turned(oblique_camera()))
     placed = pose.centredInBeams(RigidPose.identity(), [50, 60, 70], [oblique_camera(), second])

@@ -24,10 +24,8 @@ def test_the_module_s_own_test_passes(slicer_module: Any) -> None:
 
 
 def test_sections_are_in_the_order_of_work(module_widget: Any) -> None:
-    ui = module_widget.ui
-    sections = (ui.radiographsSection, ui.registrationSection, ui.reconstructSection, ui.evaluationSection)
-    titles = ["1  Radiographs", "2  Registration", "3  Reconstruct", "4  Evaluation"]
-    assert [section.text for section in sections] == titles
+    titles = ["1  Radiographs", "2  Registration", "3  Data set", "4  Train", "5  Reconstruct", "6  Evaluation", "Set-up"]
+    assert [section.text for section in module_widget.sections] == titles
     assert [section.parent().layout().indexOf(section) for section in sections] == sorted(
         section.parent().layout().indexOf(section) for section in sections
     )

@@ -40,7 +40,7 @@ def test_a_fresh_panel_says_what_to_do(panel: Any) -> None:
 def test_a_file_that_knows_its_geometry_loads_at_once(panel: Any, tmp_path: Path) -> None:
     import slicer
 
-    from XRayTo3DGui import mrml_radiographs
+    from XRayTo3DGui.scene import mrml_radiographs
 
     original = small_radiograph()
     panel.ui.radiographPath.currentPath = str(write_radiograph(original, tmp_path / "view.nrrd"))
@@ -59,7 +59,7 @@ def test_a_file_that_knows_its_geometry_loads_at_once(panel: Any, tmp_path: Path
 
 
 def test_what_the_file_does_not_say_is_asked_for(panel: Any, tmp_path: Path) -> None:
-    from XRayTo3DGui import mrml_radiographs
+    from XRayTo3DGui.scene import mrml_radiographs
 
     ui = panel.ui
     ui.radiographPath.currentPath = str(png(tmp_path))
@@ -86,7 +86,7 @@ def test_what_the_file_does_not_say_is_asked_for(panel: Any, tmp_path: Path) -> 
 
 
 def test_a_camera_file_answers_everything(panel: Any, tmp_path: Path) -> None:
-    from XRayTo3DGui import mrml_radiographs
+    from XRayTo3DGui.scene import mrml_radiographs
     from XRayTo3DLib.geometry.calibration import standard_camera
 
     camera = standard_camera(1200.0, (0.3, 0.3), (50, 60), view="LAT")
@@ -100,7 +100,7 @@ def test_a_camera_file_answers_everything(panel: Any, tmp_path: Path) -> None:
 
 
 def test_a_calibration_file_is_a_camera_too(panel: Any, tmp_path: Path) -> None:
-    from XRayTo3DGui import mrml_radiographs
+    from XRayTo3DGui.scene import mrml_radiographs
 
     k = "1000,0,24.5\n0,1000,29.5\n0,0,1"
     text = f"image size\n50,60\n\ncamera matrix\n{k}\n\nrotation\n1,0,0\n0,1,0\n0,0,1\n\ntranslation\n1\n2\n800\n"
@@ -148,7 +148,7 @@ def test_another_file_forgets_the_answers(panel: Any, tmp_path: Path) -> None:
 
 
 def load_views(panel: Any, folder: Path) -> list[Any]:
-    from XRayTo3DGui import mrml_radiographs
+    from XRayTo3DGui.scene import mrml_radiographs
 
     for path in write_views(folder):
         panel.ui.radiographPath.currentPath = str(path)
@@ -159,7 +159,7 @@ def load_views(panel: Any, folder: Path) -> list[Any]:
 def test_beams_are_hidden_until_asked_for(panel: Any, tmp_path: Path) -> None:
     import qt
 
-    from XRayTo3DGui import mrml_radiographs
+    from XRayTo3DGui.scene import mrml_radiographs
 
     nodes = load_views(panel, tmp_path)
     beams = [node.GetNodeReference(mrml_radiographs.BEAM) for node in nodes]
@@ -175,7 +175,7 @@ def test_beams_are_hidden_until_asked_for(panel: Any, tmp_path: Path) -> None:
 
 
 def test_a_moved_source_takes_its_beam_along(panel: Any, tmp_path: Path) -> None:
-    from XRayTo3DGui import mrml_radiographs
+    from XRayTo3DGui.scene import mrml_radiographs
 
     node = load_views(panel, tmp_path)[0]
     mrml_radiographs.sourceNode(node).SetNthControlPointPosition(0, 0.0, -800.0, 10.0)
@@ -187,7 +187,7 @@ def test_a_moved_source_takes_its_beam_along(panel: Any, tmp_path: Path) -> None
 def test_remove_and_export(panel: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import qt
 
-    from XRayTo3DGui import mrml_radiographs
+    from XRayTo3DGui.scene import mrml_radiographs
 
     nodes = load_views(panel, tmp_path)
     panel.ui.loadedTable.selectRow(1)
@@ -205,7 +205,7 @@ def test_remove_and_export(panel: Any, tmp_path: Path, monkeypatch: pytest.Monke
 def test_the_layout_shows_each_radiograph_upright(panel: Any, tmp_path: Path) -> None:
     import slicer
 
-    from XRayTo3DGui import layouts, mrml_radiographs
+    from XRayTo3DGui.scene import layouts, mrml_radiographs
 
     manager = slicer.app.layoutManager()
     before = manager.layout
@@ -284,7 +284,7 @@ def test_remembering_the_path_keeps_the_answers(panel: Any, tmp_path: Path, monk
 def test_another_volume_does_not_take_the_radiograph_s_view(panel: Any, tmp_path: Path) -> None:
     import slicer
 
-    from XRayTo3DGui import layouts
+    from XRayTo3DGui.scene import layouts
 
     panel.ui.radiographPath.currentPath = str(write_radiograph(small_radiograph(), tmp_path / "view.nrrd"))
     panel.ui.loadButton.click()
@@ -298,7 +298,7 @@ def test_another_volume_does_not_take_the_radiograph_s_view(panel: Any, tmp_path
 
 
 def test_a_radiograph_without_its_file_is_said_and_stays_removable(panel: Any, tmp_path: Path) -> None:
-    from XRayTo3DGui import mrml_radiographs
+    from XRayTo3DGui.scene import mrml_radiographs
 
     panel.ui.radiographPath.currentPath = str(write_radiograph(small_radiograph(), tmp_path / "view.nrrd"))
     panel.ui.loadButton.click()

@@ -32,7 +32,8 @@ def panel(module_widget: Any) -> Any:
     """The reconstruct panel, its section open, two radiographs loaded; no worker outlives the test."""
     import slicer
 
-    from XRayTo3DGui import reconstruct_bundles, reconstruct_job
+    from XRayTo3DGui.reconstruct import bundles as reconstruct_bundles
+    from XRayTo3DGui.reconstruct import job as reconstruct_job
 
     load_views()
     module_widget.ui.reconstructSection.collapsed = False
@@ -54,7 +55,7 @@ def ready(panel: Any) -> Any:
 
 
 def jobs_left() -> list[Path]:
-    from XRayTo3DGui import reconstruct_job
+    from XRayTo3DGui.reconstruct import job as reconstruct_job
 
     return list(reconstruct_job.jobsFolder().glob("*"))
 
@@ -78,7 +79,7 @@ def worker_pid(folder: Path) -> int:
 
 def assd(bone: Any) -> float:
     """Mean distance of a reconstructed bone from the true one, mm."""
-    from XRayTo3DGui import mrml
+    from XRayTo3DGui.scene import mrml
     from XRayTo3DLib.evaluation.comparison import compare
 
     truth = bare_wrist()[0].meshes[bone.GetAttribute("XRayTo3D.Bone")]
@@ -108,7 +109,7 @@ def test_the_card_says_what_the_model_is(panel: Any) -> None:
 
 
 def test_radiographs_that_say_their_view_and_side_are_chosen(panel: Any) -> None:
-    from XRayTo3DGui import mrml_radiographs
+    from XRayTo3DGui.scene import mrml_radiographs
 
     choose_model(panel, TWO_VIEWS)
     first, second = mrml_radiographs.radiographNodes()
@@ -150,7 +151,7 @@ def test_what_is_missing_is_in_the_tooltip_step_by_step(panel: Any) -> None:
 def test_the_joint_is_marked_by_a_click(panel: Any) -> None:
     import slicer
 
-    from XRayTo3DGui import mrml_radiographs
+    from XRayTo3DGui.scene import mrml_radiographs
 
     choose_model(panel, ONE_VIEW)
     panel.ui.placeButton1.click()
@@ -198,7 +199,7 @@ SHAPES = {"method": "shape-intensity-fit", "title": "Shapes of wrists"}
 
 def command(panel: Any, tmp_path: Path) -> list[str]:
     """What the worker would be told; the command line understands it."""
-    from XRayTo3DGui.reconstruct_request import commandOf, requestFrom
+    from XRayTo3DGui.reconstruct.request import commandOf, requestFrom
     from XRayTo3DLib.cli.main import build_parser
 
     found = commandOf(requestFrom(panel.parameters, panel.inputs.entry), tmp_path / "job")
@@ -207,7 +208,7 @@ def command(panel: Any, tmp_path: Path) -> list[str]:
 
 
 def test_shape_models_take_any_radiographs_calibrated_or_not(panel: Any, tmp_path: Path) -> None:
-    from XRayTo3DGui import mrml_radiographs
+    from XRayTo3DGui.scene import mrml_radiographs
 
     described_bundle(tmp_path / "models" / "shapes", **SHAPES)
     panel.inputs.addFolder(tmp_path / "models")
@@ -231,7 +232,7 @@ def test_shape_models_take_any_radiographs_calibrated_or_not(panel: Any, tmp_pat
 
 
 def test_refining_is_offered_where_there_are_shape_models(ready: Any, tmp_path: Path, monkeypatch: Any) -> None:
-    from XRayTo3DGui import reconstruct_bundles
+    from XRayTo3DGui.reconstruct import bundles as reconstruct_bundles
 
     monkeypatch.setattr("XRayTo3DLib.models.find.shipped_models_folder", lambda: tmp_path / "shipped")
     described_bundle(tmp_path / "shipped" / "wrist-pa-lat-demo")
@@ -256,8 +257,8 @@ def test_refining_is_offered_where_there_are_shape_models(ready: Any, tmp_path: 
 def test_a_transform_says_where_the_limb_is(ready: Any, tmp_path: Path) -> None:
     import slicer
 
-    from XRayTo3DGui import mrml
-    from XRayTo3DGui.reconstruct_request import prepareSteps, requestFrom
+    from XRayTo3DGui.reconstruct.request import prepareSteps, requestFrom
+    from XRayTo3DGui.scene import mrml
     from XRayTo3DLib.geometry import RigidPose
 
     pose = RigidPose.from_rotation([3.0, -2.0, 5.0], [1.0, 2.0, -3.0])
@@ -288,14 +289,14 @@ def no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for name in [name for name in sys.modules if name.split(".")[0] == "torch"]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setattr("XRayTo3DGui.reconstruct_job.workerProblem", lambda: "")  # it looks whether there is one
+    monkeypatch.setattr("XRayTo3DGui.reconstruct.job.workerProblem", lambda: "")  # it looks whether there is one
     monkeypatch.setattr(sys, "meta_path", [Refuses(), *sys.meta_path])
 
 
 def test_two_views_make_bones_that_are_right(ready: Any, no_torch: None, screenshot: Any) -> None:
     import slicer
 
-    from XRayTo3DGui import reconstruct_nodes
+    from XRayTo3DGui.reconstruct import nodes as reconstruct_nodes
 
     folder = start(ready)
     assert not ready.ui.bundleCombo.enabled and not ready.ui.inputsWidget.enabled
@@ -342,7 +343,7 @@ def test_a_killed_worker_is_said(ready: Any) -> None:
 
 
 def test_what_the_library_refuses_is_one_sentence(ready: Any, shown_messages: Any) -> None:
-    from XRayTo3DGui import mrml_radiographs
+    from XRayTo3DGui.scene import mrml_radiographs
 
     marks = ready.parameters.reconstructView2.GetNodeReference(mrml_radiographs.ORIGIN)
     marks.SetNthControlPointPosition(0, 0.0, 0.0, 400.0)
@@ -357,7 +358,7 @@ def test_what_the_library_refuses_is_one_sentence(ready: Any, shown_messages: An
 
 def test_what_nobody_expected_is_in_slicer_s_log(ready: Any, caplog: pytest.LogCaptureFixture) -> None:
     """The job's folder, radiographs in it, is removed: its log must not be lost with it."""
-    from XRayTo3DGui import reconstruct_job
+    from XRayTo3DGui.reconstruct import job as reconstruct_job
 
     ready.ui.reconstructButton.click()
     ready.run._timer.stop()
@@ -438,8 +439,8 @@ def test_without_pytorch(ready: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_script_of_the_documentation_runs(module_widget: Any, tmp_path: Path, repository: Path) -> None:
-    from XRayTo3DGui import reconstruct_nodes
-    from XRayTo3DGui.reconstruct_job import jobsFolder
+    from XRayTo3DGui.reconstruct import nodes as reconstruct_nodes
+    from XRayTo3DGui.reconstruct.job import jobsFolder
 
     load_views(pixel=0.3)
     page = (repository / "docs" / "reconstruct.md").read_text(encoding="utf-8")
@@ -454,7 +455,7 @@ def test_the_script_of_the_documentation_runs(module_widget: Any, tmp_path: Path
 
 
 def test_a_script_is_told_what_cannot_be_used(panel: Any) -> None:
-    from XRayTo3DGui import mrml_radiographs
+    from XRayTo3DGui.scene import mrml_radiographs
     from XRayTo3DLib.errors import InputError
 
     logic, nodes = panel.widget.logic, mrml_radiographs.radiographNodes()

@@ -27,7 +27,7 @@ def result(panel: Any, tmp_path: Path) -> Any:
 
 
 def parts(result: Any, role: str) -> list[Any]:
-    from XRayTo3DGui import reconstruct_nodes
+    from XRayTo3DGui.reconstruct import nodes as reconstruct_nodes
 
     return reconstruct_nodes.parts(result, getattr(reconstruct_nodes, role))
 
@@ -77,7 +77,7 @@ def test_warnings_and_likeness_are_shown(panel: Any, result: Any) -> None:
 
 @pytest.mark.gl
 def test_outlines_lie_on_the_bones_shadows_where_the_refinement_put_the_cameras(panel: Any, result: Any) -> None:
-    from XRayTo3DGui import layouts, mrml, mrml_radiographs
+    from XRayTo3DGui.scene import layouts, mrml, mrml_radiographs
 
     radius = bare_wrist()[0].meshes["radius"]
     points = np.array([radius.GetPoint(index) for index in range(radius.GetNumberOfPoints())])
@@ -99,7 +99,7 @@ def test_outlines_follow_a_bone_that_is_moved(panel: Any, result: Any) -> None:
     import slicer
     import vtk
 
-    from XRayTo3DGui import mrml_radiographs
+    from XRayTo3DGui.scene import mrml_radiographs
 
     node, bone = mrml_radiographs.radiographNodes()[0], parts(result, "BONE")[0]
     before = panel.outlines.outlineOf(node, bone).GetPolyData().GetBounds()
@@ -118,8 +118,8 @@ def test_outlines_follow_a_bone_that_is_moved(panel: Any, result: Any) -> None:
 def test_computed_radiographs_and_differences_are_blended_in(panel: Any, result: Any) -> None:
     import slicer
 
-    from XRayTo3DGui import mrml_radiographs
-    from XRayTo3DGui.overlays import compositeOf
+    from XRayTo3DGui.scene import mrml_radiographs
+    from XRayTo3DGui.scene.overlays import compositeOf
 
     node = mrml_radiographs.radiographNodes()[0]
     panel.ui.overlayCombo.currentText = "Computed radiograph"
@@ -155,7 +155,7 @@ def test_without_refinement_only_what_is_there_is_offered(panel: Any, tmp_path: 
 def test_everything_comes_back_with_the_scene(panel: Any, result: Any, tmp_path: Path, screenshot: Any) -> None:
     import slicer
 
-    from XRayTo3DGui import mrml_radiographs
+    from XRayTo3DGui.scene import mrml_radiographs
 
     screenshot("reconstruct_result", size=(1366, 768))
     before = [panel.ui.summaryLabel.text, panel.ui.warningsLabel.text, column(panel.ui.measurementTable, 1)]
@@ -183,7 +183,7 @@ def test_everything_comes_back_with_the_scene(panel: Any, result: Any, tmp_path:
 def test_a_second_result_hides_the_first_and_remove_brings_it_back(panel: Any, result: Any, tmp_path: Path) -> None:
     import slicer
 
-    from XRayTo3DGui import mrml_radiographs
+    from XRayTo3DGui.scene import mrml_radiographs
 
     second = take_in(panel, worker_folder(tmp_path / "second", False), mrml_radiographs.radiographNodes())
     assert panel.ui.resultSelector.nodeCount() == 2

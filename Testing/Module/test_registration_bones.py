@@ -45,7 +45,7 @@ def tick(panel: Any, name: str, on: bool = True) -> None:
 
 def near_truth(panel: Any) -> RigidPose:
     """A start 1.5 degrees and 2 mm from the truth."""
-    from XRayTo3DGui.example import truePose
+    from XRayTo3DGui.scene.example import truePose
 
     off = RigidPose.from_rotation([1.0, -0.8, 0.8], [1.0, -1.5, 1.0], truePose().apply(panel.centre()))
     return off @ truePose()
@@ -76,7 +76,7 @@ def test_a_hint_where_the_rest_of_the_ct_would_help(panel: Any) -> None:
 
 
 def test_with_the_rest_of_the_ct_the_picture_is_explained(panel: Any) -> None:
-    from XRayTo3DGui.example import truePose
+    from XRayTo3DGui.scene.example import truePose
 
     panel.movePose(near_truth(panel))
     panel.ui.surroundingsCheckBox.click()
@@ -106,7 +106,7 @@ def test_a_bone_in_air_cannot_have_the_rest_drawn(panel: Any) -> None:
 
 
 def test_the_bone_s_shadow_in_tissue_is_its_excess(panel: Any) -> None:
-    from XRayTo3DGui.registration_parts import partsOf
+    from XRayTo3DGui.registration.parts import partsOf
 
     parts = partsOf(panel.parameters)
     assert parts.bones["radius"].mu.min() < 0 and parts.surroundings is None  # fatty marrow is lighter than muscle
@@ -124,7 +124,7 @@ def test_the_bone_s_shadow_in_tissue_is_its_excess(panel: Any) -> None:
 def test_where_segments_overlap_the_first_bone_counts(panel: Any) -> None:
     import slicer
 
-    from XRayTo3DGui.mrml_segments import ctWithSegments
+    from XRayTo3DGui.scene.mrml_segments import ctWithSegments
 
     parameters = panel.parameters
     volume, segmentation = parameters.ctVolume, parameters.segmentation
@@ -142,8 +142,8 @@ def test_where_segments_overlap_the_first_bone_counts(panel: Any) -> None:
 def test_a_label_map_gives_the_same_bones(panel: Any) -> None:
     import slicer
 
-    from XRayTo3DGui import mrml
-    from XRayTo3DGui.registration_parts import partsOf
+    from XRayTo3DGui.registration.parts import partsOf
+    from XRayTo3DGui.scene import mrml
 
     parameters, ct = panel.parameters, wrist()[0].ct
     tick(panel, "ulna")
@@ -167,7 +167,7 @@ def test_a_label_map_gives_the_same_bones(panel: Any) -> None:
 
 
 def test_the_other_segments_can_be_found_too(panel: Any) -> None:
-    from XRayTo3DGui import further
+    from XRayTo3DGui.registration import further
 
     listed = [panel.ui.furtherList.item(row).text() for row in range(panel.ui.furtherList.count)]
     assert listed == ["ulna", "carpals"]
@@ -188,8 +188,9 @@ def test_the_other_segments_can_be_found_too(panel: Any) -> None:
 def test_two_bones_each_get_their_own_transform(panel: Any, tmp_path: Path) -> None:
     import slicer
 
-    from XRayTo3DGui import further, mrml
-    from XRayTo3DGui.example import truePose
+    from XRayTo3DGui.registration import further
+    from XRayTo3DGui.scene import mrml
+    from XRayTo3DGui.scene.example import truePose
 
     tick(panel, "ulna")
     panel.movePose(near_truth(panel))
@@ -219,7 +220,8 @@ def test_two_bones_each_get_their_own_transform(panel: Any, tmp_path: Path) -> N
 
 
 def test_further_bones_follow_the_first_by_hand(panel: Any) -> None:
-    from XRayTo3DGui import further, mrml
+    from XRayTo3DGui.registration import further
+    from XRayTo3DGui.scene import mrml
 
     tick(panel, "ulna")
     panel.ensurePose()
@@ -235,7 +237,8 @@ def test_further_bones_follow_the_first_by_hand(panel: Any) -> None:
 
 @pytest.mark.gl
 def test_every_bone_has_an_outline_and_a_model(panel: Any) -> None:
-    from XRayTo3DGui import further, mrml_radiographs
+    from XRayTo3DGui.registration import further
+    from XRayTo3DGui.scene import mrml_radiographs
 
     panel.widget.radiographs.ui.showLayoutButton.click()
     tick(panel, "ulna")
@@ -257,7 +260,8 @@ def test_every_bone_has_an_outline_and_a_model(panel: Any) -> None:
 def test_further_bones_come_back_with_the_scene(panel: Any, tmp_path: Path) -> None:
     import slicer
 
-    from XRayTo3DGui import further, mrml
+    from XRayTo3DGui.registration import further
+    from XRayTo3DGui.scene import mrml
 
     tick(panel, "ulna")
     panel.ensurePose()
@@ -343,7 +347,7 @@ def test_changing_one_s_mind_keeps_the_first_review(panel: Any) -> None:
 
 
 def test_refining_stays_near_and_makes_it_sharper(panel: Any) -> None:
-    from XRayTo3DGui.example import truePose
+    from XRayTo3DGui.scene.example import truePose
 
     start = near_truth(panel)
     panel.movePose(start)

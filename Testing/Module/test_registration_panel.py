@@ -33,13 +33,13 @@ def panel(module_widget: Any, tmp_path: Path) -> Any:
 
 @pytest.fixture
 def nodes(panel: Any) -> list[Any]:
-    from XRayTo3DGui import mrml_radiographs
+    from XRayTo3DGui.scene import mrml_radiographs
 
     return mrml_radiographs.radiographNodes()
 
 
 def error_to_truth(panel: Any) -> tuple[float, float]:
-    from XRayTo3DGui.example import truePose
+    from XRayTo3DGui.scene.example import truePose
 
     return panel.pose().distance_to(truePose(), panel.centre())
 
@@ -73,7 +73,7 @@ def test_choosing_the_ct_moves_nothing(panel: Any) -> None:
 def test_unticked_radiographs_are_left_out(panel: Any, nodes: list[Any]) -> None:
     import qt
 
-    from XRayTo3DGui import mrml_radiographs
+    from XRayTo3DGui.scene import mrml_radiographs
 
     assert panel.ui.radiographList.count == 2
     panel.ui.radiographList.item(0).setCheckState(qt.Qt.Unchecked)
@@ -103,7 +103,7 @@ def test_a_radiograph_is_no_ct(panel: Any, nodes: list[Any]) -> None:
 
 
 def test_defaults_are_the_library_s(module_widget: Any) -> None:
-    from XRayTo3DGui.registration_run import optionsOf
+    from XRayTo3DGui.registration.run import optionsOf
     from XRayTo3DLib.registration.register import RegistrationOptions
 
     assert optionsOf(module_widget.parameters) == RegistrationOptions()
@@ -130,8 +130,8 @@ def test_ct_values_that_may_be_shifted(panel: Any) -> None:
 
 @pytest.mark.gl
 def test_the_outline_lies_on_the_bone_s_shadow(panel: Any, nodes: list[Any]) -> None:
-    from XRayTo3DGui import layouts, mrml, mrml_radiographs
-    from XRayTo3DGui.example import truePose
+    from XRayTo3DGui.scene import layouts, mrml, mrml_radiographs
+    from XRayTo3DGui.scene.example import truePose
 
     panel.widget.radiographs.ui.showLayoutButton.click()
     panel.movePose(truePose())
@@ -153,7 +153,7 @@ def test_the_outline_lies_on_the_bone_s_shadow(panel: Any, nodes: list[Any]) -> 
 
 @pytest.mark.gl
 def test_zooming_centres_the_bone(panel: Any, nodes: list[Any]) -> None:
-    from XRayTo3DGui import layouts
+    from XRayTo3DGui.scene import layouts
 
     panel.widget.radiographs.ui.showLayoutButton.click()
     view = layouts.sliceNode("A")
@@ -172,7 +172,7 @@ def test_zooming_centres_the_bone(panel: Any, nodes: list[Any]) -> None:
 def test_drr_and_no_overlay(panel: Any, nodes: list[Any]) -> None:
     import slicer
 
-    from XRayTo3DGui import layouts, mrml_radiographs
+    from XRayTo3DGui.scene import layouts, mrml_radiographs
 
     panel.widget.radiographs.ui.showLayoutButton.click()
     composites = [
@@ -195,7 +195,7 @@ def test_drr_and_no_overlay(panel: Any, nodes: list[Any]) -> None:
 def test_overlays_are_not_saved(panel: Any, nodes: list[Any], tmp_path: Path) -> None:
     import slicer
 
-    from XRayTo3DGui import layouts
+    from XRayTo3DGui.scene import layouts
 
     panel.widget.radiographs.ui.showLayoutButton.click()
     number = slicer.app.layoutManager().layout
@@ -241,7 +241,7 @@ def test_leaving_the_module_stops_and_hides_what_would_grow_stale(panel: Any, no
 
 
 def test_sliders_start_where_the_bone_is(panel: Any) -> None:
-    from XRayTo3DGui import mrml
+    from XRayTo3DGui.scene import mrml
 
     before = panel.pose().apply(panel.centre())
     panel.ui.moveLrSlider.value = 5.0
@@ -256,7 +256,7 @@ def test_sliders_start_where_the_bone_is(panel: Any) -> None:
 
 
 def test_nudges_move_in_the_chosen_radiograph(panel: Any, nodes: list[Any]) -> None:
-    from XRayTo3DGui import mrml_radiographs
+    from XRayTo3DGui.scene import mrml_radiographs
 
     panel.ui.nudgeViewCombo.currentIndex = 1
     panel.ui.nudgeMillimetresSpinBox.value = 3.0
@@ -284,7 +284,7 @@ def test_previous_pose_takes_back_one_change_at_a_time(panel: Any) -> None:
 
 
 def test_handles_turn_about_the_bone(panel: Any) -> None:
-    from XRayTo3DGui import mrml
+    from XRayTo3DGui.scene import mrml
 
     panel.ui.handlesCheckBox.click()
     wait_until(lambda: panel.parameters.poseTransform is not None, 10)
@@ -302,8 +302,8 @@ def test_handles_turn_about_the_bone(panel: Any) -> None:
 def test_landmarks_place_the_bone(panel: Any, nodes: list[Any]) -> None:
     import slicer
 
-    from XRayTo3DGui import mrml, mrml_radiographs
-    from XRayTo3DGui.example import truePose
+    from XRayTo3DGui.scene import mrml, mrml_radiographs
+    from XRayTo3DGui.scene.example import truePose
 
     known = dict(list(wrist()[0].landmarks.items())[:4])
     panel.ui.landmarkNamesEdit.text = ", ".join(known)
@@ -457,7 +457,7 @@ def test_the_case_folder_s_button_asks_for_a_folder(module_widget: Any, monkeypa
 def test_a_label_map_is_read_once(module_widget: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import slicer
 
-    from XRayTo3DGui import mrml
+    from XRayTo3DGui.scene import mrml
 
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode")
     slicer.util.updateVolumeFromArray(node, np.array([[[0, 3], [7, 0]]], np.uint8))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -109,6 +110,37 @@ class StepRunner:
             self._onFinished()
 
         return tell
+
+
+def inThread(work: Callable[[], Any]) -> Iterator[Any]:
+    """Steps of work that cannot be cut into any: it runs in a thread, and each step waits a moment for it.
+
+    While a step waits the thread gets the interpreter, which Slicer's idle event loop would not give it. Only for code
+    that touches neither scene nor Qt. Cancelled, it runs to its end unseen.
+
+    Args:
+        work: Called without argument, in the thread.
+
+    Yields:
+        None while it works; last what it returned. What it raises is raised.
+    """
+    outcome: list[Any] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(work())
+        except BaseException as error:  # raised again below, in the thread that asked
+            failure.append(error)
+
+    thread = threading.Thread(target=run, name="XRayTo3D", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(SLICE_SECONDS / 2)
+        yield None
+    if failure:
+        raise failure[0]
+    yield outcome[0]
 
 
 class Throttle:

@@ -1,0 +1,1 @@
+"""3D bones judged against a reference."""

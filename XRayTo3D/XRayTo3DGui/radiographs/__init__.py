@@ -1,0 +1,1 @@
+"""Section 1: radiographs with their X-ray geometry."""

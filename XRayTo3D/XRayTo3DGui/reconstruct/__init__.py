@@ -1,0 +1,1 @@
+"""3D bones from radiographs with a trained model."""

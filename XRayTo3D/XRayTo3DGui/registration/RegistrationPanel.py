@@ -1,0 +1,236 @@
+"""Section 2: choose bone and radiographs, bring the bone near, register, judge the result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from XRayTo3DGui.jobs import Throttle
+from XRayTo3DGui.panel import connectGui, explaining, showStatus
+from XRayTo3DGui.registration import bone as bones
+from XRayTo3DGui.registration import further, pose
+from XRayTo3DGui.registration.adjust import HandAdjust
+from XRayTo3DGui.registration.inputs import RegistrationInputs
+from XRayTo3DGui.registration.landmarks import LandmarkFit
+from XRayTo3DGui.registration.overlay import LiveOverlay
+from XRayTo3DGui.registration.review import ReviewBox
+from XRayTo3DGui.registration.run import RegistrationRun
+from XRayTo3DGui.scene import mrml
+from XRayTo3DGui.scene import mrml_radiographs as radiographs
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.geometry import RigidPose
+
+
+class RegistrationPanel:
+    """The panel: wiring between the scene, the overlay and its parts, each in a file of its own."""
+
+    def __init__(self, widget: Any) -> None:
+        self.widget = widget
+        self.parameters: Any = None
+        self.bone = bones.BoneCache(onTissue=self._onTissue)
+        self.overlay = LiveOverlay(self)
+        self.history = pose.PoseHistory(self.updateButtons)
+        self._guiTag: Any = None
+        self._tags: list[tuple[Any, int]] = []
+        self._poseTag: tuple[Any, int] | None = None
+        self._settingUp = True
+        self._sync = Throttle(self.sync, 50)
+
+    # ---- life ----------------------------------------------------------------------------------------------------
+
+    def setup(self) -> Any:
+        """Build the section."""
+        uiWidget = slicer.util.loadUI(self.widget.resourcePath("UI/Registration.ui"))
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        self.inputs = RegistrationInputs(self)
+        self.adjust = HandAdjust(self)
+        self.landmarks = LandmarkFit(self)
+        self.run = RegistrationRun(self)
+        self.review = ReviewBox(self)
+        self.ui.centreButton.connect("clicked(bool)", self.onCentre)
+        self.ui.undoButton.connect("clicked(bool)", self.onUndo)
+        self.ui.resetButton.connect("clicked(bool)", self.onReset)
+        self.ui.zoomButton.connect("clicked(bool)", self.overlay.onZoom)
+        self.ui.boneModelButton.connect("clicked(bool)", self.onBoneModel)
+        self.say("")
+        self._settingUp = False
+        return uiWidget
+
+    def setParameterNode(self, node: Any | None) -> None:
+        """Follow another parameter node; what runs is stopped."""
+        self.run.stop()
+        if self.parameters is not None:
+            self.parameters.disconnectGui(self._guiTag)
+        self._unobserve()
+        if node is None:
+            self.overlay.drawn.hideAll()  # nobody would move it along any more
+        self.parameters = node
+        if node is not None:
+            if node.ctVolume is None:
+                node.ctVolume = bones.firstCtVolume()
+            self._guiTag = connectGui(node, self.ui)
+            self._observe(node)
+        self.sync()
+
+    def cleanup(self) -> None:
+        """Nothing of ours may run later, and the overlay goes with the panel."""
+        self.run.stop()
+        self.overlay.stop()
+        self._sync.stop()
+        self._unobserve()
+        self.overlay.clear()
+        self.bone.clear()
+
+    def _observe(self, node: Any) -> None:
+        scene = slicer.mrmlScene
+        watched = [(node.parameterNode, vtk.vtkCommand.ModifiedEvent, self._sync.request)]
+        watched += [(scene, event, self._sync.request) for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent)]
+        self._tags = [(subject, subject.AddObserver(event, slot)) for subject, event, slot in watched]
+
+    def _unobserve(self) -> None:
+        for subject, tag in self._tags:
+            subject.RemoveObserver(tag)
+        self._tags = []
+        self.overlay.stop()
+        self._sync.stop()
+        self._followPose(None)
+
+    # ---- following the scene -------------------------------------------------------------------------------------
+
+    def sync(self) -> None:
+        """Everything shown as parameters and scene have it now."""
+        self._sync.stop()
+        if self._settingUp:
+            return
+        if self.parameters is not None:
+            self.inputs.sync()
+            self._followPose(self.poseNode())
+            self.landmarks.sync()
+            self._syncHandles()
+        self.review.sync()
+        self.updateButtons()
+        self.overlay.request()
+
+    def _onTissue(self, inTissue: bool) -> None:
+        self.inputs.inTissue = inTissue
+        self.inputs.showHint()
+
+    def _followPose(self, node: Any) -> None:
+        if self._poseTag is not None and self._poseTag[0] is node:
+            return
+        if self._poseTag is not None:
+            self._poseTag[0].RemoveObserver(self._poseTag[1])
+        self._poseTag = None
+        if node is not None:
+            tag = node.AddObserver(slicer.vtkMRMLTransformNode.TransformModifiedEvent, self._onPoseModified)
+            self._poseTag = (node, tag)
+        self.history.follow(node)
+
+    def _onPoseModified(self, _caller: Any, _event: str) -> None:
+        self.adjust.poseChanged()
+        self.review.poseChanged()
+        self.overlay.poseChanged()
+
+    def _syncHandles(self) -> None:
+        node = self.parameters.poseTransform
+        if self.parameters.showHandles and self.parameters.ctVolume is not None:
+            node = self.ensurePose()
+        if node is not None and (self.parameters.showHandles or node.GetDisplayNode() is not None):
+            pose.showHandles(self.parameters, self.centreOrNone(), self.parameters.showHandles)
+
+    # ---- pose ----------------------------------------------------------------------------------------------------
+
+    def poseNode(self) -> Any:
+        """The pose transform: the chosen one, else the one the CT hangs under, else None."""
+        if self.parameters is None:
+            return None
+        volume = self.parameters.ctVolume
+        return self.parameters.poseTransform or (volume.GetParentTransformNode() if volume is not None else None)
+
+    def pose(self) -> RigidPose:
+        """CT-to-world as the scene has it."""
+        node = self.poseNode()
+        return mrml.poseFromNode(node) if node is not None else RigidPose.identity()
+
+    def ensurePose(self) -> Any:
+        """The pose transform with everything under it, made where missing."""
+        node = pose.ensurePose(self.parameters)
+        self._followPose(node)
+        return node
+
+    def movePose(self, newPose: RigidPose) -> None:
+        """Put the bone there; one change for 'Previous pose'."""
+        node = self.ensurePose()
+        if node is not None:
+            self.history.remember()
+            mrml.setPose(node, newPose)
+            self.history.remember()
+
+    def centre(self) -> Any:
+        """(3,) the bone's centre in CT coordinates, LPS mm."""
+        return self.bone.centreLps(self.parameters)
+
+    def centreOrNone(self) -> Any:
+        """The same, None while there is no usable bone."""
+        try:
+            return self.centre()
+        except InputError:
+            return None
+
+    def onCentre(self, *_args: Any) -> None:
+        """To where the beams meet."""
+        with self.explaining():
+            cameras = [radiographs.cameraFromNode(node) for node in radiographs.usedRadiographNodes()]
+            self.movePose(pose.centredInBeams(self.pose(), self.centre(), cameras))
+
+    def onUndo(self, *_args: Any) -> None:
+        """Back by one change."""
+        self.history.undo()
+
+    def onReset(self, *_args: Any) -> None:
+        """To the CT's own position, all bones as they lie in the CT."""
+        with self.explaining():
+            self.movePose(RigidPose.identity())
+            further.resetTransforms(self.parameters)
+
+    def onBoneModel(self, *_args: Any) -> None:
+        """Make the surface and hang it under the pose."""
+        from XRayTo3DGui.scene import folders
+
+        with self.explaining(), slicer.util.WaitCursor():
+            model = bones.makeBoneModel(self.parameters)
+            self.ensurePose()
+            models = [model, *further.makeModels(self.parameters)]
+            for each in models:
+                folders.fileNode(each, self.parameters.caseName)
+            self.say(_("{names} made.").format(names=", ".join(each.GetName() for each in models)))
+
+    # ---- saying --------------------------------------------------------------------------------------------------
+
+    def say(self, text: str, colour: str = "") -> None:
+        """One sentence in the panel."""
+        showStatus(self.ui.statusLabel, text, colour)
+
+    def explaining(self) -> Any:
+        """Context: what a person can mend is said in the panel, anything else in Slicer's error window."""
+        return explaining(self.say)
+
+    def updateButtons(self) -> None:
+        """Enable what can be done; the tooltip of what cannot says what is missing."""
+        if self._settingUp:
+            return
+        chosen = self.parameters is not None and self.parameters.ctVolume is not None
+        used = bool(radiographs.usedRadiographNodes()) if self.parameters is not None else False
+        idle = not self.run.running
+        self.ui.boneModelButton.enabled = chosen and idle
+        self.ui.centreButton.enabled = chosen and used and idle
+        self.ui.resetButton.enabled = chosen and idle
+        self.ui.zoomButton.enabled = chosen and used
+        self.ui.undoButton.enabled = idle and self.history.canUndo
+        self.adjust.updateButtons(chosen and idle)
+        self.landmarks.updateButtons(chosen and used and idle)
+        self.run.updateButton(self.inputs.problem())
+        self.review.updateButtons()

@@ -1,0 +1,1 @@
+"""Section 2: where a CT bone is on the radiographs."""

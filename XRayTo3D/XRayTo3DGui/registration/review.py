@@ -1,0 +1,228 @@
+"""The result: verdict, similarity per view, and a person's review. Kept on the pose node, so saved with the scene."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import qt
+from slicer.i18n import tr as _
+
+from XRayTo3DGui.panel import BAD, GOOD, rememberPath, showStatus
+from XRayTo3DGui.registration import further
+from XRayTo3DGui.registration.record import FURTHER, engineText, followedBy, newRecord, ownRecord, verdictText
+from XRayTo3DGui.scene import mrml
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.files import safe_file_name, write_json
+from XRayTo3DLib.geometry import RigidPose
+from XRayTo3DLib.registration.result import RegistrationResult, Review, reviewed
+
+RECORD, VERDICT, REVIEW = "XRayTo3D.Registration", "XRayTo3D.Verdict", "XRayTo3D.Review"
+SAME_POSE = 1e-4
+
+
+class ReviewBox:
+    """Shows the record on the pose node, and writes the review into it."""
+
+    def __init__(self, panel: Any) -> None:
+        self.panel, self.ui = panel, panel.ui
+        self._record: dict[str, Any] | None = None
+        self._stale = False
+        self._before: tuple[dict[str, Any] | None, bool] = (None, False)
+        # ctkPathLineEdit brings the last session's folder back: a review would be saved over another case's.
+        self.ui.caseFolderPath.currentPath = ""
+        self.ui.acceptButton.connect("clicked(bool)", self.onAccept)
+        self.ui.rejectButton.connect("clicked(bool)", self.onReject)
+        self.ui.restoreButton.connect("clicked(bool)", self.onRestore)
+        self.ui.saveButton.connect("clicked(bool)", self.onSave)
+        self.ui.noteEdit.connect("textChanged(QString)", self._onNote)
+        self.ui.caseFolderPath.connect("currentPathChanged(QString)", self._onNote)
+        self.ui.caseFolderPath.connect("validInputChanged(bool)", self._onNote)  # emptied: only this is told
+        self._prepareTable()
+        self._display()
+
+    # ---- the record ----------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """A new registration begins: nothing is shown until it has ended."""
+        self._before = (self._record, self._isStale() and not self._isAt("initial_ct_to_world"))
+        node = self.panel.poseNode()
+        for key in (RECORD, VERDICT, REVIEW):
+            if node is not None:
+                node.RemoveAttribute(key)
+        self._record = None
+        self._display()
+
+    def show(self, results: dict[str, RegistrationResult]) -> None:
+        """New results by the bones' names, not yet reviewed; what a person said of the one before is kept."""
+        record, moved = self._before
+        self._write(newRecord(results, followedBy(record, moved, self.panel.parameters.reviewerRole.strip())))
+        self.ui.noteEdit.text = ""
+        self._display()
+
+    def giveBack(self) -> None:
+        """The new registration came to nothing: the result before is shown again."""
+        record, _moved = self._before
+        if record is not None and self.panel.poseNode() is not None:
+            self._write(record)
+        self._display()
+
+    @property
+    def others(self) -> dict[str, RigidPose]:
+        """Where the result has the further bones and the rest of the CT, by name."""
+        found = self._record["others_ct_to_world"] if self._record is not None else {}
+        return {name: RigidPose(np.array(matrix)) for name, matrix in found.items()}
+
+    def sync(self) -> None:
+        """As the pose node has it (another pose was chosen, a scene was opened)."""
+        node = self.panel.poseNode()
+        text = node.GetAttribute(RECORD) if node is not None else None
+        record = json.loads(text) if text else None
+        if record != self._record:
+            self._record = record
+            self.ui.noteEdit.text = record["review"]["note"] if record else ""
+        self._display()
+
+    def poseChanged(self) -> None:
+        """Moved by hand after the result: say so, rather than let the numbers stand for another pose."""
+        if self._record is not None and self._isStale() != self._stale:
+            self._display()
+
+    def _write(self, record: dict[str, Any]) -> None:
+        self._record = record
+        node = self.panel.poseNode()
+        node.SetAttribute(RECORD, json.dumps(record))
+        node.SetAttribute(VERDICT, record["verdict"])
+        node.SetAttribute(REVIEW, record["review"]["status"])
+
+    def _isStale(self) -> bool:
+        return self._record is not None and not self._isAt("pose_ct_to_world")
+
+    def _isAt(self, key: str) -> bool:
+        """Whether the bone is where the record says."""
+        try:
+            now = self.panel.pose().matrix
+        except InputError:
+            return False
+        return self._record is not None and np.allclose(now, self._record[key], atol=SAME_POSE)
+
+    # ---- showing -------------------------------------------------------------------------------------------------
+
+    def _prepareTable(self) -> None:
+        table = self.ui.similarityTable
+        headers = [_("Radiograph"), _("At start"), _("Registered")]
+        table.setColumnCount(len(headers))
+        table.setHorizontalHeaderLabels(headers)
+        table.verticalHeader().setVisible(False)
+        table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        table.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.Stretch)
+
+    def _display(self) -> None:
+        record = self._record
+        self._stale = self._isStale()
+        self.ui.resultWidget.setVisible(record is not None)
+        if record is not None:
+            self.ui.verdictLabel.text = verdictText(record, self._stale)
+            self.ui.engineLabel.text = engineText(record)
+            self._displayViews(record["views"])
+            self._displayReview(record["review"])
+        self.updateButtons()
+
+    def _displayViews(self, views: list[dict[str, Any]]) -> None:
+        table = self.ui.similarityTable
+        table.setRowCount(len(views))
+        for row, view in enumerate(views):
+            texts = (view["name"], f"{view['initial_similarity']:.2f}", f"{view['similarity']:.2f}")
+            for column, text in enumerate(texts):
+                item = qt.QTableWidgetItem(text)
+                if column:
+                    item.setTextAlignment(qt.Qt.AlignCenter)
+                table.setItem(row, column, item)
+            table.setRowHeight(row, 24)
+        table.setFixedHeight(28 + 24 * len(views) + 4)
+
+    def _displayReview(self, review: dict[str, Any]) -> None:
+        colours = {Review.ACCEPTED.value: GOOD, Review.REJECTED.value: BAD}
+        words = {
+            Review.ACCEPTED.value: _("Accepted"),
+            Review.REJECTED.value: _("Rejected"),
+            Review.UNREVIEWED.value: _("Not reviewed yet: look at the overlay, then accept or reject."),
+        }
+        by = _(" by {role}").format(role=review["by_role"]) if review["by_role"] else ""
+        note = f": {review['note']}" if review["note"] else ""
+        text = words[review["status"]]
+        decided = review["status"] != Review.UNREVIEWED.value
+        showStatus(self.ui.reviewLabel, f"{text}{by}{note}." if decided else text, colours.get(review["status"], ""))
+
+    def updateButtons(self) -> None:
+        """Reviewing needs a result that is about the present pose; rejecting needs a reason."""
+        current = self._record is not None and not self._stale and not self.panel.run.running
+        note = bool(self.ui.noteEdit.text.strip())
+        self.ui.acceptButton.enabled = current
+        self.ui.rejectButton.enabled = current and note
+        self.ui.rejectButton.toolTip = (
+            _("The overlay does not fit: reject this pose") if note else _("Write a note that says why first")
+        )
+        self.ui.restoreButton.enabled = self._record is not None and not self.panel.run.running
+        self.ui.saveButton.enabled = current and bool(self.ui.caseFolderPath.currentPath.strip())
+
+    def _onNote(self, *_: Any) -> None:
+        self.updateButtons()
+
+    # ---- a person's decision -------------------------------------------------------------------------------------
+
+    def onAccept(self, *_args: Any) -> None:
+        """The overlay fits."""
+        self._review(Review.ACCEPTED)
+
+    def onReject(self, *_args: Any) -> None:
+        """It does not, and the note says why."""
+        self._review(Review.REJECTED)
+
+    def _review(self, review: Review) -> None:
+        if self._record is None:
+            return
+        note, role = self.ui.noteEdit.text.strip(), self.panel.parameters.reviewerRole.strip()
+        self._write(reviewed(self._record, review, note, role))
+        self._display()
+        if self.ui.caseFolderPath.currentPath.strip():
+            self.onSave()
+
+    def onRestore(self, *_args: Any) -> None:
+        """Back to the poses the registration started from."""
+        if self._record is None:
+            return
+        self.panel.movePose(_startOf(self._record))
+        nodes = {node.GetAttribute(further.BONE): node for node in further.transforms(self.panel.parameters)}
+        for each in self._record.get(FURTHER, []):
+            if each["bone"] in nodes:
+                mrml.setPose(nodes[each["bone"]], _startOf(each))
+
+    def onSave(self, *_args: Any) -> None:
+        """Write pose and record, review included, where a person can find them."""
+        folder = Path(self.ui.caseFolderPath.currentPath.strip()).expanduser().absolute()
+        try:
+            if self._record is None or self._isStale():
+                raise InputError(_("Nothing to save: register first."))
+            folder.mkdir(parents=True, exist_ok=True)
+            saveRecord(self._record, folder)
+        except (InputError, OSError) as error:
+            showStatus(self.ui.reviewLabel, _("Not saved: {error}").format(error=error), BAD)
+            return
+        rememberPath(self.ui.caseFolderPath)
+        self._displayReview(self._record["review"])
+        self.ui.reviewLabel.text += " " + _("Saved in {folder}.").format(folder=folder)
+
+
+def saveRecord(record: dict[str, Any], folder: Path) -> None:
+    """Poses and records of all bones, in files of their own: named as ``xrayto3d register`` names them."""
+    for each in (record, *record.get(FURTHER, [])):
+        mark = "" if each is record else f"_{safe_file_name(each['bone'])}"
+        RigidPose(np.array(each["pose_ct_to_world"])).save(folder / f"pose{mark}.tfm")
+        write_json(folder / f"registration{mark}.json", ownRecord(each))
+
+
+def _startOf(record: dict[str, Any]) -> RigidPose:
+    return RigidPose(np.array(record["initial_ct_to_world"]))

@@ -1,0 +1,1 @@
+"""What is installed, which device computes, and how to get what is missing."""
