@@ -24,12 +24,19 @@ def test_the_module_s_own_test_passes(slicer_module: Any) -> None:
 
 
 def test_sections_are_in_the_order_of_work(module_widget: Any) -> None:
-    titles = ["1  Radiographs", "2  Registration", "3  Data set", "4  Train", "5  Reconstruct", "6  Evaluation", "Set-up"]
+    steps = ("Radiographs", "Registration", "Data set", "Train", "Reconstruct", "Evaluation")
+    titles = [*(f"{number}  {step}" for number, step in enumerate(steps, 1)), "Set-up"]
     assert [section.text for section in module_widget.sections] == titles
-    assert [section.parent().layout().indexOf(section) for section in sections] == sorted(
-        section.parent().layout().indexOf(section) for section in sections
-    )
-    assert not ui.radiographsSection.collapsed and ui.registrationSection.collapsed
+    places = [section.parent().layout().indexOf(section) for section in module_widget.sections]
+    assert places == sorted(places)
+    assert [section.collapsed for section in module_widget.sections] == [False, *[True] * 6]
+
+
+def test_one_section_is_open_at_a_time(module_widget: Any) -> None:
+    module_widget.ui.trainSection.collapsed = False
+    assert [section.collapsed for section in module_widget.sections] == [True] * 3 + [False] + [True] * 3
+    module_widget.ui.trainSection.collapsed = True
+    assert all(section.collapsed for section in module_widget.sections)
 
 
 def test_leaving_and_entering_keeps_everything(module_widget: Any) -> None:
