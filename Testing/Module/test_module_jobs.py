@@ -112,3 +112,29 @@ def test_many_requests_become_one_call(slicer_module: Any) -> None:
     throttle.stop()
     settle()
     assert calls == [1]
+
+
+def test_a_step_that_waits_for_a_thread(told: Told) -> None:
+    from XRayTo3DGui.jobs import inThread
+
+    def work() -> str:
+        time.sleep(0.2)
+        return "done"
+
+    told.runner.start(inThread(work))
+    wait_until(lambda: not told.runner.running)
+    assert told.ends == ["finished"] and told.states[-1] == "done"
+    assert len(told.states) > 3 and set(told.states[:-1]) == {None}
+
+
+def test_what_a_thread_raises_is_told(told: Told) -> None:
+    from XRayTo3DGui.jobs import inThread
+
+    error = ValueError("inside")
+
+    def work() -> None:
+        raise error
+
+    told.runner.start(inThread(work))
+    wait_until(lambda: not told.runner.running)
+    assert told.ends == [error]
