@@ -61,8 +61,8 @@ def run_as_job(folder: str, arguments: Sequence[str]) -> int:
 def real_python(program: Path) -> Path:
     """The interpreter that processes of ours are to run on.
 
-    Slicer's PythonSlicer is a launcher: a process that ``multiprocessing`` starts with it dies, and its parent waits for
-    ever (Slicer issue 7445). The interpreter lies beside it.
+    Slicer's PythonSlicer is a launcher: a process that ``multiprocessing`` starts with it dies, and its parent waits
+    for ever (Slicer issue 7445). The interpreter lies beside it.
     """
     real = program.with_name(program.name.replace("PythonSlicer", "python-real"))
     return real if real.is_file() else program
