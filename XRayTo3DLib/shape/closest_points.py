@@ -15,7 +15,14 @@ from vtkmodules.vtkCommonDataModel import (
 )
 from vtkmodules.vtkFiltersCore import vtkPolyDataNormals
 
-from XRayTo3DLib.shape.meshes import boundary_edges, enclosed_volume, make_surface, points_of, triangles_of
+from XRayTo3DLib.shape.meshes import (
+    boundary_edges,
+    edge_numbers,
+    enclosed_volume,
+    make_surface,
+    points_of,
+    triangles_of,
+)
 
 # Nearest points this close to an edge or corner (as a share of the triangle) belong to that edge or corner.
 _CORNER = 1e-7
@@ -147,8 +154,7 @@ def barycentric(corners: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 def _edge_normals(triangles: np.ndarray, face_normals: np.ndarray) -> np.ndarray:
     """Sum of the normals at the edge opposite each corner, ``(m, 3 corners, 3)``."""
-    edges = np.sort(triangles[:, [[1, 2], [2, 0], [0, 1]]].reshape(-1, 2), axis=1)
-    _, edge = np.unique(edges, axis=0, return_inverse=True)
+    _, edge = np.unique(edge_numbers(triangles[:, [[1, 2], [2, 0], [0, 1]]].reshape(-1, 2)), return_inverse=True)
     edge = edge.ravel()
     owner = np.repeat(np.arange(len(triangles)), 3)
     sums = np.stack([np.bincount(edge, weights=face_normals[owner, k]) for k in range(3)], axis=1)

@@ -16,6 +16,8 @@ from vtkmodules.vtkFiltersCore import vtkCleanPolyData, vtkTriangleFilter
 
 from XRayTo3DLib.errors import InputError
 
+_EDGE_BASE = 1 << 32
+
 
 def points_of(surface: vtkPolyData) -> np.ndarray:
     """Vertex positions ``(n, 3)`` float64, LPS mm (a copy)."""
@@ -186,9 +188,15 @@ def enclosed_volume(surface: vtkPolyData) -> float:
 def boundary_edges(surface: vtkPolyData) -> np.ndarray:
     """Edges that belong to one triangle only, as vertex numbers ``(e, 2)``; empty for a closed surface."""
     triangles = triangles_of(surface)
-    edges = np.sort(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
-    unique, counts = np.unique(edges, axis=0, return_counts=True)
-    return unique[counts == 1]
+    numbers, counts = np.unique(edge_numbers(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)), return_counts=True)
+    return np.stack(np.divmod(numbers[counts == 1], _EDGE_BASE), axis=1)
+
+
+def edge_numbers(edges: np.ndarray) -> np.ndarray:
+    """One number ``(e,)`` for each edge ``(e, 2)``, whichever way it runs: sorting those is quick, and no other
+    thread has to wait for it.
+    """
+    return edges.min(axis=1).astype(np.int64) * _EDGE_BASE + edges.max(axis=1)
 
 
 def boundary_length(surface: vtkPolyData) -> float:
