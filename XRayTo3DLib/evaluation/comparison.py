@@ -10,7 +10,8 @@ from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.metrics import MetricRow, area_rows, map_rows, vertex_rows
-from XRayTo3DLib.shape.meshes import make_surface, points_of, set_point_array, triangles_of, vertex_areas
+from XRayTo3DLib.shape.meshes import make_surface, points_of, set_point_array, transformed, triangles_of, vertex_areas
+from XRayTo3DLib.shape.rigid_alignment import rigid_alignment
 from XRayTo3DLib.shape.surface_distance import DEFAULT_SAMPLES, SurfaceDistance, surface_distance
 from XRayTo3DLib.shape.surfaces import check_content, check_units, field_text, read_surface, set_field_text
 
@@ -36,6 +37,8 @@ class Comparison:
         samples: Points spread over each surface.
         seed: Of those points.
         synthetic: Made up, not a person.
+        alignment: ``(4, 4)``, LPS mm: how the result was moved onto the reference before it was measured; None where
+            it was measured as it lies.
     """
 
     reference_name: str
@@ -48,6 +51,7 @@ class Comparison:
     samples: int
     seed: int
     synthetic: bool
+    alignment: np.ndarray | None = None
 
     def value(self, key: str) -> float:
         """The number of the row ``key`` ("assd", "hd95", ...)."""
@@ -61,6 +65,7 @@ def compare(
     reference_unit: str = "mm",
     result_unit: str = "mm",
     ignore_boundary: bool | float = False,
+    align: bool = False,
     samples: int = DEFAULT_SAMPLES,
     seed: int = 0,
     synthetic: bool = False,
@@ -74,6 +79,8 @@ def compare(
         reference_unit: Unit in the reference's file.
         result_unit: Unit in the result's file.
         ignore_boundary: See :func:`XRayTo3DLib.shape.surface_distance.surface_distance`.
+        align: Lay the result on the reference first (:func:`XRayTo3DLib.shape.rigid_alignment.rigid_alignment`): then
+            the numbers tell of shape alone, and every output says so. Off for a reconstruction in its own place.
         samples: Points spread over each surface.
         seed: Of those points.
         synthetic: Label everything as made up; also on when a file's field data hold ``synthetic``.
@@ -86,14 +93,32 @@ def compare(
         raise InputError(f"{samples} sample points are too few for stable numbers; give at least 1000.")
     truth, truth_name = _load(reference, reference_unit, "Reference", "--unit", names[0])
     judged, judged_name = _load(result, result_unit, "Result", "--result-unit", names[1])
+    synthetic = synthetic or any(field_text(s, "synthetic") is not None for s in (truth, judged))
+    alignment = rigid_alignment(judged, truth) if align else None
+    if alignment is not None:
+        judged = transformed(judged, alignment)
     area = surface_distance(truth, judged, samples=samples, seed=seed, ignore_boundary=ignore_boundary, signed=True)
     vertices = surface_distance(truth, judged, method="vertices", ignore_boundary=ignore_boundary)
-    synthetic = synthetic or any(field_text(s, "synthetic") is not None for s in (truth, judged))
     distance_map = _distance_map(judged, area, synthetic)
     rows = (*area_rows(area), *vertex_rows(vertices), *map_rows(*_map_means(area, vertex_areas(judged))))
+    warnings = (*(() if alignment is None else (alignment_text(alignment, judged),)), *area.warnings)
     return Comparison(
-        truth_name, judged_name, area, vertices, rows, distance_map, area.warnings, samples, seed, synthetic
+        truth_name, judged_name, area, vertices, rows, distance_map, warnings, samples, seed, synthetic, alignment
     )
+
+
+def alignment_text(matrix: np.ndarray, moved: vtkPolyData) -> str:
+    """How far an alignment took a surface, as a sentence.
+
+    Args:
+        matrix: ``(4, 4)``, LPS mm.
+        moved: The surface after it.
+    """
+    points = points_of(moved)
+    before = (points - matrix[:3, 3]) @ matrix[:3, :3]
+    turn = np.degrees(np.arccos(np.clip((np.trace(matrix[:3, :3]) - 1) / 2, -1.0, 1.0)))
+    mean = float(np.linalg.norm(points - before, axis=1).mean())
+    return f"Measured after rigid alignment: the result was turned by {turn:.1f} degrees and moved by {mean:.1f} mm."
 
 
 def _load(source: Path | str | vtkPolyData, unit: str, what: str, option: str, name: str) -> tuple[vtkPolyData, str]:

@@ -61,6 +61,7 @@ def metrics_json(comparison: Comparison) -> dict[str, Any]:
         "frame": "LPS",
         "seed": comparison.seed,
         "ignore_boundary_mm": area.ignore_boundary_mm,
+        "alignment": None if comparison.alignment is None else comparison.alignment.tolist(),
         "metrics": {row.key: row.value for row in comparison.rows},
         "definitions": {row.key: {"unit": row.unit, "definition": row.definition} for row in comparison.rows},
         "directions": {
@@ -109,7 +110,7 @@ def comparison_sections(comparison: Comparison, picture_png: bytes) -> list[str]
         report.section("Where the surfaces differ", report.figure(picture_png, caption)),
         report.section("All numbers", _metrics_table(comparison)),
         report.section("The two directions", _directions_table(comparison)),
-        report.section("How to read this", *map(report.paragraph, _NOTES)),
+        report.section("How to read this", *map(report.paragraph, [*_NOTES, _PLACE[comparison.alignment is not None]])),
     ]
 
 
@@ -119,8 +120,13 @@ _NOTES = (
     "triangulated, and identical shapes give zero.",
     "The vertex-to-vertex numbers are given for comparison with publications. They grow with the spacing of the "
     "vertices and are not zero for two triangulations of the same shape: do not compare them with the numbers above.",
-    "Both surfaces are taken as LPS millimetres in the same frame; they were not aligned to each other here.",
 )
+_PLACE = (
+    "Both surfaces are taken as LPS millimetres in the same frame; they were not aligned to each other here.",
+    "Both surfaces are taken as LPS millimetres. The result was laid on the reference rigidly before measuring: the "
+    "numbers and the map tell of shape alone, not of where the result lay.",
+)
+"""Said without and with alignment."""
 
 
 def _metrics_table(comparison: Comparison) -> str:

@@ -77,6 +77,7 @@ def _heading(figure: Figure, comparison: Comparison) -> None:
     )
     _text(figure, _LEFT, 0.38, title, fontsize=12.5, fontweight="bold")
     names = f"{_shortened(comparison.result_name)} compared with {_shortened(comparison.reference_name)}"
+    names += ", after rigid alignment" if comparison.alignment is not None else ""
     _text(figure, _LEFT, 0.62, names, fontsize=9.5, color=_QUIET)
     if comparison.synthetic:
         label = {"boxstyle": "round,pad=0.4", "facecolor": "#5b3a8c", "edgecolor": "none"}
