@@ -24,6 +24,13 @@ PLACED_BY_MARKS, PLACED_BY_TRANSFORM = "Joint marked on the radiographs", "A tra
 SHOWN_OUTLINES, SHOWN_DRR, SHOWN_RESIDUAL, SHOWN_NOTHING = "Outlines", "Computed radiograph", "Difference", "Nothing"
 EXPORTS = ("STL surfaces", "PLY surfaces", "VTP surfaces with uncertainty", "Label map (seg.nrrd)")
 
+CASE_FILTERS = ("All cases", "Not registered", "To review", "Accepted", "Rejected", "Lacking something")
+OWN_CASES, SYNTHETIC_PEOPLE = "Cases of your own", "SYNTHETIC people"
+SYNTHETIC_ANATOMIES = {"Wrists": "wrist", "Knees": "knee", "Hips with radiographs": "hips"}
+FRAMES = {"By wrist landmarks": "wrist", "As the bones lie": "lps"}
+CASE_SIDES = {"Not stated": "", "Right": "right", "Left": "left"}
+SPLIT_WORDS = {"Train": "train", "Test": "test"}
+
 
 @parameterNodeWrapper
 class XRayTo3DParameterNode:
@@ -61,7 +68,36 @@ class XRayTo3DParameterNode:
     seed: Annotated[int, WithinRange(0, 99999)] = 0
     reviewerRole: str = ""
 
-    # 3 Reconstruct
+    # 3 Data set
+    datasetFolder: str = ""
+    datasetFilter: Annotated[str, Choice(list(CASE_FILTERS))] = CASE_FILTERS[0]
+    datasetJob: str = ""
+    caseFolder: str = ""
+    """The case of a data set that is open in the scene: ``<data set>/cases/<id>``, or empty."""
+    datasetNewKind: Annotated[str, Choice([OWN_CASES, SYNTHETIC_PEOPLE])] = OWN_CASES
+    datasetNewFolder: str = ""
+    datasetNewAnatomy: str = "distal forearm"
+    datasetNewBones: str = "radius, ulna"
+    datasetNewFrame: Annotated[str, Choice(list(FRAMES))] = "By wrist landmarks"
+    datasetNewProvenance: str = ""
+    datasetNewLicence: str = ""
+    datasetNewSynthetic: Annotated[str, Choice(list(SYNTHETIC_ANATOMIES))] = "Wrists"
+    datasetNewPeople: Annotated[int, WithinRange(1, 100000)] = 40
+    datasetNewTest: Annotated[int, WithinRange(0, 100000)] = 8
+    datasetNewSeed: Annotated[int, WithinRange(0, 99999)] = 0
+    datasetCaseId: str = ""
+    datasetCaseSide: Annotated[str, Choice(list(CASE_SIDES))] = "Not stated"
+    datasetCaseSplit: Annotated[str, Choice(list(SPLIT_WORDS))] = "Train"
+    datasetCasePerson: str = ""
+    datasetCtFile: str = ""
+    datasetLabelsFile: str = ""
+    datasetTableFile: str = ""
+    datasetWorkers: Annotated[int, WithinRange(1, 64)] = 2
+    datasetRedo: bool = False
+    datasetTestShare: Annotated[int, WithinRange(0, 90)] = 20
+    datasetSplitSeed: Annotated[int, WithinRange(0, 99999)] = 0
+
+    # 5 Reconstruct
     reconstructBundle: str = ""
     reconstructTranslation: str = ""
     reconstructView1: vtkMRMLScalarVolumeNode
@@ -84,7 +120,7 @@ class XRayTo3DParameterNode:
     reconstructColour: bool = True
     reconstructExport: Annotated[str, Choice(list(EXPORTS))] = EXPORTS[0]
 
-    # 4 Evaluation
+    # 6 Evaluation
     evaluationReference: vtkMRMLModelNode
     evaluationResult: vtkMRMLModelNode
     evaluationMaximum: Annotated[float, WithinRange(0.1, 100)] = 5.0
