@@ -29,6 +29,7 @@ COMMANDS = (
     "compare",
     "ssm",
     "models",
+    "doctor",
 )
 
 DESCRIPTION = """From one or two plain radiographs to patient-specific 3D bones: X-ray geometry, projection,
@@ -38,7 +39,7 @@ EPILOG = """exit codes:
   0    done (register: whatever its verdict, which is printed and in registration.json)
   1    something unexpected: a bug; run again with --debug and report what it prints
   2    bad input: a file, option or value that cannot be used; the message says which and what to do
-  3    demo only: it ran, but missed its own accuracy target
+  3    demo: it ran, but missed its own accuracy target; doctor: something needed is missing
   130  interrupted (Ctrl-C); nothing half written is left
 
 examples:
