@@ -28,6 +28,8 @@ REFUSED = {
     "US": "an ultrasound image, which is no projection",
     "SEG": "a segmentation; load it as labels of a CT",
 }
+LOSSY_ONLY = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.81")
+"""Transfer syntaxes that always lose: JPEG baseline, JPEG extended, JPEG-LS near-lossless."""
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 
@@ -48,6 +50,8 @@ class DicomTags:
         laterality: "L", "R" or "".
         secondary_capture: Whether it is a screen shot or a scan.
         notes: What was noticed.
+        burned_in: BurnedInAnnotation (0028,0301): "YES", "NO" or "".
+        lossy: The compression's name where it lost something (0028,2110 or by its kind), else "".
     """
 
     modality: str
@@ -62,6 +66,8 @@ class DicomTags:
     laterality: str
     secondary_capture: bool
     notes: tuple[str, ...]
+    burned_in: str
+    lossy: str
 
 
 def open_radiograph(path: Path, frame: int = 0) -> tuple[Any, DicomTags, DicomGeometry]:
@@ -90,6 +96,8 @@ def open_radiograph(path: Path, frame: int = 0) -> tuple[Any, DicomTags, DicomGe
         laterality=_laterality(dataset),
         secondary_capture=secondary,
         notes=tuple(_noticed(dataset, secondary)),
+        burned_in=_text(dataset, "BurnedInAnnotation").upper(),
+        lossy=_lossy(dataset),
     )
     return dataset, tags, read_geometry(dataset, frame)
 
@@ -221,6 +229,13 @@ def _laterality(dataset: Any) -> str:
         if _text(dataset, keyword).upper() in ("L", "R"):
             return _text(dataset, keyword).upper()
     return ""
+
+
+def _lossy(dataset: Any) -> str:
+    syntax = str(getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", ""))
+    if syntax in LOSSY_ONLY:
+        return transfer_syntax(dataset)
+    return "an earlier compression" if _text(dataset, "LossyImageCompression") == "01" else ""
 
 
 def _text(dataset: Any, keyword: str) -> str:

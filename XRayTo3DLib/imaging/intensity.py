@@ -17,6 +17,8 @@ FULL_RANGE = 2.0
 BACKGROUND_PERCENTILE = 99.0
 AIR_PERCENTILE = 10.0
 SATURATED_SHARE = 0.02
+WEAK = "The evidence is weak"
+"""How the sentence begins that is added where bone may be dark or bright."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +116,7 @@ def to_line_integrals(
     if mode == "auto":
         guess = choose_mode(picture)
         mode = guess.mode
-        doubt = "" if guess.confident else " The evidence is weak: check that bone is bright, else set --intensity."
+        doubt = "" if guess.confident else f" {WEAK}: check that bone is bright, else set --intensity."
         reason = f" Chosen automatically: {guess.reason}.{doubt}"
     convert = {"transmitted": _from_transmitted, "attenuation": _from_attenuation, "line-integral": _as_is}[mode]
     pixels, note = convert(picture, i0)

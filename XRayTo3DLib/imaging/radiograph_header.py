@@ -12,6 +12,7 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import atomic_path, file_suffix
 from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.imaging.picture_files import PictureFile
+from XRayTo3DLib.imaging.radiograph_facts import RadiographFacts
 from XRayTo3DLib.imaging.types import IntensityNote, Radiograph, SpacingSource
 
 FORMAT = "xrayto3d.radiograph/1"
@@ -30,6 +31,8 @@ class SavedRadiograph:
     name: str
     notes: tuple[str, ...]
     synthetic: bool
+    assumed_placement: bool = False
+    facts: RadiographFacts = RadiographFacts()
 
 
 def write_radiograph(radiograph: Radiograph, path: Path | str, compress: bool = True) -> Path:
@@ -101,6 +104,8 @@ def _fields(radiograph: Radiograph) -> dict[str, str]:
         "name": _line(radiograph.name),
         "notes": " | ".join(_line(text) for text in radiograph.notes),
         "synthetic": str(int(radiograph.synthetic)),
+        "facts": radiograph.facts.to_text(),
+        "assumed_placement": str(int(radiograph.assumed_placement)),
     }
 
 
@@ -118,6 +123,8 @@ def _restored(file: PictureFile, fields: dict[str, str]) -> SavedRadiograph:
         name=fields.get("name", "") or "radiograph",
         notes=notes,
         synthetic=fields["synthetic"] == "1",
+        facts=RadiographFacts.from_text(fields.get("facts")),
+        assumed_placement=fields.get("assumed_placement") == "1",
     )
 
 

@@ -14,10 +14,14 @@ from XRayTo3DLib.geometry.dicom import DicomGeometry, camera_from_dicom, placeme
 from XRayTo3DLib.geometry.spacing import Answers, SpacingTags
 from XRayTo3DLib.imaging.dicom_files import is_dicom
 from XRayTo3DLib.imaging.dicom_radiograph import DicomTags, open_radiograph, stored_picture
-from XRayTo3DLib.imaging.intensity import StoredPicture, check_values, to_line_integrals
+from XRayTo3DLib.imaging.intensity import WEAK, StoredPicture, check_values, to_line_integrals
 from XRayTo3DLib.imaging.picture_files import PictureFile, chosen_frame, read_picture_file
+from XRayTo3DLib.imaging.radiograph_facts import facts_of
 from XRayTo3DLib.imaging.radiograph_header import SavedRadiograph, saved_radiograph
 from XRayTo3DLib.imaging.types import Radiograph, SpacingSource
+
+SAME_CAMERA_MM = 1e-3
+"""A given camera this close to the one in the file's header is that one, and placed as that one was."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +98,19 @@ def read_radiograph(
         InputError: The file cannot be used or contradicts itself; the message says what to do.
     """
     answers = Answers(spacing, spacing_kind, sdd, source_isocentre, magnification, view)
-    opened = open_any(path, frame)
+    return settle_radiograph(open_any(path, frame), answers, camera=camera, intensity=intensity, i0=i0, name=name)
+
+
+def settle_radiograph(
+    opened: OpenedRadiograph,
+    answers: Answers,
+    *,
+    camera: XRayCamera | None = None,
+    intensity: str = "auto",
+    i0: float | None = None,
+    name: str | None = None,
+) -> Radiograph:
+    """The radiograph of an opened file (or array) and what the user says; arguments and errors as read_radiograph."""
     name = name or opened.name
     check_values(opened.picture.measured, name)
     mode = "line-integral" if intensity == "auto" and opened.saved is not None else intensity
@@ -102,19 +118,25 @@ def read_radiograph(
     if opened.saved is not None and mode == "line-integral":
         note = opened.saved.intensity
     assumed_placement = camera is None and opened.saved is None
+    given = camera is not None
     camera, source, notes = settle_geometry(opened, camera, answers, name)
     saved = opened.saved
+    if saved is not None and camera.is_close(saved.camera, SAME_CAMERA_MM):
+        assumed_placement = saved.assumed_placement
     return Radiograph(
         pixels=pixels,
         camera=camera,
         intensity=note,
         spacing_source=source,
-        view=(view or (saved.view if saved else "") or opened.geometry.view or placement_view(opened.geometry)).upper(),
+        view=(
+            answers.view or (saved.view if saved else "") or opened.geometry.view or placement_view(opened.geometry)
+        ).upper(),
         laterality=opened.tags.laterality if opened.tags else (saved.laterality if saved else ""),
         name=name,
         notes=opened.notes + notes,
         synthetic=bool(saved and saved.synthetic),
         assumed_placement=assumed_placement,
+        facts=facts_of(opened, camera, answers, given, WEAK not in note.how),
     )
 
 

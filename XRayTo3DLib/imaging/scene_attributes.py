@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from XRayTo3DLib.geometry import XRayCamera
+from XRayTo3DLib.imaging.radiograph_facts import RadiographFacts
 from XRayTo3DLib.imaging.types import IntensityNote, Radiograph, SpacingSource
 
 PREFIX = "XRayTo3D."
@@ -36,6 +37,7 @@ def radiograph_attributes(radiograph: Radiograph, letter: str) -> dict[str, str]
         PREFIX + "IntensityAbsolute": str(int(note.absolute)),
         PREFIX + "IntensityHow": note.how,
         PREFIX + "Notes": "\n".join(radiograph.notes),
+        PREFIX + "Facts": radiograph.facts.to_text(),
         SYNTHETIC: str(int(radiograph.synthetic)),
     }
 
@@ -68,4 +70,5 @@ def radiograph_from_attributes(
         notes=tuple(text for text in known("Notes").split("\n") if text),
         synthetic=attribute(SYNTHETIC) == "1",
         assumed_placement=known("AssumedPlacement") == "1",
+        facts=RadiographFacts.from_text(known("Facts")),
     )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.geometry.frames import FloatArray, apply_matrix, matrix
+from XRayTo3DLib.imaging.radiograph_facts import RadiographFacts
 
 
 class SpacingSource(Enum):
@@ -56,6 +57,7 @@ class Radiograph:
         synthetic: Whether the picture is simulated.
         assumed_placement: Whether the camera was placed in the world by the view's name (AP, LAT) and not given as a
             whole; one view is as good so, several do not fit together to the millimetre.
+        facts: Where each value of the geometry came from, and what the file declares about the picture.
 
     Raises:
         InputError: Not 2-D, not finite, empty, or another size than the camera's.
@@ -71,6 +73,7 @@ class Radiograph:
     notes: tuple[str, ...] = ()
     synthetic: bool = False
     assumed_placement: bool = False
+    facts: RadiographFacts = RadiographFacts()
 
     def __post_init__(self) -> None:
         pixels = np.ascontiguousarray(self.pixels, dtype=np.float32)
