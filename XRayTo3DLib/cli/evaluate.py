@@ -19,9 +19,14 @@ EPILOG = """examples:
   xrayto3d evaluate ct_femur.ply reconstruction.vtp -o evaluation
   xrayto3d evaluate ct_femur.stl reconstruction.vtp -o evaluation --ignore-boundary
   xrayto3d evaluate scan.stl result.ply -o evaluation --unit m --range 3 --json
+  xrayto3d evaluate ct_labels.seg.nrrd radius.vtp --bone radius -o evaluation
+  xrayto3d evaluate --batch pairs.csv -o evaluation
+  xrayto3d evaluate --batch dataset reconstructions -o evaluation
 
-Both surfaces must be in the same frame (LPS mm; a file that says SPACE=RAS is turned). They are not aligned here.
-The folder gets metrics.json, distance.vtp (opens in Slicer), distance.png and report.html (opens in a browser).
+Both surfaces must be in the same frame (LPS mm; a file that says SPACE=RAS is turned). They are not aligned, unless
+--align is given. The folder gets metrics.json, distance.vtp (opens in Slicer), distance.png and report.html (opens in
+a browser). --batch takes a CSV table with the columns reference and result (case, bone), or two folders with
+<case>/<bone>.vtp in each (or a segmentation per case); it writes table.csv, summary.json, report.html, and pairs/.
 """
 
 
@@ -34,8 +39,16 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("reference", type=Path, metavar="REFERENCE", help="true surface (.vtp .ply .stl .vtk .obj)")
-    parser.add_argument("result", type=Path, metavar="RESULT", help="surface to judge (.vtp .ply .stl .vtk .obj)")
+    surfaces = ".vtp .ply .stl .vtk .obj"
+    parser.add_argument(
+        "reference", type=Path, metavar="REFERENCE", help=f"true surface ({surfaces}), or segmentation (.seg.nrrd ...)"
+    )
+    parser.add_argument("result", type=Path, nargs="?", metavar="RESULT", help=f"surface to judge ({surfaces})")
+    parser.add_argument("--batch", action="store_true", help="many pairs: a table, or two folders")
+    parser.add_argument("--bone", default="", metavar="NAME", help="which segment of REFERENCE")
+    parser.add_argument(
+        "--align", action="store_true", help="lay RESULT on REFERENCE rigidly first: shape alone is measured"
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder for the results")
     parser.add_argument("--unit", choices=("mm", "cm", "m"), default="mm", help="unit in REFERENCE (default mm)")
     parser.add_argument("--result-unit", choices=("mm", "cm", "m"), default="mm", help="unit in RESULT (default mm)")
@@ -58,17 +71,25 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compare, write the files, print the table (or one JSON object); returns the exit code."""
     _check(args)
+    if args.batch:
+        from XRayTo3DLib.cli.evaluate_batch import run_batch
+
+        return run_batch(args)
     from XRayTo3DLib.evaluation.comparison import compare
     from XRayTo3DLib.evaluation.comparison_files import metrics_json, write_comparison
+    from XRayTo3DLib.evaluation.reference_surface import is_label_file, label_file_surface
 
+    labels = is_label_file(args.reference)
     comparison = compare(
-        args.reference,
+        label_file_surface(args.reference, args.bone) if labels else args.reference,
         args.result,
         reference_unit=args.unit,
         result_unit=args.result_unit,
         ignore_boundary=args.ignore_boundary if args.boundary_margin is None else args.boundary_margin,
+        align=args.align,
         seed=args.seed,
         synthetic=args.synthetic,
+        names=(f"{args.reference.name}: {args.bone}".removesuffix(": "), "result"),
     )
     paths = write_comparison(comparison, args.output, range_mm=args.range, side=args.side)
     if args.json:
@@ -83,6 +104,8 @@ def run(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> None:
     """Refuse what would only fail after the work."""
     require_folder_name(args.output)
+    if args.result is None and not args.batch:
+        raise InputError("Give two surfaces, the reference and the result; or --batch and a table of pairs.")
     if args.seed < 0:
         raise InputError(f"--seed must be 0 or more, not {args.seed}.")
     if not 0 < args.range < math.inf:

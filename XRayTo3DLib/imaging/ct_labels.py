@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,34 @@ def read_labels(path: Path | str, ct: CtVolume, *, names: Path | str | None = No
     label_names = named_labels(on_grid, _names_file(names) if names is not None else own_names)
     synthetic = ct.synthetic or is_synthetic(image)
     return replace(ct, labels=on_grid, label_names=label_names, notes=ct.notes + notes + moved, synthetic=synthetic)
+
+
+class LabelMap(NamedTuple):
+    """A label map without a CT.
+
+    Attributes:
+        values: ``(slices, rows, columns)``.
+        names: Value by name, those that occur.
+        voxel_to_lps: ``(4, 4)``, takes (column, row, slice, 1) to LPS mm.
+        synthetic: Made up, not a person.
+    """
+
+    values: NDArray[np.int32]
+    names: dict[str, int]
+    voxel_to_lps: NDArray[np.float64]
+    synthetic: bool
+
+
+def read_label_map(path: Path | str) -> LabelMap:
+    """A label map or Slicer segmentation on its own grid, with the names it brings or "label 1".
+
+    Raises:
+        InputError: Unreadable, empty or not whole numbers.
+    """
+    path = require_file(path, "label map")
+    image = read_image(path, "label map")
+    values, own_names, _ = _merged(image, path)
+    return LabelMap(values, named_labels(values, own_names), image_to_lps(image), is_synthetic(image))
 
 
 def named_labels(labels: NDArray[Any], names: dict[str, int]) -> dict[str, int]:
