@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+import qt
+import slicer
+
 from XRayTo3DLib.errors import InputError
 
 
@@ -27,8 +30,19 @@ class Panel(Protocol):
         ...
 
 
-# Plain words in the panels; the colours read on Slicer's light and dark style alike.
-GOOD, UNSURE, BAD, QUIET = "#2e8b57", "#d08700", "#d0433b", "#808080"
+ON_LIGHT = ("#1d6b41", "#855500", "#b3261e", "#5c5c5c")
+ON_DARK = ("#5fc48c", "#e3a233", "#ff8078", "#a6a6a6")
+"""Good, unsure, bad, quiet: each reads on its style with a contrast of 4.5 or more (WCAG 2.2, level AA)."""
+
+
+def statusColours() -> tuple[str, str, str, str]:
+    """The four colours that read on Slicer's present style; Slicer takes another style only at its next start."""
+    window = slicer.app.palette().color(qt.QPalette.Window)
+    return ON_DARK if window.lightness() < 128 else ON_LIGHT
+
+
+# Plain words in the panels.
+GOOD, UNSURE, BAD, QUIET = statusColours()
 
 
 def connectGui(node: Any, ui: Any) -> Any:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import sys
 import types
-from pathlib import Path
 from typing import Any
 
 import slicer
 
-from slicerhost import parameternode, scripted
+from slicerhost import parameternode, pip, scripted
 
 
 def install() -> None:
@@ -20,8 +19,9 @@ def install() -> None:
     classes = {f"ScriptedLoadable{name}": getattr(scripted, f"ScriptedLoadable{name}") for name in names}
     _publish("ScriptedLoadableModule", **classes)
     _publish("parameterNodeWrapper", **parameternode.EXPORTED)
-    _publish("packaging", pip_install=_refuse, pip_ensure=_refuse, load_requirements=_load_requirements)
-    slicer.util.pip_install = slicer.util.pip_uninstall = _refuse
+    names = ("pip_install", "pip_uninstall", "pip_check", "pip_ensure", "load_requirements")
+    _publish("packaging", **{name: getattr(pip, name) for name in names})
+    slicer.util.pip_install, slicer.util.pip_uninstall = pip.pip_install, pip.pip_uninstall
     slicer.util._messageDisplay = MessageRecorder(slicer.util._messageDisplay)
 
 
@@ -38,15 +38,6 @@ def _translate_plain(text: str) -> str:
 
 def _translate_in_context(_context: str, text: str) -> str:
     return text
-
-
-def _refuse(*arguments: Any, **_named: Any) -> None:
-    raise RuntimeError(f"the test host installs nothing, asked for: {arguments}")
-
-
-def _load_requirements(path: str) -> list[str]:
-    lines = (line.strip() for line in Path(path).read_text().splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
 
 
 class MessageRecorder:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 import sys
@@ -12,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import slicer
-from slicer.i18n import tr as _
 
 from XRayTo3DGui.reconstruct.request import REQUEST_FILE, RESULT_FOLDER, Request, commandOf
-from XRayTo3DGui.registration.bone import TORCH_MISSING
+from XRayTo3DGui.setup.packages import torchProblem
 from XRayTo3DLib.jobs.folder import JobFolder
 from XRayTo3DLib.jobs.run import kill_worker, start_worker
 from XRayTo3DLib.jobs.state import JobState
@@ -32,7 +30,7 @@ def jobsFolder() -> Path:
 
 def workerProblem() -> str:
     """One sentence where the worker would lack PyTorch, else empty. Slicer's own process does not load it."""
-    return "" if importlib.util.find_spec("torch") is not None else _(TORCH_MISSING)
+    return torchProblem()
 
 
 def createJob(request: Request) -> JobFolder:
