@@ -124,6 +124,17 @@ def test_depth_alone_is_no_other_pose_in_one_view() -> None:
     assert best_of([one, beside]).verdict is Verdict.AMBIGUOUS
 
 
+def test_of_starts_that_end_together_the_one_from_near_by_speaks() -> None:
+    _, reason = judge(replace(CLEAR, moved_deg=99.0))
+    far = replace(other(0.7001), verdict=Verdict.AMBIGUOUS, reason=reason)
+    sure, elsewhere = other(0.7), other(0.7, turn=30)
+    assert best_of([far, sure]) is sure and best_of([sure, far]) is sure
+    assert best_of([far, elsewhere]) is far, "another pose says nothing of this one"
+    assert best_of([far, other(0.5)]) is far, "a worse fit neither"
+    rival = replace(far, reason=judge(replace(CLEAR, lead=0.0))[1])
+    assert best_of([rival, sure]) is rival, "a rival that one start has met is there"
+
+
 # ---- registration.json ------------------------------------------
 
 

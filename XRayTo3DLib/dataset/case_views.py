@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -27,7 +29,7 @@ import numpy as np
 
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import UNFINISHED, atomic_path, read_json, safe_file_name, write_json
+from XRayTo3DLib.files import UNFINISHED, read_json, safe_file_name, write_json
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.imaging.radiograph_header import write_radiograph
 from XRayTo3DLib.imaging.radiograph_reader import open_any, read_radiograph
@@ -175,7 +177,7 @@ class CaseView:
 def views_of(case: DatasetCase) -> tuple[CaseView, ...]:
     """All views of a case, by name ("ap-2" before "ap-10"); those without a picture too, for they are an error."""
     places = [place for place in case.folder.glob("views/*") if place.is_dir() and not place.name.startswith(".")]
-    return tuple(CaseView(case.id, p.name, p, case.side) for p in sorted(places, key=lambda p: _by_number(p.name)))
+    return tuple(CaseView(case.id, p.name, p, case.side) for p in sorted(places, key=lambda p: view_order(p.name)))
 
 
 def view_of(case: DatasetCase, name: str) -> CaseView:
@@ -252,15 +254,13 @@ def write_registration(view: CaseView, record: Mapping[str, Any], pose: RigidPos
         if not np.allclose(pose.matrix, record["pose_ct_to_world"], atol=SAME_POSE):
             raise InputError("the record is about another pose; register again, or take the record's pose.")
     poses = {mark: RigidPose(np.array(each["pose_ct_to_world"])) for mark, each in records.items()}
-    for path in (*view._further_paths(), *view.folder.glob("pose_*.tfm")):
-        if f"_{path.stem.partition('_')[2]}" not in records:
-            path.unlink()
-    for mark in [mark for mark in records if mark]:
-        poses[mark].save(view.folder / f"pose{mark}.tfm")
-        write_json(view.folder / f"registration{mark}.json", records[mark])
-    with atomic_path(view.registration_path) as written:
-        write_json(written, records[""])
-        poses[""].save(view.pose_path)
+    with _uninterrupted():
+        for path in (*view._further_paths(), *view.folder.glob("pose_*.tfm")):
+            if f"_{path.stem.partition('_')[2]}" not in records:
+                path.unlink()
+        for mark in reversed(records):
+            poses[mark].save(view.folder / f"pose{mark}.tfm")
+            write_json(view.folder / f"registration{mark}.json", records[mark])
 
 
 def write_review(view: CaseView, review: Review, note: str, role: str) -> None:
@@ -284,6 +284,22 @@ def write_review(view: CaseView, review: Review, note: str, role: str) -> None:
     changed = reviewed(content, review, note.strip(), role.strip())
     changed["review"] |= {"date": date.today().isoformat()}
     write_json(view.registration_path, changed)
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits until files that belong together are written."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: caught.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if caught:
+            raise KeyboardInterrupt
 
 
 def _checked_record(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -326,6 +342,7 @@ def _forget_registration(view: CaseView) -> None:
             path.unlink()
 
 
-def _by_number(name: str) -> tuple[str, int]:
+def view_order(name: str) -> tuple[str, int]:
+    """Key to sort views by name: "ap-2" before "ap-10"."""
     stem, _, number = name.rpartition("-")
     return (stem, int(number)) if number.isdecimal() else (name, 0)

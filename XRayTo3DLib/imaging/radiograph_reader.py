@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import require_file
@@ -15,7 +16,7 @@ from XRayTo3DLib.geometry.spacing import Answers, SpacingTags
 from XRayTo3DLib.imaging.dicom_files import is_dicom
 from XRayTo3DLib.imaging.dicom_radiograph import DicomTags, open_radiograph, stored_picture
 from XRayTo3DLib.imaging.intensity import WEAK, StoredPicture, check_values, to_line_integrals
-from XRayTo3DLib.imaging.picture_files import PictureFile, chosen_frame, read_picture_file
+from XRayTo3DLib.imaging.picture_files import PictureFile, chosen_frame, read_picture_file, stored
 from XRayTo3DLib.imaging.radiograph_facts import facts_of
 from XRayTo3DLib.imaging.radiograph_header import SavedRadiograph, saved_radiograph
 from XRayTo3DLib.imaging.types import Radiograph, SpacingSource
@@ -153,6 +154,36 @@ def open_any(path: Path | str, frame: int | None = None) -> OpenedRadiograph:
     saved = saved_radiograph(file, path.stem)
     geometry = DicomGeometry(spacing=SpacingTags(stated=file.spacing))
     return OpenedRadiograph(file.picture, geometry, saved.name if saved else path.stem, file=file, saved=saved)
+
+
+def open_array(
+    values: NDArray[np.generic],
+    name: str,
+    *,
+    frame: int | None = None,
+    spacing: tuple[float, float] | None = None,
+    kind: str = "volume",
+) -> OpenedRadiograph:
+    """A picture that a program holds already, as if it were a file.
+
+    Args:
+        values: (rows, columns), (frames, rows, columns) or (frames, rows, columns, 3 or 4 colours).
+        name: Short name.
+        frame: Which, counted from 0, where there are several.
+        spacing: (column, row) mm that the program states; where it holds is asked. 1 x 1 mm means none.
+        kind: What to call it.
+
+    Raises:
+        MissingInformationError: Several frames and no ``frame``.
+        InputError: Another shape, or no such frame.
+    """
+    values = np.asarray(values)
+    stack = values[None] if values.ndim == 2 else values
+    if stack.ndim not in (3, 4) or stack.size == 0:
+        raise InputError(f"radiograph {name}: a picture is needed, not an array of shape {values.shape}.")
+    picture = stored(stack[chosen_frame(len(stack), frame, name)], name)
+    file = PictureFile(picture, kind, 8 * values.dtype.itemsize, len(stack), spacing=spacing)
+    return OpenedRadiograph(picture, DicomGeometry(spacing=SpacingTags(stated=spacing)), name, file=file)
 
 
 def _open_dicom(path: Path, frame: int | None) -> OpenedRadiograph:

@@ -19,6 +19,8 @@ WEAK_BELOW = 0.25
 RIVAL_MARGIN = 0.02
 """How much better than another solution the found one must be."""
 
+FAR = "The bone moved"
+"""How the reason begins where the start was too far away."""
 STRONG_ABOVE = 0.6
 """Mean gradient correlation above which a single start is believed."""
 ELSEWHERE_DEG, ELSEWHERE_MM = 8.0, 2.0
@@ -87,6 +89,16 @@ def best_of(results: Sequence[RegistrationResult]) -> RegistrationResult:
     Each registration knows only the rivals near its own start.
     """
     best = max(results, key=lambda each: each.mean_similarity)
+    if best.reason.startswith(FAR):
+        # Another start led there from near by: how far this one came is no doubt any more.
+        near = [
+            each
+            for each in results
+            if each.verdict is Verdict.CONVERGED
+            and each.mean_similarity > best.mean_similarity - RIVAL_MARGIN
+            and not _elsewhere(each, best)
+        ]
+        best = max(near, key=lambda each: each.mean_similarity, default=best)
     rivals = [
         each
         for each in results
@@ -137,7 +149,7 @@ def _doubt(evidence: Evidence, mean: float, agreement: str, score: str) -> str:
         return f"The search had not come to rest: {agreement}, {score}; start from the result, or allow more steps."
     if evidence.moved_deg > evidence.reach_deg or evidence.moved_mm > evidence.reach_mm:
         return (
-            f"The bone moved {evidence.moved_mm:.0f} mm and {evidence.moved_deg:.0f} degrees from the start, beyond "
+            f"{FAR} {evidence.moved_mm:.0f} mm and {evidence.moved_deg:.0f} degrees from the start, beyond "
             f"what was searched ({evidence.reach_mm:.0f} mm, {evidence.reach_deg:.0f} degrees)."
         )
     if evidence.assumed_placement and len(evidence.similarity) > 1:
