@@ -118,6 +118,12 @@ def remember(kind: str, folder: Path | str) -> None:
     slicer.app.settings().setValue(f"{RECENT}/{kind}", ";".join(folders))
 
 
+def forget(kind: str, folder: Path | str) -> None:
+    """Take a job's folder out of the recent ones; nothing on disk is touched."""
+    folders = [each for each in recent(kind) if each != str(folder)]
+    slicer.app.settings().setValue(f"{RECENT}/{kind}", ";".join(folders))
+
+
 def recent(kind: str) -> list[str]:
     """Folders of earlier jobs of that kind that are still there, the newest first."""
     text = slicer.app.settings().value(f"{RECENT}/{kind}") or ""

@@ -25,8 +25,8 @@ EPILOG = """examples:
   xrayto3d train my.yaml -o run --device cuda --precision bf16-mixed
   torchrun --nproc-per-node 4 -m XRayTo3DLib.cli.main train my.yaml -o run
 
-The folder gets checkpoint/, metrics.csv, tensorboard/ and at the end bundle/, the model. Ctrl-C, a full disk or a power
-cut lose nothing but the steps since the last checkpoint: the same command goes on from there, to the same result.
+The folder gets checkpoint/, metrics.csv, tensorboard/, samples/ and at the end bundle/, the model. Ctrl-C, a full disk
+or a power cut lose nothing but the steps since the last checkpoint: the same command goes on, to the same result.
 """
 
 
@@ -57,6 +57,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add("--precision", default="32-true", choices=("32-true", "bf16-mixed", "16-mixed"), help="of the computation")
     add("--threads", type=int, metavar="N", help="CPU threads (default: as many as torch takes)")
     add("--checkpoint-every", type=int, default=200, metavar="STEPS", help="steps between checkpoints (200)")
+    add("--samples", type=int, default=0, metavar="N", help="show N validation people at every validation (0)")
     add("--licence", default="not stated", help="licence of data and weights, for the bundle")
     add("--float16", action="store_true", help="store the bundle's weights in half the space")
     add("--json", action="store_true", help="print one JSON object and nothing else")
@@ -134,6 +135,7 @@ def _train(
         checkpoint_every=args.checkpoint_every,
         watcher=watcher,
         configuration=settings,
+        samples=args.samples,
     )
 
 

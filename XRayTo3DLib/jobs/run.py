@@ -43,7 +43,7 @@ def start_training(
         InputError: No such configuration, the folder holds something else, or a training runs in it.
     """
     config = require_file(config, "training configuration").absolute()
-    job = JobFolder.create(Path(folder).absolute(), "training", {"config": config})
+    job = JobFolder.create(Path(folder).absolute(), "training", {"config": config, "options": list(options)})
     program = ["-m", "XRayTo3DLib.cli.main", "train", str(config), "--job", str(job.path), *options]
     start_worker(job, program, python)
     return job

@@ -6,16 +6,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from XRayTo3DLib.dataset.canonical_view import CanonicalView
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase, DatasetFolder
-from XRayTo3DLib.dataset.exposure_sampler import Exposures, PoseRange, Sample
-from XRayTo3DLib.dataset.prepared_files import PreparedCases, prepared_file
 from XRayTo3DLib.dataset.splits import patient_folds, training_validation
 from XRayTo3DLib.dataset.voxel_grid import WRIST_CENTRE_MM, VoxelGrid
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose
+
+if TYPE_CHECKING:  # configurations are read in Slicer, which does not load torch for that
+    from XRayTo3DLib.dataset.exposure_sampler import Exposures, Sample
+    from XRayTo3DLib.dataset.prepared_files import PreparedCases
 
 
 @dataclass(frozen=True)
@@ -223,6 +225,8 @@ def _fold(cases: Cases, splitting: Splitting) -> tuple[Cases, Cases, Cases]:
 
 
 def _part(cases: Sequence[DatasetCase]) -> Part:
+    from XRayTo3DLib.dataset.prepared_files import PreparedCases, prepared_file
+
     return Part(tuple(cases), PreparedCases([prepared_file(case) for case in cases]))
 
 
@@ -230,6 +234,8 @@ def exposures_of(
     configuration: DataConfiguration, part: Part, seed: int, device: str = "cpu", *, turned: bool = False
 ) -> Exposures:
     """Random exposures of some people, as the configuration says; ``turned`` swings the views as in training."""
+    from XRayTo3DLib.dataset.exposure_sampler import Exposures, PoseRange
+
     pose = configuration.pose
     return Exposures(
         part.prepared,

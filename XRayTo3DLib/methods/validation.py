@@ -17,6 +17,7 @@ from XRayTo3DLib.methods.types import ShapeFields, Shapes
 from XRayTo3DLib.shape.field_surface import clipped_to_box, surface_from_field
 from XRayTo3DLib.shape.meshes import points_of, transformed
 from XRayTo3DLib.shape.surface_distance import surface_distance
+from XRayTo3DLib.training.samples import TrainingSample
 
 QUICK_SAMPLES = 4000
 
@@ -88,3 +89,23 @@ def surface_errors(
             errors[label].append(_assd(truth[label], found[label]))
     means = {f"{label}_mm": float(np.mean(values)) if values else float("nan") for label, values in errors.items()}
     return {**means, "lost": float(lost)}
+
+
+def shape_samples(
+    fields: Sequence[Shapes],
+    cases: Sequence[DatasetCase],
+    poses: Sequence[FloatArray],
+    labels: Sequence[str],
+    grid: VoxelGrid,
+    note: str = "",
+) -> list[TrainingSample]:
+    """What is measured by :func:`surface_errors`, to look at; arguments as there.
+
+    Args:
+        note: What a person must know to judge it.
+    """
+    found = [meshes_of(field, labels) if isinstance(field, ShapeFields) else field for field in fields]
+    truth = [posed_truth(truth_meshes(case), pose, grid) for case, pose in zip(cases, poses, strict=True)]
+    return [
+        TrainingSample(case.id, bones, true, note=note) for case, bones, true in zip(cases, found, truth, strict=True)
+    ]

@@ -17,12 +17,13 @@ import torch
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.projection.threads import torch_threads
 from XRayTo3DLib.training.checkpoint import Checkpoint, load_checkpoint, require_same, save_checkpoint
-from XRayTo3DLib.training.faults import memory_explained, require_data, require_finite, require_loss
+from XRayTo3DLib.training.faults import disk_explained, memory_explained, require_data, require_finite, require_loss
 from XRayTo3DLib.training.logs import NoLog, TrainingLog
 from XRayTo3DLib.training.optimisers import moments, new_optimisers, only_trained, restore_moments
 from XRayTo3DLib.training.plan import OptimiserPlan, StagePlan, Task, check_task, description_of, seed_of
 from XRayTo3DLib.training.progress import Pace, TrainingCancelled, TrainingState, Watcher
 from XRayTo3DLib.training.ranks import agreed, averaged, launched_fabric, repeatable, same_weights, share_of
+from XRayTo3DLib.training.samples import GivesSamples, write_samples
 
 __all__ = ["TrainingCancelled", "TrainingResult", "train"]
 
@@ -65,6 +66,7 @@ def train(
     devices: int = 1,
     nodes: int = 1,
     tensorboard: bool = True,
+    samples: int = 0,
 ) -> TrainingResult:
     """Train ``task``'s networks, or go on where ``folder``'s checkpoint is; they end on the device, evaluation mode.
 
@@ -82,6 +84,8 @@ def train(
         devices: Processes on each computer, if no launcher (torchrun) says so.
         nodes: Computers, if no launcher says so.
         tensorboard: Write TensorBoard's files where TensorBoard is installed.
+        samples: Validation people whose present bones (or pictures) are written at every validation, see ``samples``;
+            nothing that is learnt depends on it.
 
     Raises:
         InputError: A plan that does not fit, a checkpoint of another configuration or a damaged one, no such device,
@@ -93,7 +97,7 @@ def train(
         raise InputError(f"training: checkpoint_every ({checkpoint_every}) and log_every ({log_every}) begin at 1.")
     fabric = launched_fabric(device, precision, devices, nodes)
     with torch_threads(threads or torch.get_num_threads()), repeatable(fabric.device):
-        training = _Training(task, Path(folder), seed, fabric, checkpoint_every, log_every, watcher)
+        training = _Training(task, Path(folder), seed, fabric, checkpoint_every, log_every, watcher, samples)
         training.begin({"seed": seed, "precision": precision, "task": dict(configuration or {})}, tensorboard)
         try:
             return training.run()
@@ -113,9 +117,10 @@ class _Training:
         checkpoint_every: int,
         log_every: int,
         watcher: Watcher | None,
+        samples: int,
     ) -> None:
         self.task, self.folder, self.seed, self.fabric = task, folder, seed, fabric
-        self.checkpoint_every, self.log_every = checkpoint_every, log_every
+        self.checkpoint_every, self.log_every, self.samples = checkpoint_every, log_every, samples
         self.first = fabric.is_global_zero
         self.watcher = watcher if self.first else None
         self.ranks = fabric.world_size
@@ -262,7 +267,17 @@ class _Training:
             with torch.no_grad(), memory_explained(stage, self.step - 1):
                 self.metrics[stage.name] = dict(self.task.validate(stage.name, self.fabric.device))
             self.log.add(stage.name, self.step, self.total, self.metrics[stage.name])
+            if self.samples and isinstance(self.task, GivesSamples):
+                self._write_samples(stage, self.task)
         self.fabric.barrier()
+
+    def _write_samples(self, stage: StagePlan, task: GivesSamples) -> None:
+        """Show some validation people; the next step seeds its own random numbers, whatever was drawn here."""
+        torch.manual_seed(seed_of(self.seed, stage.name, "samples"))
+        with torch.no_grad(), memory_explained(stage, self.step - 1):
+            samples = task.samples(stage.name, self.fabric.device, self.samples)
+        with disk_explained(self.folder):
+            write_samples(self.folder, self.total, stage.name, self.step, samples)
 
     # ---- whoever watches -----------------------------------------------------------------------------------------
 

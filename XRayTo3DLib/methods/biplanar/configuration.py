@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.methods.configuration import FORMAT, StageConfiguration
 from XRayTo3DLib.methods.data import DataConfiguration
-from XRayTo3DLib.networks.volume_net import CHANNELS, CONVOLUTIONS
 
 CALIBRATED, REPLICATED = "calibrated", "replicated"
 LIFTS = (CALIBRATED, REPLICATED)
+CHANNELS, CONVOLUTIONS = (16, 32, 64, 128, 256), (1, 2, 3, 3, 3)
+"""Those of ``networks.volume_net``, which loads torch; configurations do not."""
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from XRayTo3DLib.dataset.dataset_folder import DatasetCase
 from XRayTo3DLib.dataset.exposure_sampler import Exposures, Sample
+from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.methods.biplanar.attenuation import bone_attenuation, true_likeness
 from XRayTo3DLib.methods.biplanar.configuration import BiplanarConfiguration
 from XRayTo3DLib.methods.biplanar.networks import VOLUME, Lift, make_networks
 from XRayTo3DLib.methods.biplanar.predictor import fields_of
 from XRayTo3DLib.methods.data import People, exposures_of, moved, require_bones_in_grid
-from XRayTo3DLib.methods.validation import surface_errors
+from XRayTo3DLib.methods.types import ShapeFields
+from XRayTo3DLib.methods.validation import shape_samples, surface_errors
 from XRayTo3DLib.networks.losses import soft_cross_entropy
 from XRayTo3DLib.networks.projection_losses import projected, projection_loss, seen_whole
 from XRayTo3DLib.networks.volume_losses import surface_weights
 from XRayTo3DLib.training.plan import OptimiserPlan, Schedule, StagePlan
+from XRayTo3DLib.training.samples import TrainingSample
 
 STAGE = "network"
 VALIDATION_CASES = 8
@@ -73,7 +77,18 @@ class BiplanarTask:
     def validate(self, stage: str, device: Any) -> dict[str, float]:
         """Mean surface distance per bone on people not trained on, mm, and how many bones were lost."""
         del stage
-        count = min(len(self._validation_cases), VALIDATION_CASES)
+        data = self.configuration.data
+        return surface_errors(*self._answers(device, VALIDATION_CASES), data.labels, data.voxels)
+
+    def samples(self, stage: str, device: Any, count: int) -> list[TrainingSample]:
+        """Bones of the first validation people."""
+        del stage
+        data = self.configuration.data
+        return shape_samples(*self._answers(device, count), data.labels, data.voxels)
+
+    def _answers(self, device: Any, most: int) -> tuple[list[ShapeFields], list[DatasetCase], list[FloatArray]]:
+        """Bones of at most so many validation people as the network has them now, who they are, how they are held."""
+        count = min(len(self._validation_cases), most)
         found, cases, poses = [], [], []
         for item in range(count):
             sample = moved(self._validation.sample("validation", [item]), device)
@@ -81,8 +96,7 @@ class BiplanarTask:
                 found.append(fields_of(self._logits(sample), self.configuration))
             cases.append(self._validation_cases[int(sample.case_index[0])])
             poses.append(sample.poses[0])
-        data = self.configuration.data
-        return surface_errors(found, cases, poses, data.labels, data.voxels)
+        return found, cases, poses
 
     def _logits(self, sample: Sample, noise: float = 0.0) -> Tensor:
         images = sample.images / self.configuration.data.image.scale

@@ -18,11 +18,13 @@ from XRayTo3DLib.methods.dual_face_depth.augmentation import augmented
 from XRayTo3DLib.methods.dual_face_depth.configuration import DepthStageConfiguration, DualFaceConfiguration
 from XRayTo3DLib.methods.dual_face_depth.measures import depth_errors, dice
 from XRayTo3DLib.methods.dual_face_depth.networks import DEPTH, PRETRAINING, SEGMENTATION
+from XRayTo3DLib.methods.dual_face_depth.samples import front_samples, mask_samples
 from XRayTo3DLib.methods.dual_face_depth.statistics import Views, ViewStatistics
 from XRayTo3DLib.networks.depth_losses import centre_aligned_loss, scale_invariant_loss
 from XRayTo3DLib.networks.masked_autoencoder import masked_loss, random_patches
 from XRayTo3DLib.networks.segmentation_losses import segmentation_loss
 from XRayTo3DLib.training.plan import OptimiserPlan, Schedule, StagePlan, seed_of
+from XRayTo3DLib.training.samples import TrainingSample
 
 VALIDATION_VIEWS = 64
 """Looked at in a validation while training, evenly chosen; the experiments look at everybody."""
@@ -105,6 +107,21 @@ class DualFaceTask:
             return {"dice": dice(torch.cat([f for f, _ in found]), torch.cat([m for _, m in found]))}
         depths = torch.cat([self._depth(batch.images) for batch in batches])
         return depth_errors(depths, torch.cat([b.depth for b in batches]), torch.cat([b.mask for b in batches]))
+
+    def samples(self, stage: str, device: Any, count: int) -> list[TrainingSample]:
+        """Radiograph, present answer and truth of the first validation views: masks, or how near front faces are."""
+        if stage == PRETRAINING:
+            return []
+        batch = self._validation_batch(stage, range(min(count, len(self._validation))), device)
+        images, bones = self._validation_pictures(len(batch.images)), len(self.configuration.data.labels)
+        if stage == SEGMENTATION:
+            return mask_samples(images, self.networks[SEGMENTATION](batch.images) > 0, batch.mask)
+        return front_samples(
+            images, self._depth(batch.images)[:, :bones], batch.depth[:, :bones], batch.mask[:, :bones]
+        )
+
+    def _validation_pictures(self, count: int) -> Tensor:
+        return torch.stack([self._validation.item(index)[0] for index in range(count)])
 
     def _depth(self, images: Tensor) -> Tensor:
         return self._statistics.depth_of(self.networks[DEPTH](images).float())

@@ -9,14 +9,18 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
+from XRayTo3DLib.dataset.dataset_folder import DatasetCase
 from XRayTo3DLib.dataset.exposure_sampler import Sample
+from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.methods.data import People, exposures_of, moved, require_bones_in_grid
 from XRayTo3DLib.methods.encoder_decoder.configuration import EncoderDecoderConfiguration
 from XRayTo3DLib.methods.encoder_decoder.predictor import EncoderDecoderPredictor, bone_probabilities, made_network
-from XRayTo3DLib.methods.validation import surface_errors
+from XRayTo3DLib.methods.types import ShapeFields
+from XRayTo3DLib.methods.validation import shape_samples, surface_errors
 from XRayTo3DLib.networks.losses import soft_cross_entropy
 from XRayTo3DLib.networks.segmentation_losses import dice_semimetric_loss
 from XRayTo3DLib.training.plan import OptimiserPlan, Schedule, StagePlan
+from XRayTo3DLib.training.samples import TrainingSample
 
 STAGE, NETWORK = "training", "network"
 VALIDATION_CASES = 8
@@ -67,12 +71,21 @@ class EncoderDecoderTask:
     def validate(self, stage: str, device: Any) -> dict[str, float]:
         """Mean surface distance per bone on people not trained on, mm, and how many bones were lost."""
         del stage, device
-        count = min(len(self._validation_cases), VALIDATION_CASES)
-        sample = self._validation.sample("validation", range(count))
+        data = self.configuration.data
+        return surface_errors(*self._answers(VALIDATION_CASES), data.labels, data.voxels)
+
+    def samples(self, stage: str, device: Any, count: int) -> list[TrainingSample]:
+        """Bones of the first validation people."""
+        del stage, device
+        data = self.configuration.data
+        return shape_samples(*self._answers(count), data.labels, data.voxels)
+
+    def _answers(self, most: int) -> tuple[list[ShapeFields], list[DatasetCase], Sequence[FloatArray]]:
+        """Bones of at most so many validation people as the network has them now, who they are, how they are held."""
+        sample = self._validation.sample("validation", range(min(len(self._validation_cases), most)))
         predictor = EncoderDecoderPredictor(self.configuration, self.networks[NETWORK])
-        data, cases = self.configuration.data, [self._validation_cases[index] for index in sample.case_index]
         fields = predictor.predict(sample.images.cpu().numpy())
-        return surface_errors(fields, cases, sample.poses, data.labels, data.voxels)
+        return fields, [self._validation_cases[index] for index in sample.case_index], sample.poses
 
     def _entropy(self, logits: Tensor, soft_labels: Tensor) -> Tensor:
         if self.configuration.network.head == "sigmoid":

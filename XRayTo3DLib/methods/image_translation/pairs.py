@@ -16,6 +16,7 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.methods.data import split_cases
 from XRayTo3DLib.methods.image_translation.configuration import PairsConfiguration
+from XRayTo3DLib.training.samples import TrainingSample, as_grey
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,3 +103,21 @@ def translation_metrics(translator: Translates, pairs: Pairs) -> dict[str, float
     made = translator.translate(pairs.radiographs)
     alike = ngcc(*(torch.from_numpy(each)[:, None] for each in (made, pairs.drrs)))
     return {"mae": float(np.abs(made - pairs.drrs).mean()), "structure": float(alike.mean())}
+
+
+def translation_samples(
+    translator: Translates, pairs: Pairs, count: int, data: PairsConfiguration
+) -> list[TrainingSample]:
+    """The first pairs to look at: radiograph, what is made of it, the DRR it should be; equal scales for both DRRs."""
+    made = translator.translate(pairs.radiographs[:count])
+    return [
+        TrainingSample(
+            pairs.cases[number].id,
+            pictures={
+                "radiograph": as_grey(pairs.radiographs[number], 0.0, data.radiograph_scale),
+                "made": as_grey(made[number], 0.0, data.image.scale),
+                "true DRR": as_grey(pairs.drrs[number], 0.0, data.image.scale),
+            },
+        )
+        for number in range(len(made))
+    ]

@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from XRayTo3DLib.dataset.image_augmentation import AffineRange, PairAugmentation
 from XRayTo3DLib.methods.image_translation.configuration import ImageTranslationConfiguration
-from XRayTo3DLib.methods.image_translation.pairs import Pairs, SplitPairs, translation_metrics
+from XRayTo3DLib.methods.image_translation.pairs import Pairs, SplitPairs, translation_metrics, translation_samples
 from XRayTo3DLib.methods.image_translation.translator import Translator, to_network
 from XRayTo3DLib.networks.losses import discriminator_loss, generator_loss
 from XRayTo3DLib.networks.pix2pix import PatchDiscriminator, UNetGenerator
 from XRayTo3DLib.training.plan import OptimiserPlan, Schedule, StagePlan
+from XRayTo3DLib.training.samples import TrainingSample
 
 BETAS = (0.5, 0.999)
 
@@ -73,6 +74,12 @@ class Pix2PixTask:
         """Mean absolute error in line integrals, and gradient correlation, on pairs not trained on."""
         del stage, device
         return translation_metrics(Translator(self.configuration, self.networks["generator"]), self._validation)
+
+    def samples(self, stage: str, device: Any, count: int) -> list[TrainingSample]:
+        """Radiograph, made and true DRR of the first validation pairs."""
+        del stage, device
+        translator = Translator(self.configuration, self.networks["generator"])
+        return translation_samples(translator, self._validation, count, self.configuration.data)
 
 
 def make_networks(configuration: ImageTranslationConfiguration) -> nn.ModuleDict:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from XRayTo3DLib.dataset.image_augmentation import AffineRange, PairAugmentation
-from XRayTo3DLib.methods.image_translation.pairs import SplitPairs, translation_metrics
+from XRayTo3DLib.methods.image_translation.pairs import SplitPairs, translation_metrics, translation_samples
 from XRayTo3DLib.methods.image_translation.translator import Translator, to_network
 from XRayTo3DLib.methods.style_transfer.configuration import StyleTransferConfiguration
 from XRayTo3DLib.methods.style_transfer.unpaired import unpaired
@@ -21,6 +21,7 @@ from XRayTo3DLib.networks.cyclegan import PictureDiscriminator, PicturePool, Res
 from XRayTo3DLib.networks.losses import least_squares_loss
 from XRayTo3DLib.networks.projection_losses import ngcc
 from XRayTo3DLib.training.plan import OptimiserPlan, Schedule, StagePlan, seed_of
+from XRayTo3DLib.training.samples import TrainingSample
 
 BETAS = (0.5, 0.999)
 GENERATORS, DISCRIMINATORS = ("to_drr", "to_radiograph"), ("drrs", "radiographs")
@@ -87,6 +88,12 @@ class CycleGanTask:
         """Mean absolute error in line integrals, and gradient correlation, on the validation people's pairs."""
         del stage, device
         return translation_metrics(Translator(self.configuration, self.networks["to_drr"]), self._validation)
+
+    def samples(self, stage: str, device: Any, count: int) -> list[TrainingSample]:
+        """Radiograph, made and true DRR of the first validation pairs."""
+        del stage, device
+        translator = Translator(self.configuration, self.networks["to_drr"])
+        return translation_samples(translator, self._validation, count, self.configuration.data)
 
     def _generators(self, batch: UnpairedBatch) -> dict[str, Tensor]:
         gan, nets = self.configuration.gan, self.networks

@@ -13,19 +13,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from XRayTo3DLib.dataset.dataset_folder import DatasetCase
 from XRayTo3DLib.dataset.exposure_sampler import Exposures, Sample
+from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.methods.data import People, exposures_of, moved, require_bones_in_grid
 from XRayTo3DLib.methods.tl_net.configuration import TlNetConfiguration
 from XRayTo3DLib.methods.tl_net.networks import make_networks
 from XRayTo3DLib.methods.tl_net.predictor import BATCH, fields_of
 from XRayTo3DLib.methods.types import ShapeFields
-from XRayTo3DLib.methods.validation import surface_errors
+from XRayTo3DLib.methods.validation import shape_samples, surface_errors
 from XRayTo3DLib.networks.losses import code_distance, code_l1, latent_loss, soft_cross_entropy
 from XRayTo3DLib.training.plan import OptimiserPlan, Schedule, StagePlan
+from XRayTo3DLib.training.samples import TrainingSample
 
 AUTOENCODER, PREDICTOR, JOINT = "autoencoder", "predictor", "joint"
 VALIDATION_CASES = 16
 """People looked at in a validation while training; the experiments look at everybody."""
+ENCODED = "Bones encoded and decoded again, without any radiograph."
 
 
 class TlNetTask:
@@ -59,7 +63,19 @@ class TlNetTask:
 
     def validate(self, stage: str, device: Any) -> dict[str, float]:
         """Mean surface distance per bone on people not trained on, mm, and how many bones were lost."""
-        count = min(len(self._validation_cases), VALIDATION_CASES)
+        data = self.configuration.data
+        return surface_errors(*self._answers(stage, device, VALIDATION_CASES), data.labels, data.voxels)
+
+    def samples(self, stage: str, device: Any, count: int) -> list[TrainingSample]:
+        """Bones of the first validation people; of the autoencoder those it decodes from their own codes."""
+        data, note = self.configuration.data, ENCODED if stage == AUTOENCODER else ""
+        return shape_samples(*self._answers(stage, device, count), data.labels, data.voxels, note)
+
+    def _answers(
+        self, stage: str, device: Any, most: int
+    ) -> tuple[list[ShapeFields], list[DatasetCase], Sequence[FloatArray]]:
+        """Bones of at most so many validation people as the networks have them now, who they are, how they are held."""
+        count = min(len(self._validation_cases), most)
         sample = moved(self._validation.sample("validation", range(count), images=stage != AUTOENCODER), device)
         source = self.networks["encoder" if stage == AUTOENCODER else "predictor"]
         given = sample.soft_labels if stage == AUTOENCODER else self._scaled(sample.images)
@@ -67,10 +83,7 @@ class TlNetTask:
         with torch.no_grad():
             for part in given.split(BATCH):
                 fields += fields_of(self.networks["decoder"](source(part)), self.configuration.data.voxels)
-        cases = [self._validation_cases[index] for index in sample.case_index]
-        return surface_errors(
-            fields, cases, sample.poses, self.configuration.data.labels, self.configuration.data.voxels
-        )
+        return fields, [self._validation_cases[index] for index in sample.case_index], sample.poses
 
     def _scaled(self, images: Tensor) -> Tensor:
         return images / self.configuration.data.image.scale
