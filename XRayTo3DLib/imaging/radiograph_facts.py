@@ -40,6 +40,7 @@ class RadiographFacts:
         lossy: How the picture was compressed with loss, "" without.
         photometric: Photometric interpretation of a DICOM file.
         intensity_sure: Whether it was clear that bone is bright (or dark) in the file.
+        mirrored: Whether the picture's left and right were exchanged after reading.
     """
 
     spacing_from: str = ""
@@ -56,6 +57,7 @@ class RadiographFacts:
     lossy: str = ""
     photometric: str = ""
     intensity_sure: bool = True
+    mirrored: bool = False
 
     def to_text(self) -> str:
         """One line of JSON, for headers and node attributes."""

@@ -90,7 +90,11 @@ def inspect_radiograph(path: Path | str) -> RadiographInfo:
     Raises:
         InputError: The file cannot be read as a radiograph at all.
     """
-    opened = _opened(path)
+    return inspect_opened(_opened(path))
+
+
+def inspect_opened(opened: OpenedRadiograph) -> RadiographInfo:
+    """:func:`inspect_radiograph` of what has been opened, or of an array (``open_array``)."""
     check_values(opened.picture.measured, opened.name)
     missing, advice, geometry_notes = _missing(opened)
     tags, saved, geometry = opened.tags, opened.saved, opened.geometry
