@@ -84,7 +84,7 @@ def test_a_bundle_that_cannot_be_used_is_exit_code_2(
     assert words in captured.err and captured.err.count("\n") == 1 and captured.out == ""
 
 
-@pytest.mark.parametrize("arguments", [["models"], ["models", "show"], ["models", "remove", "x"]])
+@pytest.mark.parametrize("arguments", [["models"], ["models", "show"], ["models", "rename", "x"]])
 def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)

@@ -101,7 +101,29 @@ def test_installed_files_are_the_tree(installed: tuple[Path, list[str]]) -> None
     library = cmake_lists.expected_lists(REPOSITORY, "XRayTo3DLib")
     expected = {name for files in module.values() for name in files}
     expected |= {f"XRayTo3DLib/{name}" for files in library.values() for name in files}
+    expected |= set(cmake_lists.tree_files(REPOSITORY, "Resources/models"))
     assert found == expected
+
+
+def test_models_are_found_where_they_are_installed(installed: tuple[Path, list[str]]) -> None:
+    root, _ = installed
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from XRayTo3DLib.models.find import bundle_path\n"
+        "print(bundle_path('wrist-pa-demo'))"
+    )
+    found = Path(run(sys.executable, "-P", "-c", program, root).strip())
+    assert found == root / "Resources" / "models" / "wrist-pa-demo"
+    assert (found / "bundle.json").is_file()
+
+
+def test_pip_installs_every_model() -> None:
+    import tomllib
+
+    with (REPOSITORY / "pyproject.toml").open("rb") as stream:
+        listed = tomllib.load(stream)["tool"]["setuptools"]["data-files"]
+    models = {path.parent.name for path in (REPOSITORY / "Resources" / "models").glob("*/bundle.json")}
+    assert listed == {f"share/xrayto3d/models/{name}": [f"Resources/models/{name}/*"] for name in models}
 
 
 def test_installed_library_imports_from_there(installed: tuple[Path, list[str]]) -> None:

@@ -18,6 +18,8 @@ EPILOG = """examples:
   xrayto3d models list my_models --json
   xrayto3d models show my_models/wrist
   xrayto3d models verify my_models/wrist
+  xrayto3d models install downloads/wrist.zip
+  xrayto3d models remove wrist
   xrayto3d models calibrate ssim/bundle --data wrists --people 60 -o ssim_calibrated
 
 A model is a bundle: a folder with bundle.json and *.safetensors. BUNDLE is such a folder, or the name of an installed
@@ -31,7 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the ``models`` sub-command to the main parser."""
     parser = subparsers.add_parser(
         "models",
-        help="list, show and verify trained models",
+        help="list, show, verify, install trained models",
         description="Trained models: which there are, what they are, whether they are whole.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -41,6 +43,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     listing.add_argument("folders", type=Path, nargs="*", metavar="FOLDER", help="where to look (default: installed)")
     show = actions.add_parser("show", help="a bundle's card", description="Print a bundle's card.")
     verify = actions.add_parser("verify", help="check a bundle", description="Check every file and every weight.")
+    _add_installing(actions)
     calibrate = actions.add_parser(
         "calibrate",
         help="make a model's refinements say honestly how sure they are",
@@ -52,6 +55,39 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
             action.add_argument("bundle", metavar="BUNDLE", help="bundle folder, or name of an installed one")
         action.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
         action.set_defaults(run=run)
+
+
+def _add_installing(actions: argparse._SubParsersAction) -> None:
+    install = actions.add_parser(
+        "install", help="copy bundles to where they are found by name", description="Verify bundles and copy them."
+    )
+    install.add_argument("source", type=Path, metavar="SOURCE", help="folder or .zip of a bundle, or of some")
+    install.add_argument("--replace", action="store_true", help="take the place of an installed one of that name")
+    remove = actions.add_parser("remove", help="delete an installed bundle", description="Delete an installed bundle.")
+    remove.add_argument("bundle", metavar="BUNDLE", help="its name, or its folder")
+    for action, run in ((install, run_install), (remove, run_remove)):
+        action.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+        action.set_defaults(run=run)
+
+
+def run_install(args: argparse.Namespace) -> int:
+    """Verify bundles and copy them into the person's own folder; returns the exit code."""
+    from XRayTo3DLib.models.install import install_bundles
+
+    paths = [str(path) for path in install_bundles(args.source, replace=args.replace)]
+    say(json.dumps({"installed": paths}) if args.json else "\n".join(f"installed {path}" for path in paths))
+    return 0
+
+
+def run_remove(args: argparse.Namespace) -> int:
+    """Delete a bundle from the person's own folder; returns the exit code."""
+    from XRayTo3DLib.models.find import bundle_path
+    from XRayTo3DLib.models.install import remove_bundle
+
+    path = bundle_path(args.bundle)
+    remove_bundle(path)
+    say(json.dumps({"removed": str(path)}) if args.json else f"removed {path}")
+    return 0
 
 
 def _add_calibration(action: argparse.ArgumentParser) -> None:

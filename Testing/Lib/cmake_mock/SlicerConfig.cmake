@@ -2,6 +2,7 @@
 # refusals, and files installed where Slicer puts them. Enough to configure and install without a Slicer build tree.
 
 set(Slicer_QTSCRIPTEDMODULES_LIB_DIR qt-scripted-modules)
+set(Slicer_INSTALL_QTSCRIPTEDMODULES_LIB_DIR qt-scripted-modules)
 set(Slicer_USE_FILE ${CMAKE_CURRENT_LIST_DIR}/UseSlicer.cmake)
 set(Slicer_EXTENSION_GENERATE_CONFIG ${CMAKE_CURRENT_LIST_DIR}/GenerateConfig.cmake)
 set(Slicer_EXTENSION_CPACK ${CMAKE_CURRENT_LIST_DIR}/ExtensionCPack.cmake)
