@@ -144,7 +144,10 @@ def test_a_training_is_the_command_line_s_own(tmp_path: Path) -> None:
     list(follow(job))
     command = f"-m XRayTo3DLib.cli.main train {config} --job {tmp_path / 'job'} --device cpu"
     assert job.log_end() == command
-    assert job.description()["kind"] == "training" and job.description()["configuration"] == {"config": "wrist.yaml"}
+    assert job.description()["kind"] == "training" and job.description()["configuration"] == {
+        "config": "wrist.yaml",
+        "options": ["--device", "cpu"],
+    }
 
 
 def test_what_cannot_be_started_is_refused(tmp_path: Path, job: JobFolder) -> None:

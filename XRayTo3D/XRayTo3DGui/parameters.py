@@ -16,7 +16,12 @@ from slicer.parameterNodeWrapper import Choice, Decimals, WithinRange, parameter
 
 CT_VALUES = {"Automatic": "auto", "Hounsfield units": "hu", "Hounsfield units + 1024": "offset1024"}
 """What the panel calls the meaning of the CT's values, and what the library does."""
-OVERLAY_OUTLINE, OVERLAY_DRR, OVERLAY_OFF = "Outline", "DRR", "Off"
+OVERLAY_OUTLINE, OVERLAY_EDGES, OVERLAY_DRR = "Outline", "Edges", "DRR"
+OVERLAY_DIFFERENCE, OVERLAY_OFF = "Difference", "Off"
+OVERLAYS = (OVERLAY_OUTLINE, OVERLAY_EDGES, OVERLAY_DRR, OVERLAY_DIFFERENCE, OVERLAY_OFF)
+START_HERE, START_BY_VIEW, START_BY_LANDMARKS = "As it lies", "By the views' names", "By landmarks"
+START_EVERYWHERE = "Search everywhere"
+STARTS = (START_HERE, START_BY_VIEW, START_BY_LANDMARKS, START_EVERYWHERE)
 SIDES = {"Choose": "", "Right": "right", "Left": "left"}
 UPS = {"Up": (0.0, -1.0), "Right": (1.0, 0.0), "Down": (0.0, 1.0), "Left": (-1.0, 0.0)}
 """Where the frame's +z is in the picture: (columns, rows)."""
@@ -30,6 +35,9 @@ SYNTHETIC_ANATOMIES = {"Wrists": "wrist", "Knees": "knee", "Hips with radiograph
 FRAMES = {"By wrist landmarks": "wrist", "As the bones lie": "lps"}
 CASE_SIDES = {"Not stated": "", "Right": "right", "Left": "left"}
 SPLIT_WORDS = {"Train": "train", "Test": "test"}
+
+DEVICES = {"Automatic": "auto", "Processor": "cpu", "NVIDIA graphics card": "cuda", "Apple graphics": "mps"}
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
 @parameterNodeWrapper
@@ -50,9 +58,10 @@ class XRayTo3DParameterNode:
     drawRest: bool = False
     poseTransform: vtkMRMLTransformNode
     boneModel: vtkMRMLModelNode
+    registrationStart: Annotated[str, Choice(list(STARTS))] = START_HERE
     ctLandmarks: vtkMRMLMarkupsFiducialNode
     landmarkNames: str = "1, 2, 3, 4"
-    overlayMode: Annotated[str, Choice([OVERLAY_OUTLINE, OVERLAY_DRR, OVERLAY_OFF])] = OVERLAY_OUTLINE
+    overlayMode: Annotated[str, Choice(list(OVERLAYS))] = OVERLAY_OUTLINE
     overlayOpacity: Annotated[float, WithinRange(0.0, 1.0), Decimals(2)] = 0.5
     overlayWidth: Annotated[int, WithinRange(64, 1024)] = 256
     overlayIn3D: bool = False
@@ -96,6 +105,26 @@ class XRayTo3DParameterNode:
     datasetRedo: bool = False
     datasetTestShare: Annotated[int, WithinRange(0, 90)] = 20
     datasetSplitSeed: Annotated[int, WithinRange(0, 99999)] = 0
+
+    # 4 Train
+    trainMethod: str = ""
+    trainStart: str = ""
+    """A configuration file of the person's own, or the name of one that comes with XRayTo3D."""
+    trainChanges: str = ""
+    """What was changed of it: one ``KEY=VALUE`` a line."""
+    trainData: str = ""
+    trainFolder: str = ""
+    trainDevice: Annotated[str, Choice(list(DEVICES))] = "Automatic"
+    trainThreads: Annotated[int, WithinRange(0, 256)] = 0
+    trainPrecision: Annotated[str, Choice(list(PRECISIONS))] = PRECISIONS[0]
+    trainCheckpointEvery: Annotated[int, WithinRange(1, 100000)] = 200
+    trainSamples: Annotated[int, WithinRange(0, 8)] = 2
+    trainLicence: str = ""
+    trainJob: str = ""
+    trainCurveStage: str = ""
+    trainCurveLog: bool = False
+    trainSampleStep: int = 0
+    trainFollowSamples: bool = False
 
     # 5 Reconstruct
     reconstructBundle: str = ""
