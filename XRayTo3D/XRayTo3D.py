@@ -37,6 +37,7 @@ from XRayTo3DGui.reconstruct.calls import ReconstructCalls
 from XRayTo3DGui.reconstruct.ReconstructPanel import ReconstructPanel
 from XRayTo3DGui.registration.calls import RegistrationCalls
 from XRayTo3DGui.registration.RegistrationPanel import RegistrationPanel
+from XRayTo3DGui.scene.sample_calls import SampleCalls
 from XRayTo3DGui.setup.calls import SetupCalls
 from XRayTo3DGui.setup.SetupPanel import SetupPanel
 from XRayTo3DGui.train.calls import TrainCalls
@@ -45,7 +46,8 @@ from XRayTo3DGui.train.TrainPanel import TrainPanel
 OWN_PACKAGES = ("XRayTo3DGui", XRayTo3DLib.__name__)
 SECTIONS = ("radiographs", "registration", "dataset", "train", "reconstruct", "evaluation", "setup")
 """In the order of work; each is ``<name>Section`` in XRayTo3D.ui."""
-EXAMPLE_NAME = "XRayTo3D synthetic wrist"
+CATEGORY = "XRayTo3D"
+"""Of the samples in Slicer's Sample Data module."""
 
 
 class XRayTo3D(ScriptedLoadableModule):
@@ -67,21 +69,40 @@ class XRayTo3D(ScriptedLoadableModule):
         slicer.app.connect("startupCompleted()", registerSampleData)
 
 
+def sampleTable() -> list[tuple[str, str, str, str]]:
+    """Name, what the Sample Data module shows, the logic's method that makes it, picture in Resources/Icons."""
+    return [
+        ("XRayTo3D synthetic wrist", _("Synthetic wrist, to register"), "loadExample", "SampleWrist.png"),
+        ("XRayTo3D synthetic knee", _("Synthetic knee, to reconstruct"), "loadKneeExample", "SampleKnee.png"),
+        ("XRayTo3D synthetic radius", _("Synthetic radius, to evaluate"), "loadBonePair", "SampleRadius.png"),
+    ]
+
+
 def registerSampleData() -> None:
-    """Add the synthetic wrist to Slicer's Sample Data module, where that is loaded; it fails on None for the files."""
+    """Add the synthetic samples to Slicer's Sample Data module, where that is loaded. Nothing is downloaded."""
     try:
         import SampleData
     except ImportError:
         return
-    nothing: dict[str, list[str]] = {name: [] for name in ("uris", "fileNames", "nodeNames", "loadFiles", "checksums")}
-    SampleData.SampleDataLogic.registerCustomSampleDataSource(
-        category="XRayTo3D", sampleName=EXAMPLE_NAME, customDownloader=_loadExample, **nothing
-    )
+    logic, icons = SampleData.SampleDataLogic, Path(__file__).parent / "Resources" / "Icons"
+    if hasattr(logic, "registerCustomSampleDataCategory"):  # Slicer 5.12 and newer
+        logic.registerCustomSampleDataCategory(CATEGORY, _("XRayTo3D (synthetic, computed here)"))
+    # Slicer fails on None for the files: it counts them.
+    nothing: dict[str, list[str]] = {each: [] for each in ("uris", "fileNames", "nodeNames", "loadFiles", "checksums")}
+    for name, description, method, picture in sampleTable():
+        logic.registerCustomSampleDataSource(
+            category=CATEGORY,
+            sampleName=name,
+            sampleDescription=description,
+            thumbnailFileName=str(icons / picture),
+            customDownloader=partial(_computeSample, method),
+            **nothing,
+        )
 
 
-def _loadExample(_source: Any = None) -> list[Any]:
+def _computeSample(method: str, _source: Any = None) -> list[Any]:
     """Nothing is downloaded: the case is computed."""
-    return XRayTo3DLogic().loadExample()
+    return getattr(XRayTo3DLogic(), method)()
 
 
 class XRayTo3DWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -190,6 +211,7 @@ class XRayTo3DWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
 
 class XRayTo3DLogic(
+    SampleCalls,
     RadiographCalls,
     RegistrationCalls,
     DatasetCalls,
@@ -206,20 +228,6 @@ class XRayTo3DLogic(
 
     def getParameterNode(self) -> XRayTo3DParameterNode:
         return XRayTo3DParameterNode(super().getParameterNode())
-
-    def loadExample(self, ctSpacing: float = 0.7, pixelSpacing: float = 0.3) -> list[Any]:
-        """The synthetic wrist in the scene; returns CT volume, segmentation and radiographs."""
-        from XRayTo3DGui.scene import example, folders
-
-        parameters = self.getParameterNode()
-        nodes = example.loadSyntheticWrist(ctSpacing, pixelSpacing)
-        parameters.caseName = example.CASE_NAME
-        parameters.ctVolume, parameters.segmentation, parameters.segmentId = nodes[0], nodes[1], "radius"
-        for node in nodes[:2]:
-            folders.fileNode(node, parameters.caseName)
-        for node in nodes[2:]:
-            folders.fileRadiograph(node, parameters.caseName)
-        return nodes
 
 
 class XRayTo3DTest(ScriptedLoadableModuleTest):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -80,34 +79,6 @@ def test_it_opens_without_pytorch(slicer_module: Any, monkeypatch: pytest.Monkey
     modules.enter_module(widget)
     settle()
     modules.discard_module_widget(slicer_module, widget)
-
-
-def test_sample_data_makes_the_synthetic_wrist(slicer_module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    import XRayTo3D as module
-
-    registered: dict[str, Any] = {}
-    sample_data = ModuleType("SampleData")
-
-    class SampleDataLogic:
-        @staticmethod
-        def registerCustomSampleDataSource(**source: Any) -> None:
-            for each in ("uris", "fileNames", "nodeNames", "loadFiles", "checksums"):
-                assert list(zip(source[each], source["uris"], strict=True)) == []  # Slicer zips them, None fails
-            registered.update(source)
-
-    sample_data.SampleDataLogic = SampleDataLogic
-    monkeypatch.setitem(sys.modules, "SampleData", sample_data)
-    module.registerSampleData()
-    assert (registered["category"], registered["sampleName"]) == ("XRayTo3D", "XRayTo3D synthetic wrist")
-    monkeypatch.setattr(module.XRayTo3DLogic, "loadExample", lambda self: [self.getParameterNode()], raising=True)
-    assert len(registered["customDownloader"](None)) == 1
-
-
-def test_no_sample_data_module_is_no_error(slicer_module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    import XRayTo3D as module
-
-    monkeypatch.setitem(sys.modules, "SampleData", None)
-    module.registerSampleData()
 
 
 def test_the_example_button(module_widget: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,7 +132,8 @@ def test_missing_pytorch_is_said_here_and_points_here_elsewhere(panel: Any, vers
     versions["torch"] = None
     panel.fill()
     sentence = "PyTorch is missing: install it in the section Set-up."
-    assert panel.ui.setupStatusLabel.text == torchProblem() == workerProblem() == sentence
+    assert torchProblem() == workerProblem() == sentence
+    assert panel.ui.setupStatusLabel.text == "PyTorch is missing: tick it and press Install…"
     assert panel.widget.logic.torchProblem() == sentence
     assert [each.title for each in panel.table.chosen()] == ["PyTorch"]
     assert panel.ui.setupInstallButton.enabled
@@ -141,8 +142,9 @@ def test_missing_pytorch_is_said_here_and_points_here_elsewhere(panel: Any, vers
 def test_a_pytorch_that_is_too_old_is_said(panel: Any, versions: dict[str, str | None]) -> None:
     versions["torch"] = "2.2.2"
     panel.fill()
-    text = "PyTorch 2.2.2 is too old, 2.4 or newer is needed: install it in the section Set-up."
-    assert panel.ui.setupStatusLabel.text == text
+    text = "PyTorch 2.2.2 is too old, 2.4 or newer is needed: "
+    assert panel.ui.setupStatusLabel.text == text + "tick it and press Install…"
+    assert panel.widget.logic.torchProblem() == text + "install it in the section Set-up."
     assert panel.ui.setupTable.item(row(panel, "PyTorch"), 1).text() == "torch too old"
 
 
@@ -311,9 +313,7 @@ def test_with_the_extension_pytorch_is_installed_by_it(
     panel.ui.setupInstallButton.click()
     assert asked == {"askConfirmation": True, "torchVersionRequirement": ">=2.4"}
     text = panel.ui.setupStatusLabel.text
-    assert text == (
-        "PyTorch 2.6.0 is installed." if installs else "PyTorch is missing: install it in the section Set-up."
-    )
+    assert text == ("PyTorch 2.6.0 is installed." if installs else "PyTorch is missing: tick it and press Install…")
 
 
 # ---- files and scripts -----------------------------------------------------------------------------------------------

@@ -45,9 +45,8 @@ def makeSyntheticWrist(ctSpacing: float = 0.7, pixelSpacing: float = 0.3) -> tup
     return case, radiographs
 
 
-def loadSyntheticWrist(ctSpacing: float = 0.7, pixelSpacing: float = 0.3) -> list[Any]:
+def wristToScene(case: Any, radiographs: list[Any]) -> list[Any]:
     """The case in the scene: CT volume, segmentation, radiographs. All names say that it is synthetic."""
-    case, radiographs = makeSyntheticWrist(ctSpacing, pixelSpacing)
     ct = replace(case.ct, name="Wrist CT")
     volume, segmentation = mrml.ctToScene(ct)
     return [volume, segmentation, *[radiographToScene(each) for each in radiographs]]

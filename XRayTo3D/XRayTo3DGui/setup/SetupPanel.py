@@ -73,7 +73,7 @@ class SetupPanel:
     def fill(self) -> None:
         """Table and status line, by what is installed."""
         self.table.fill()
-        problem = torchProblem() or self._missingSentence()
+        problem = torchProblem(here=True) or self._missingSentence()
         showStatus(self.ui.setupStatusLabel, problem or _("Everything that everyday work needs is there."), GOOD)
         if problem:
             showStatus(self.ui.setupStatusLabel, problem, BAD)

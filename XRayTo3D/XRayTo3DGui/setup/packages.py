@@ -63,12 +63,13 @@ class Row:
         if self.ready:
             single = len(self.packages) == 1 and self.packages[0].version != UNKNOWN
             return self.packages[0].version if single else _("installed")
-        return ", ".join(
-            _("{name} too old").format(name=each.package.name)
-            if each.state == OLD
-            else _("{name} missing").format(name=each.package.name)
-            for each in self.lacking
-        )
+        missing = [each.package.name for each in self.lacking if each.state != OLD]
+        old = [each.package.name for each in self.lacking if each.state == OLD]
+        if len(missing) == len(self.packages):
+            return _("missing")
+        texts = [_("{names} missing").format(names=", ".join(missing))] if missing else []
+        texts += [_("{names} too old").format(names=", ".join(old))] if old else []
+        return "; ".join(texts)
 
     @property
     def details(self) -> str:
@@ -99,15 +100,20 @@ def rows() -> list[Row]:
     return made
 
 
-def torchProblem() -> str:
-    """One sentence where PyTorch is missing or too old, else empty; PyTorch is not loaded."""
+def torchProblem(here: bool = False) -> str:
+    """One sentence where PyTorch is missing or too old, else empty; PyTorch is not loaded.
+
+    Args:
+        here: The sentence is for the section Set-up itself.
+    """
     (torch,) = installed_packages([TORCH])
     if torch.state == READY and importable(TORCH.name):
         return ""
+    advice = _("tick it and press Install…") if here else _("install it in the section Set-up.")
     if torch.state == OLD:
-        text = _("PyTorch {version} is too old, {minimum} or newer is needed: install it in the section Set-up.")
-        return text.format(version=torch.version, minimum=TORCH.minimum)
-    return _("PyTorch is missing: install it in the section Set-up.")
+        text = _("PyTorch {version} is too old, {minimum} or newer is needed: {advice}")
+        return text.format(version=torch.version, minimum=TORCH.minimum, advice=advice)
+    return _("PyTorch is missing: {advice}").format(advice=advice)
 
 
 def trainingProblem() -> str:
