@@ -13,9 +13,11 @@ from XRayTo3DGui.jobs import Throttle
 from XRayTo3DGui.panel import BAD, GOOD, connectGui, rememberPath, showStatus
 from XRayTo3DGui.radiographs.form import RadiographForm
 from XRayTo3DGui.radiographs.table import RadiographTable, detailsText
+from XRayTo3DGui.radiographs.waiting import WaitingFiles
 from XRayTo3DGui.registration.bone import torchProblem
 from XRayTo3DGui.scene import folders
 from XRayTo3DGui.scene import mrml_radiographs as radiographs
+from XRayTo3DGui.scene.dicom_study import fileUnderStudy
 from XRayTo3DGui.scene.layouts import XRayLayout
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.imaging.radiograph_reader import read_radiograph
@@ -40,6 +42,7 @@ class RadiographsPanel:
         uiWidget = slicer.util.loadUI(self.widget.resourcePath("UI/Radiographs.ui"))
         self.ui = ui = slicer.util.childWidgetVariables(uiWidget)
         self.form = RadiographForm(ui)
+        self.waiting = WaitingFiles(self._showFile, lambda: ui.radiographPath.currentPath)
         ui.moreBox.collapsed = True
         # ctkPathLineEdit brings the last session's path back; a file and its camera are chosen anew.
         ui.radiographPath.currentPath = ui.cameraPath.currentPath = ""
@@ -144,13 +147,26 @@ class RadiographsPanel:
             except InputError as error:
                 showStatus(self.ui.statusLabel, str(error), BAD)
                 return
-            folders.fileRadiograph(node, self._caseName())
+            if not fileUnderStudy(node, path):
+                folders.fileRadiograph(node, self._caseName())
             rememberPath(self.ui.radiographPath)
             self.refresh()
             self.table.select(node)
             showStatus(self.ui.statusLabel, _("{name} loaded.").format(name=node.GetName()), GOOD)
             if self.layout.shown:
                 self.layout.show()
+            self.waiting.done(str(path))
+
+    def askFor(self, path: str) -> None:
+        """The DICOM plug-in's way in: show the form of a file that does not say all of its geometry.
+
+        Several come one after the other; the next is shown when the one before was loaded.
+        """
+        self.waiting.add(path)
+
+    def _showFile(self, path: str) -> None:
+        self.widget.ui.radiographsSection.collapsed = False
+        self.ui.radiographPath.currentPath = path
 
     def onExample(self, *_args: Any) -> None:
         """The synthetic wrist, and the layout to see it in: here a person asked for something to look at."""
