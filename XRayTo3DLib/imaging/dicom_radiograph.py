@@ -70,13 +70,18 @@ class DicomTags:
     lossy: str
 
 
-def open_radiograph(path: Path, frame: int = 0) -> tuple[Any, DicomTags, DicomGeometry]:
+def open_radiograph(path: Path, frame: int = 0, pixels: bool = True) -> tuple[Any, DicomTags, DicomGeometry]:
     """Open a DICOM radiograph and read its header, the geometry for a frame counted from 0.
+
+    Args:
+        path: The file.
+        frame: Whose geometry.
+        pixels: False leaves them unread: quick, for looking at many files.
 
     Raises:
         InputError: Not DICOM, damaged, or not a projection radiograph; the message says what it is.
     """
-    dataset = open_dicom(path, "radiograph")
+    dataset = open_dicom(path, "radiograph", pixels)
     secondary = _text(dataset, "SOPClassUID").startswith(SECONDARY_CAPTURE)
     modality = _text(dataset, "Modality").upper()
     _refuse_other(modality, secondary, path)
