@@ -30,6 +30,9 @@ def boot_application(testing: bool) -> Any:
 
     modules.make_namespaces(slicer.app.logics)
     slicer.qSlicerScriptedLoadableModule = modules.ScriptedModule
+    from slicerhost import dicom_library
+
+    dicom_library.install()
     slicer.app.start_views()
     return slicer.app
 

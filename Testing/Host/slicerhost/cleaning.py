@@ -26,6 +26,7 @@ def reset(app: Any) -> None:
     interaction.SetCurrentInteractionMode(interaction.ViewTransform)
     _reset_views(app.layoutManager())
     slicer.util._messageDisplay.clear()
+    slicer.dicomDatabase.initializeDatabase()
     app.settings().clear()
     app.processEvents()
     app.vtk_errors.take()

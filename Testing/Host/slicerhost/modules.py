@@ -80,8 +80,9 @@ def load_module(path: Path) -> ScriptedModule:
     python_module = importlib.import_module(path.stem)
     module = ScriptedModule(path.stem, path=str(path))
     _register(module)
-    module.instance = getattr(python_module, path.stem)(_module_parent(path))
-    module.title = module.instance.parent.title
+    parent = _module_parent(path)
+    module.instance = getattr(python_module, path.stem)(parent)
+    module.title = parent.title
     setattr(slicer.modules, f"{path.stem}Instance", module.instance)
     slicer.app.moduleManager().emit("moduleLoaded(QString)", path.stem)
     return module
