@@ -7,10 +7,13 @@ from typing import Annotated
 from slicer import (
     vtkMRMLDisplayableNode,
     vtkMRMLMarkupsFiducialNode,
+    vtkMRMLMarkupsROINode,
     vtkMRMLModelNode,
+    vtkMRMLNode,
     vtkMRMLScalarVolumeNode,
     vtkMRMLTextNode,
     vtkMRMLTransformNode,
+    vtkMRMLVolumeNode,
 )
 from slicer.parameterNodeWrapper import Choice, Decimals, WithinRange, parameterNodeWrapper
 
@@ -27,6 +30,11 @@ UPS = {"Up": (0.0, -1.0), "Right": (1.0, 0.0), "Down": (0.0, 1.0), "Left": (-1.0
 """Where the frame's +z is in the picture: (columns, rows)."""
 PLACED_BY_MARKS, PLACED_BY_TRANSFORM = "Joint marked on the radiographs", "A transform"
 SHOWN_OUTLINES, SHOWN_DRR, SHOWN_RESIDUAL, SHOWN_NOTHING = "Outlines", "Computed radiograph", "Difference", "Nothing"
+REFERENCE_SHOWN = (
+    "Hidden: color map alone",
+    "Overlay: translucent over the map",
+    "Side by side: in its own 3D view",
+)
 EXPORTS = ("STL surfaces", "PLY surfaces", "VTP surfaces with uncertainty", "Label map (seg.nrrd)")
 
 CASE_FILTERS = ("All cases", "Not registered", "To review", "Accepted", "Rejected", "Lacking something")
@@ -48,6 +56,10 @@ class XRayTo3DParameterNode:
 
     # 1 Radiographs
     showBeams: bool = False
+    radiographForm: str = ""
+    radiographVolume: vtkMRMLVolumeNode
+    radiographSelected: vtkMRMLScalarVolumeNode
+    cropBox: vtkMRMLMarkupsROINode
 
     # 2 Registration
     ctVolume: vtkMRMLScalarVolumeNode
@@ -150,8 +162,17 @@ class XRayTo3DParameterNode:
     reconstructExport: Annotated[str, Choice(list(EXPORTS))] = EXPORTS[0]
 
     # 6 Evaluation
-    evaluationReference: vtkMRMLModelNode
-    evaluationResult: vtkMRMLModelNode
+    evaluationReference: vtkMRMLNode
+    evaluationSegment: str = ""
+    evaluationResult: vtkMRMLNode
+    evaluationBone: str = ""
     evaluationMaximum: Annotated[float, WithinRange(0.1, 100)] = 5.0
     evaluationSigned: bool = False
     evaluationIgnoreBoundary: bool = False
+    evaluationAlign: bool = False
+    evaluationReferenceShown: Annotated[str, Choice(list(REFERENCE_SHOWN))] = REFERENCE_SHOWN[0]
+    evaluationOutlines: bool = False
+    evaluationBatchReferences: str = ""
+    evaluationBatchResults: str = ""
+    evaluationBatchOutput: str = ""
+    evaluationBatchJob: str = ""
