@@ -6,12 +6,16 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from XRayTo3DLib.cli.console import Progress, say
+from XRayTo3DLib.cli.dataset_cases import add_case_actions
 from XRayTo3DLib.cli.dataset_options import add_action, add_work_options, parse_shard
+from XRayTo3DLib.cli.dataset_register import add_register
 from XRayTo3DLib.cli.dataset_synthetic import add_synthetic
+from XRayTo3DLib.cli.dataset_views import add_view_actions
 from XRayTo3DLib.cli.folders import require_folder_name
 from XRayTo3DLib.errors import InputError
 
@@ -19,7 +23,12 @@ EPILOG = """examples:
   xrayto3d dataset synthetic -o wrists --people 240 --test 40
   xrayto3d dataset new mine --bones radius ulna --provenance "our hospital, 2019-2024" --licence "not to be shared"
   xrayto3d dataset add mine case-001 --ct scan.nrrd --labels scan.seg.nrrd --side left
+  xrayto3d dataset import mine cases.csv
   xrayto3d dataset landmarks mine/cases/case-001
+  xrayto3d dataset add-view mine case-001 pa.dcm
+  xrayto3d dataset register mine
+  xrayto3d dataset review mine case-001 pa --accept --role radiologist
+  xrayto3d dataset split mine --test 0.2
   xrayto3d dataset show mine
   xrayto3d dataset prepare mine --workers 2
   xrayto3d dataset synthetic -o limbs --people 60 --test 20 --soft-tissue
@@ -49,6 +58,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     _add_landmarks(actions)
     _add_prepare(actions)
     _add_pairs(actions)
+    add_case_actions(actions)
+    add_view_actions(actions)
+    add_register(actions)
     show = add_action(actions, "show", "say what is in a data set and what its cases still lack", _show)
     show.add_argument("folder", type=Path, help="the data set")
     show.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
@@ -210,21 +222,28 @@ def _pairs(args: argparse.Namespace) -> int:
 
 def _show(args: argparse.Namespace) -> int:
     from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
+    from XRayTo3DLib.dataset.review import status_counts, view_states
 
     dataset = DatasetFolder.open(args.folder)
     cases = dataset.cases()
     counts = {split: sum(case.split == split for case in cases) for split in ("train", "test")}
     groups = Counter(case.group for case in cases if case.group)
     unmarked = [case.id for case in cases if dataset.landmarks and not case.landmarks_path.exists()]
+    states = view_states(dataset)
     if args.json:
         about = {"anatomy": dataset.anatomy, "labels": dataset.labels, "synthetic": dataset.synthetic, **counts}
         more = {"provenance": dataset.provenance, "without_landmarks": unmarked, "groups": groups}
+        more |= {"cases": [asdict(entry) for entry in dataset.entries], "view_counts": status_counts(states)}
+        more |= {"views": [asdict(state) for state in states]}
         say(json.dumps(about | more))
         return 0
     say(f"{'SYNTHETIC ' if dataset.synthetic else ''}{dataset.anatomy}: {', '.join(dataset.labels)}")
     say(f"  {counts['train']} cases to train on, {counts['test']} to test on, {len({c.patient for c in cases})} people")
     if groups:
         say("  " + ", ".join(f"{group} {count}" for group, count in sorted(groups.items())))
+    if states:
+        counts = [f"{count} {status}" for status, count in status_counts(states).items() if count]
+        say(f"  {len(states)} views: {', '.join(counts)}")
     say(f"  {dataset.provenance}  Licence: {dataset.licence}")
     if unmarked:
         say(f"  {len(unmarked)} cases have no landmarks yet, first {unmarked[0]}: xrayto3d dataset landmarks CASE")

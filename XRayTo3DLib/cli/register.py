@@ -13,6 +13,7 @@ from XRayTo3DLib.cli.console import Progress, say
 from XRayTo3DLib.cli.ct_options import ENERGY_KEV, add_ct_options, add_device_option, read_ct_label, usable_device
 from XRayTo3DLib.cli.folders import remove_stale, require_folder_name
 from XRayTo3DLib.cli.radiograph_options import add_radiograph_options, radiograph_arguments
+from XRayTo3DLib.cli.registration_options import add_search_options, search_options
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import safe_file_name, write_bytes
 
@@ -20,12 +21,11 @@ if TYPE_CHECKING:
     from XRayTo3DLib.geometry import RigidPose
     from XRayTo3DLib.imaging.attenuation import Attenuation
     from XRayTo3DLib.imaging.types import Radiograph
-    from XRayTo3DLib.registration.register import RegistrationOptions
+    from XRayTo3DLib.registration.options import RegistrationOptions
     from XRayTo3DLib.registration.result import RegistrationResult
 
 CANDIDATES = 3
 """Poses of a search everywhere that are registered; the best result is taken."""
-ENGINES = ("auto", "torch", "numba")
 EPILOG = """examples:
   xrayto3d register --ct ct.nrrd --labels labels.seg.nrrd --label radius \\
                     --view pa.png:pa.json --view lat.png:lat.json --initial start.tfm -o out
@@ -65,17 +65,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder for the results")
     add("--with", dest="further", action="append", default=[], metavar="NAME", help="another bone that moves by itself")
     add("--surroundings", action="store_true", help="draw the rest of the CT too: soft tissue and other bones")
-    add("--starts", type=int, metavar="N", help="starts at the coarsest level (default 16)")
-    add("--screened", type=int, metavar="N", help="random rotations screened to choose the starts from (default 120)")
-    add("--spread", type=float, metavar="DEG", help="spread of the screened rotations (default 6 degrees)")
-    add("--reach", type=float, metavar="MM", help="how far round the rough pose to look (default 20 mm)")
-    add("--pixel-sizes", type=float, nargs="+", metavar="MM", help="at the bone (default 2.8 1.4 0.7 0.35)")
-    add("--margin", type=float, metavar="MM", help="how far round the bone to look (default 10 mm)")
-    add("--optimiser", choices=("screening", "cma-es"), help="how starts are found (default screening)")
-    add("--similarity", metavar="NAME", help="what is climbed (default gradient-correlation; see docs/similarities.md)")
-    add("--seed", type=int, metavar="N", help="of the random starts (default 0)")
-    add("--engine", choices=ENGINES, default="auto", help="projector: numba is fast, torch always there (default auto)")
-    add("--threads", type=int, metavar="N", help="CPU threads (default 1)")
+    add_search_options(parser)
     add_device_option(parser)
     add("--json", action="store_true", help="print one JSON object and nothing else")
     add_ct_options(parser)
@@ -89,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     from XRayTo3DLib.registration.verdict import best_of
 
     require_folder_name(args.output)
-    device, options = usable_device(args.device), _options(args)
+    device, options = usable_device(args.device), search_options(args)
     initial = None if args.initial is None else RigidPose.load(args.initial)
     bones, surroundings, notes = _implant(args) if args.surface is not None else _parts(args)
     radiographs = read_views(args.views, args)
@@ -243,37 +233,19 @@ def _unique(name: str, taken: list[str]) -> str:
     return next(each for each in names if each not in taken)
 
 
-def split_view(text: str) -> tuple[Path, Path | None]:
+def split_view(text: str, option: str = "--view ") -> tuple[Path, Path | None]:
     """Picture and camera of ``XRAY:CAMERA.json`` (or of ``XRAY`` alone); a Windows drive's colon stays."""
     picture, colon, camera = text.rpartition(":")
     if colon and camera.lower().endswith(".json"):
         if not picture:
-            raise InputError(f"--view {text}: the radiograph before the colon is missing; write XRAY:camera.json.")
+            raise InputError(f"{option}{text}: the radiograph before the colon is missing; write XRAY:camera.json.")
         return Path(picture), Path(camera)
     if colon and picture and not Path(text).exists() and Path(picture).exists():
         raise InputError(
-            f"--view {text}: after the colon a camera.json is wanted; "
+            f"{option}{text}: after the colon a camera.json is wanted; "
             f"xrayto3d camera {camera} -o camera.json makes one."
         )
     return Path(text), None
-
-
-def _options(args: argparse.Namespace) -> Any:
-    from XRayTo3DLib.registration.register import RegistrationOptions
-
-    given = {
-        "starts": args.starts,
-        "screened": args.screened,
-        "spread_deg": args.spread,
-        "reach_mm": args.reach,
-        "pixel_mm": None if args.pixel_sizes is None else tuple(args.pixel_sizes),
-        "margin_mm": args.margin,
-        "optimiser": args.optimiser,
-        "similarity": args.similarity,
-        "seed": args.seed,
-        "threads": args.threads,
-    }
-    return RegistrationOptions(**{key: value for key, value in given.items() if value is not None})
 
 
 def _say_json(result: RegistrationResult, files: dict[str, Path], notes: list[str]) -> None:

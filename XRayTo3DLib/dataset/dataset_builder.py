@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from XRayTo3DLib.dataset.dataset_folder import (
 from XRayTo3DLib.dataset.landmarks_file import write_landmarks
 from XRayTo3DLib.dataset.wrist_landmarks import PROPOSED, propose_wrist_landmarks
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import read_json
+from XRayTo3DLib.files import UNFINISHED, read_json
 from XRayTo3DLib.geometry.anatomical_frame import WRIST_LANDMARKS
 from XRayTo3DLib.imaging.ct_writer import write_ct, write_labels
 from XRayTo3DLib.imaging.types import CtVolume
@@ -60,7 +62,7 @@ def start_dataset(
 
 
 def add_case(folder: Path | str, entry: CaseEntry, ct: CtVolume) -> Path:
-    """Write one case's CT and labels and its line in ``dataset.json``.
+    """Write one case's CT and labels and its line in ``dataset.json``; all of it or, if stopped, nothing.
 
     Only what is needed is kept: Hounsfield units, labels and their names, no header of the scanner's.
 
@@ -88,8 +90,16 @@ def add_case(folder: Path | str, entry: CaseEntry, ct: CtVolume) -> Path:
     place = folder / "cases" / entry.id
     if place.exists() and any(place.iterdir()):
         raise InputError(f"dataset: {place} holds files already; take another id or remove it.")
-    write_ct(ct, place / "ct.nrrd")
-    write_labels(ct, place / "labels.seg.nrrd")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=place.parent))
+    try:
+        write_ct(ct, beside / entry.id / "ct.nrrd")
+        write_labels(ct, beside / entry.id / "labels.seg.nrrd")
+        if place.exists():
+            place.rmdir()  # empty: Windows does not rename onto it
+        (beside / entry.id).rename(place)
+    finally:
+        shutil.rmtree(beside)
     write_dataset_json(folder, entries, rest)
     return place
 

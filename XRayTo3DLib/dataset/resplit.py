@@ -1,0 +1,105 @@
+"""Deal the people of a data set anew to training and test; a person's cases stay together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from XRayTo3DLib.dataset.dataset_folder import DATASET_FORMAT, CaseEntry, DatasetFolder, check_entries
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.files import read_json, write_json
+
+
+@dataclass(frozen=True)
+class Split:
+    """Who is on which side.
+
+    Attributes:
+        train: Ids of the cases to learn from.
+        test: Ids of the cases to test on.
+        train_people: How many people those are.
+        test_people: How many people those are.
+        moved: Ids of cases that changed sides.
+    """
+
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+    train_people: int
+    test_people: int
+    moved: tuple[str, ...] = ()
+
+    def in_words(self) -> str:
+        """One sentence."""
+        return (
+            f"{len(self.train)} cases of {self.train_people} people to train on, {len(self.test)} of "
+            f"{self.test_people} to test on; {len(self.moved)} changed sides."
+        )
+
+
+def resplit(
+    folder: Path | str,
+    *,
+    share: float | None = None,
+    people: int | None = None,
+    cases: Sequence[str] | None = None,
+    seed: int = 0,
+) -> Split:
+    """Write who is tested into ``dataset.json``; everything else in it stays. Exactly one way to say it is given.
+
+    The order of the cases does not matter, nor what the split was before.
+
+    Args:
+        folder: The data set.
+        share: Of the people that are tested, 0 to less than 1; above 0 at least one person.
+        people: How many people are tested, 0 to all but one.
+        cases: Ids of cases that are tested; other cases of these people are too.
+        seed: Of the choice.
+
+    Raises:
+        InputError: No data set, not one way, a number out of range, an unknown case, or nobody left to train on.
+    """
+    dataset = DatasetFolder.open(folder)
+    if sum(value is not None for value in (share, people, cases)) != 1:
+        raise InputError("split: give a share, a number of people, or cases: exactly one of them.")
+    if seed < 0:
+        raise InputError(f"split: a seed of {seed} cannot be; use 0 or more.")
+    tested = _of_cases(dataset, cases) if cases is not None else _drawn(dataset, share, people, seed)
+    changed = [replace(entry, split="test" if entry.patient in tested else "train") for entry in dataset.entries]
+    if all(entry.split == "test" for entry in changed):
+        raise InputError("split: nobody is left to train on; test fewer people.")
+    check_entries(changed, f"dataset {dataset.folder.name}")
+    moved = tuple(new.id for old, new in zip(dataset.entries, changed, strict=True) if old.split != new.split)
+    path = dataset.folder / "dataset.json"
+    content = read_json(path, "dataset", DATASET_FORMAT)
+    written = [known | {"split": entry.split} for known, entry in zip(content["cases"], changed, strict=True)]
+    write_json(path, content | {"cases": written})
+    return replace(split_of(changed), moved=moved)
+
+
+def split_of(entries: Sequence[CaseEntry]) -> Split:
+    """The split as it is."""
+    ids = {side: tuple(entry.id for entry in entries if entry.split == side) for side in ("train", "test")}
+    people = {side: len({entry.patient for entry in entries if entry.split == side}) for side in ("train", "test")}
+    return Split(ids["train"], ids["test"], people["train"], people["test"])
+
+
+def _drawn(dataset: DatasetFolder, share: float | None, people: int | None, seed: int) -> set[str]:
+    names = sorted({entry.patient for entry in dataset.entries})
+    if share is not None:
+        if not 0 <= share < 1:
+            raise InputError(f"split: a share of {share:g} cannot be; use 0 to less than 1.")
+        people = max(1, round(share * len(names))) if share > 0 else 0
+    assert people is not None
+    if not 0 <= people < len(names):
+        raise InputError(f"split: {people} of {len(names)} people cannot be tested; leave at least one to train on.")
+    return {names[index] for index in np.random.default_rng(seed).permutation(len(names))[:people]}
+
+
+def _of_cases(dataset: DatasetFolder, cases: Sequence[str]) -> set[str]:
+    patients = {entry.id: entry.patient for entry in dataset.entries}
+    if unknown := [name for name in cases if name not in patients]:
+        raise InputError(f"split: the data set has no case {unknown[0]!r}.")
+    return {patients[name] for name in cases}
