@@ -5,30 +5,33 @@ Everything the library needs is read back from the nodes, so a radiograph surviv
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import slicer
 import vtk
-from scipy.ndimage import binary_erosion
 
 from XRayTo3DGui.scene import mrml
+from XRayTo3DGui.scene.radiograph_display import DisplayRange, applyDisplay, displayRange
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import XRayCamera
-from XRayTo3DLib.imaging.radiograph_edit import exposed_field
+from XRayTo3DLib.imaging.radiograph_facts import EDITED, depth_of
 from XRayTo3DLib.imaging.scene_attributes import LETTER, SOURCE, radiograph_attributes, radiograph_from_attributes
 from XRayTo3DLib.imaging.types import Radiograph
 
 BEAM, LANDMARKS, ORIGIN = "XRayTo3D.Beam", "XRayTo3D.Landmarks", "XRayTo3D.Origin"
+UNCROPPED, APPLIED, AS_LOADED = "XRayTo3D.Uncropped", "XRayTo3D.Applied", "XRayTo3D.AsLoaded"
+BONE_MARK = "XRayTo3D.BoneMark"
+"""References of a radiograph; the last is the point list with the one point where a bone is to be placed."""
 USED, SHOW_BEAM = "XRayTo3D.Used", "XRayTo3D.ShowBeam"
 COLOURS = ((0.96, 0.66, 0.14), (0.16, 0.76, 0.86), (0.82, 0.47, 0.87), (0.55, 0.80, 0.33))
 """Amber, cyan, magenta, green: one per view, told apart by colour-blind people too."""
-WINDOW_PERCENTILES = (0.5, 99.8)
-RIM_SHARE_STEPS = 8
-"""Width of the rim left out, in 1/128 of the picture."""
 LETTERS = "ABCD"
 MOST_VIEWS = len(LETTERS)
+MOVED_MM = 1e-3
+"""Beyond this (mm, and pixels of the central ray) source or detector were moved by hand; files round less."""
 
 
 def radiographNodes() -> list[Any]:
@@ -58,8 +61,12 @@ def sourceNode(node: Any) -> Any:
 # ---- to the scene ----------------------------------------------------------------------------------------------------
 
 
-def radiographToScene(radiograph: Radiograph) -> Any:
+def radiographToScene(radiograph: Radiograph, shown: DisplayRange | None = None) -> Any:
     """Add a radiograph: volume, source point and (hidden) beam.
+
+    Args:
+        radiograph: With its camera.
+        shown: Its contrast where that was found already (it takes a moment for large pictures).
 
     Raises:
         InputError: Four views are loaded already.
@@ -73,43 +80,31 @@ def radiographToScene(radiograph: Radiograph) -> Any:
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
     slicer.util.updateVolumeFromArray(node, radiograph.pixels[None])
     mrml.setIjkToLps(node, radiograph.camera.detector_to_world)
-    for key, value in _attributes(radiograph, free[0]).items():
+    for key, value in {**attributesOf(radiograph, free[0]), USED: "1", SHOW_BEAM: "1"}.items():
         node.SetAttribute(key, value)
     node.SetDescription("\n".join(radiograph.notes))
-    _display(node, radiograph)
+    applyDisplay(node, shown or displayRange(radiograph))
     _addSource(node, radiograph.camera)
     updateBeam(node)
+    node.SetAttribute(AS_LOADED, _asLoadedText(radiograph))
     return node
 
 
-def _attributes(radiograph: Radiograph, letter: str) -> dict[str, str]:
-    return {**radiograph_attributes(radiograph, letter), USED: "1", SHOW_BEAM: "1"}
+def _asLoadedText(radiograph: Radiograph) -> str:
+    """What "back to the file" returns to."""
+    content = {
+        "camera": radiograph.camera.to_dict(),
+        "view": radiograph.view,
+        "laterality": radiograph.laterality,
+        "spacing_source": radiograph.spacing_source.value,
+        "facts": radiograph.facts.to_text(),
+    }
+    return json.dumps(content)
 
 
-def _display(node: Any, radiograph: Radiograph) -> None:
-    """Bone bright; contrast from what the beam reached, the collimator's surround (nothing but white) left out."""
-    node.CreateDefaultDisplayNodes()
-    display = node.GetDisplayNode()
-    field = exposed_field(radiograph)
-    exposed = radiograph.pixels[field]
-    low, high = np.percentile(_inner(radiograph.pixels, field), WINDOW_PERCENTILES)
-    display.SetAutoWindowLevel(False)
-    display.SetWindowLevelMinMax(float(low), float(max(high, low + 1e-3)))
-    display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
-    display.SetInterpolate(True)
-    if not field.all():
-        display.SetAutoThreshold(False)
-        display.SetThreshold(float(radiograph.pixels.min()), float(exposed.max()))
-        display.SetApplyThreshold(True)
-
-
-def _inner(pixels: np.ndarray, field: np.ndarray) -> np.ndarray:
-    """Values well inside the exposed field (a share of all pixels): the rim beside the collimator is half in shade."""
-    step = max(1, min(pixels.shape) // 128)
-    small = field[::step, ::step]
-    inside = small if small.all() else binary_erosion(small, iterations=RIM_SHARE_STEPS, border_value=1)
-    values = pixels[::step, ::step][inside]
-    return values if values.size else pixels
+def attributesOf(radiograph: Radiograph, letter: str) -> dict[str, str]:
+    """What the node says about the radiograph, and what moving it in the scene is noticed by."""
+    return {**radiograph_attributes(radiograph, letter), APPLIED: _appliedText(radiograph)}
 
 
 def _addSource(node: Any, camera: XRayCamera) -> None:
@@ -169,7 +164,7 @@ def radiographFromNode(node: Any) -> Radiograph:
 
     name = node.GetName().removesuffix(mrml.SYNTHETIC_MARK)
     pixels = slicer.util.arrayFromVolume(node)[0]
-    return radiograph_from_attributes(node.GetAttribute, pixels, cameraFromNode(node), name)
+    return _movedFacts(node, radiograph_from_attributes(node.GetAttribute, pixels, cameraFromNode(node), name))
 
 
 def withoutPixels(radiograph: Radiograph) -> Radiograph:
@@ -182,6 +177,46 @@ def pixelOf(node: Any, pointsLps: Any) -> np.ndarray:
     toPixel = np.linalg.inv(mrml.ijkToLps(node, world=True))
     points = np.asarray(pointsLps, dtype=np.float64)
     return (points @ toPixel[:3, :3].T + toPixel[:3, 3])[..., :2]
+
+
+# ---- moved by hand ---------------------------------------------------------------------------------------------------
+
+
+def setCamera(node: Any, camera: XRayCamera) -> None:
+    """Put a radiograph and its source where a camera has them in the world; transforms above them stay."""
+    mrml.setIjkToLps(
+        node, mrml.LPS_TO_RAS @ np.linalg.inv(mrml.parentToWorld(node)) @ mrml.LPS_TO_RAS @ camera.detector_to_world
+    )
+    sourceNode(node).SetNthControlPointPositionWorld(0, *mrml.rasFromLps(camera.source))
+
+
+def _intrinsics(camera: XRayCamera) -> np.ndarray:
+    """What a motion of source and detector together leaves as it is."""
+    return np.array([camera.sdd, *camera.spacing, *(camera.principal_point - (np.array(camera.size) - 1) / 2)])
+
+
+def _appliedText(radiograph: Radiograph) -> str:
+    """SDD, spacing and central ray as they were set, then where the object is."""
+    camera = radiograph.camera
+    towards = camera.normal * np.sign((camera.origin - camera.source) @ camera.normal)
+    place = camera.source + towards * (radiograph.facts.isocentre_mm or camera.sdd)
+    return " ".join(repr(float(value)) for value in (*_intrinsics(camera), *place))
+
+
+def _movedFacts(node: Any, radiograph: Radiograph) -> Radiograph:
+    """A source or detector that was dragged says so; the object stays where it was."""
+    text = node.GetAttribute(APPLIED)
+    if not text:
+        return radiograph
+    numbers = np.array([float(value) for value in text.split()])
+    if np.allclose(numbers[:5], _intrinsics(radiograph.camera), rtol=0, atol=MOVED_MM):
+        return radiograph
+    facts, said = radiograph.facts, f"{EDITED}: moved in the scene"
+    depth = depth_of(radiograph.camera, tuple(numbers[5:]))
+    known = facts.isocentre_mm is not None and 0 < depth <= radiograph.camera.sdd
+    isocentre = depth if known else facts.isocentre_mm
+    facts = replace(facts, sdd_from=said, principal_from=said, isocentre_mm=isocentre)
+    return replace(radiograph, facts=facts)
 
 
 # ---- the beam --------------------------------------------------------------------------------------------------------
@@ -230,7 +265,7 @@ def showBeam(node: Any, visible: bool) -> None:
 
 def removeRadiograph(node: Any) -> None:
     """Remove a radiograph and everything that belongs to it alone."""
-    for role in (SOURCE, BEAM, LANDMARKS, ORIGIN):
+    for role in (SOURCE, BEAM, LANDMARKS, ORIGIN, BONE_MARK):
         each = node.GetNodeReference(role)
         if each is not None:
             slicer.mrmlScene.RemoveNode(each)

@@ -1,0 +1,162 @@
+"""Change a radiograph of the scene and take it back: its geometry, its crop, its left and right.
+
+The node stays the same one, so that whatever refers to it follows. What the file said, and the pixels that a crop cut
+away, are kept in the scene.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import slicer
+
+from XRayTo3DGui.scene import mrml
+from XRayTo3DGui.scene import mrml_radiographs as radiographs
+from XRayTo3DGui.scene.radiograph_display import DisplayRange, applyDisplay, displayRange
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.geometry import XRayCamera
+from XRayTo3DLib.imaging.crop import Window, crop_to, uncropped_camera
+from XRayTo3DLib.imaging.geometry_edit import mirror_radiograph
+from XRayTo3DLib.imaging.radiograph_facts import RadiographFacts
+from XRayTo3DLib.imaging.types import Radiograph, SpacingSource
+
+CROP = "XRayTo3D.Crop"
+
+
+def setRadiograph(node: Any, radiograph: Radiograph, shown: DisplayRange | None = None) -> None:
+    """Give a radiograph's node other geometry, facts and (where they differ in size or ``shown`` is given) pixels."""
+    pixels = radiograph.pixels
+    columns, rows, _slices = node.GetImageData().GetDimensions()
+    with slicer.util.NodeModify(node):
+        if shown is not None or pixels.shape != (rows, columns):
+            slicer.util.updateVolumeFromArray(node, np.ascontiguousarray(pixels)[None])
+            applyDisplay(node, shown or displayRange(radiograph))
+        for key, value in radiographs.attributesOf(radiograph, radiographs.viewLetter(node)).items():
+            node.SetAttribute(key, value)
+        radiographs.setCamera(node, radiograph.camera)
+    radiographs.updateBeam(node)
+
+
+# ---- what the file said ----------------------------------------------------------------------------------------------
+
+
+def asLoaded(node: Any) -> Radiograph | None:
+    """The radiograph with the geometry it was loaded with, cropped and mirrored as it is now; None without record."""
+    text = node.GetAttribute(radiographs.AS_LOADED)
+    if not text:
+        return None
+    content = json.loads(text)
+    now = radiographs.radiographFromNode(node)
+    camera = XRayCamera.from_dict(content["camera"])
+    facts = RadiographFacts.from_text(content["facts"])
+    if now.facts.mirrored != facts.mirrored:
+        blank = replace(now, pixels=np.zeros(camera.size[::-1], np.float32), camera=camera, assumed_placement=False)
+        camera = mirror_radiograph(blank).camera
+    window = cropOf(node)
+    return replace(
+        now,
+        camera=camera if window is None else camera.cropped(window.column, window.row, window.columns, window.rows),
+        view=content["view"],
+        laterality=content["laterality"],
+        spacing_source=SpacingSource(content["spacing_source"]),
+        facts=replace(facts, mirrored=now.facts.mirrored),
+    )
+
+
+def isEdited(node: Any) -> bool:
+    """Whether geometry, view or side differ from what was loaded."""
+    before = asLoaded(node)
+    if before is None:
+        return False
+    now = radiographs.radiographFromNode(node)
+    same = (now.view, now.laterality, now.facts) == (before.view, before.laterality, before.facts)
+    return not (same and now.camera.is_close(before.camera, 1e-3))
+
+
+def resetGeometry(node: Any) -> None:
+    """Back to what the file and the first answers said; crop and mirroring stay.
+
+    Raises:
+        InputError: The scene was saved before this was recorded.
+    """
+    before = asLoaded(node)
+    if before is None:
+        raise InputError(f"{node.GetName()}: the scene does not hold what its file said; load the file again.")
+    setRadiograph(node, before)
+
+
+# ---- crop ------------------------------------------------------------------------------------------------------------
+
+
+def cropOf(node: Any) -> Window | None:
+    """The window of the whole picture that the node shows; None where it shows all."""
+    text = node.GetAttribute(CROP)
+    return Window.from_text(text) if text and node.GetNodeReference(radiographs.UNCROPPED) is not None else None
+
+
+def crop(node: Any, window: Window, shown: DisplayRange | None = None) -> None:
+    """Keep only the window; the pixels cut away stay in a hidden volume.
+
+    Raises:
+        InputError: The window does not lie inside the picture, or is too small.
+    """
+    whole = radiographs.radiographFromNode(node)
+    part = crop_to(whole, window)
+    before = cropOf(node)
+    if before is None:
+        keeper = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", f"{node.GetName()} (uncropped)")
+        keeper.SetHideFromEditors(True)
+        slicer.util.updateVolumeFromArray(keeper, whole.pixels[None].copy())
+        mrml.setIjkToLps(keeper, whole.camera.detector_to_world)
+        node.SetNodeReferenceID(radiographs.UNCROPPED, keeper.GetID())
+    setRadiograph(node, part, shown or displayRange(part))
+    node.SetAttribute(CROP, (window if before is None else window.inside(before)).to_text())
+
+
+def uncrop(node: Any, shown: DisplayRange | None = None) -> None:
+    """All pixels again, with the geometry as it is now.
+
+    Raises:
+        InputError: It is not cropped.
+    """
+    whole = uncropped(node)
+    keeper = node.GetNodeReference(radiographs.UNCROPPED)
+    setRadiograph(node, whole, shown or displayRange(whole))
+    node.SetAttribute(CROP, None)
+    node.SetNodeReferenceID(radiographs.UNCROPPED, None)
+    slicer.mrmlScene.RemoveNode(keeper)
+
+
+def uncropped(node: Any) -> Radiograph:
+    """The radiograph as it was before its crop."""
+    window, keeper = cropOf(node), node.GetNodeReference(radiographs.UNCROPPED)
+    if window is None or keeper.GetImageData() is None:
+        raise InputError(f"{node.GetName()} is not cropped.")
+    pixels = slicer.util.arrayFromVolume(keeper)[0]
+    part = radiographs.radiographFromNode(node)
+    return replace(part, pixels=pixels, camera=uncropped_camera(part.camera, window, pixels.shape[::-1]))
+
+
+# ---- left and right --------------------------------------------------------------------------------------------------
+
+
+def mirror(node: Any) -> None:
+    """Exchange left and right of the picture; the cropped-away pixels too.
+
+    Raises:
+        InputError: Its header says that it hangs mirrored, or points were marked on it.
+    """
+    marks = node.GetNodeReference(radiographs.LANDMARKS)
+    if marks is not None and mrml.landmarks(marks):
+        raise InputError(f"{node.GetName()} has points marked on it, which would not follow; remove them first.")
+    radiograph = mirror_radiograph(radiographs.radiographFromNode(node))
+    window = cropOf(node)
+    if window is not None:
+        pixels = slicer.util.arrayFromVolume(node.GetNodeReference(radiographs.UNCROPPED))[0]
+        slicer.util.updateVolumeFromArray(node.GetNodeReference(radiographs.UNCROPPED), pixels[None, :, ::-1].copy())
+        column = pixels.shape[1] - window.column - window.columns
+        node.SetAttribute(CROP, replace(window, column=column).to_text())
+    setRadiograph(node, radiograph, displayRange(radiograph))
