@@ -98,7 +98,12 @@ def _add_landmarks(actions: argparse._SubParsersAction) -> None:
     parser = add_action(
         actions, "landmarks", "propose the landmarks of a wrist, for you to check in Slicer", _landmarks
     )
-    parser.add_argument("case", type=Path, nargs="+", help="folder of a case: <dataset>/cases/<id>")
+    parser.add_argument(
+        "case",
+        type=Path,
+        nargs="+",
+        help="folder of a case, <dataset>/cases/<id>; or a data set: all its cases without landmarks",
+    )
     parser.add_argument("--side", choices=("right", "left"), default="", help="default: as in the data set, or told")
     parser.add_argument("--replace", action="store_true", help="overwrite landmarks that are there")
 
@@ -165,9 +170,24 @@ def _landmarks(args: argparse.Namespace) -> int:
     from XRayTo3DLib.dataset.dataset_builder import case_of, propose_landmarks
 
     for folder in args.case:
-        say(f"wrote {propose_landmarks(case_of(folder, args.side), replace=args.replace)}")
+        if (folder / "dataset.json").exists():
+            _landmarks_of_all(folder, args.replace)
+        else:
+            say(f"wrote {propose_landmarks(case_of(folder, args.side), replace=args.replace)}")
     say("These are proposals: look at them in Slicer, drag what is not right and save to the same file.")
     return 0
+
+
+def _landmarks_of_all(folder: Path, replace: bool) -> None:
+    from XRayTo3DLib.dataset.dataset_builder import propose_missing
+    from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
+
+    progress = Progress("landmarks")
+    done, refused = propose_missing(DatasetFolder.open(folder), replace=replace, report=progress.update)
+    progress.done()
+    for why in refused.values():
+        say(why)
+    say(f"{len(done)} cases have proposed landmarks now, {len(refused)} have none.")
 
 
 def _prepare(args: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -146,3 +146,29 @@ def propose_landmarks(case: DatasetCase, *, replace: bool = False) -> Path:
     except InputError as error:
         raise case.refused(error) from error
     return write_landmarks(found, case.landmarks_path, PROPOSED, locked=False)
+
+
+def propose_missing(
+    dataset: DatasetFolder, *, replace: bool = False, report: Callable[[str, float], None] | None = None
+) -> tuple[list[str], dict[str, str]]:
+    """Propose the landmarks of all cases that have none; a case for which nothing can be proposed stops nothing.
+
+    Args:
+        dataset: Of wrists.
+        replace: Also of the cases that have landmarks; they may be a person's.
+        report: Called with ("case 3 of 20, ID", share done).
+
+    Returns:
+        Ids of the cases that have proposals now, and by id why a case has none.
+    """
+    todo = [case for case in dataset.cases() if replace or not case.landmarks_path.exists()]
+    done, refused = [], {}
+    for number, case in enumerate(todo, 1):
+        try:
+            propose_landmarks(case, replace=replace)
+            done.append(case.id)
+        except InputError as error:
+            refused[case.id] = str(error)
+        if report is not None:
+            report(f"case {number} of {len(todo)}, {case.id}", number / len(todo))
+    return done, refused

@@ -62,6 +62,22 @@ def resplit(
         InputError: No data set, not one way, a number out of range, an unknown case, or nobody left to train on.
     """
     dataset = DatasetFolder.open(folder)
+    changed, split = _planned(dataset, share, people, cases, seed)
+    path = dataset.folder / "dataset.json"
+    content = read_json(path, "dataset", DATASET_FORMAT)
+    written = [known | {"split": entry.split} for known, entry in zip(content["cases"], changed, strict=True)]
+    write_json(path, content | {"cases": written})
+    return split
+
+
+def planned_split(dataset: DatasetFolder, *, share: float, seed: int = 0) -> Split:
+    """What :func:`resplit` would give; nothing is written. Raises InputError as it does."""
+    return _planned(dataset, share, None, None, seed)[1]
+
+
+def _planned(
+    dataset: DatasetFolder, share: float | None, people: int | None, cases: Sequence[str] | None, seed: int
+) -> tuple[list[CaseEntry], Split]:
     if sum(value is not None for value in (share, people, cases)) != 1:
         raise InputError("split: give a share, a number of people, or cases: exactly one of them.")
     if seed < 0:
@@ -72,11 +88,7 @@ def resplit(
         raise InputError("split: nobody is left to train on; test fewer people.")
     check_entries(changed, f"dataset {dataset.folder.name}")
     moved = tuple(new.id for old, new in zip(dataset.entries, changed, strict=True) if old.split != new.split)
-    path = dataset.folder / "dataset.json"
-    content = read_json(path, "dataset", DATASET_FORMAT)
-    written = [known | {"split": entry.split} for known, entry in zip(content["cases"], changed, strict=True)]
-    write_json(path, content | {"cases": written})
-    return replace(split_of(changed), moved=moved)
+    return changed, replace(split_of(changed), moved=moved)
 
 
 def split_of(entries: Sequence[CaseEntry]) -> Split:

@@ -57,6 +57,8 @@ class DatasetPanel:
         ui.registerAllButton.connect("clicked(bool)", self.onRegisterAll)
         ui.landmarksButton.connect("clicked(bool)", self.onLandmarks)
         ui.prepareButton.connect("clicked(bool)", self.onPrepare)
+        for label in (ui.summaryLabel, ui.splitLabel):
+            showStatus(label, "")
         self.say("")
         self._settingUp = False
         self.updateButtons()
@@ -141,7 +143,8 @@ class DatasetPanel:
                 self.ui.datasetPath.currentPath = folder
         finally:
             self._filling = False
-        self.say("")
+        for say in (self.say, self.cases.say, self.adding.say):
+            say("")
         self.job.attach(folder)
         self.refresh()
         if self.about is not None:

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from XRayTo3DGui.dataset import collect, work
 from XRayTo3DGui.jobs import StepRunner
-from XRayTo3DGui.panel import BAD, GOOD
+from XRayTo3DGui.panel import BAD, GOOD, explaining, showStatus
 from XRayTo3DGui.parameters import CASE_SIDES, SPLIT_WORDS
 from XRayTo3DLib.dataset.dataset_folder import CaseEntry
 from XRayTo3DLib.errors import InputError
@@ -27,6 +27,7 @@ class AddCasesBox:
         self._filling = False
         self._last = ""
         self._steps = StepRunner(self._onStep, self._onDone, self._onFailed, self._onCancelled)
+        self.say("")
         for name in PATHS:
             widget = getattr(self.ui, name)
             widget.connect("currentPathChanged(QString)", self._onPath)
@@ -43,6 +44,10 @@ class AddCasesBox:
     def stop(self) -> None:
         """Nothing of ours may run later."""
         self._steps.cancel()
+
+    def say(self, text: str, colour: str = "") -> None:
+        """One sentence under the buttons."""
+        showStatus(self.ui.addStatusLabel, text, colour)
 
     def _onPath(self, *_args: Any) -> None:
         if self._filling or self.panel.parameters is None:
@@ -130,7 +135,7 @@ class AddCasesBox:
         if self.running:
             self._steps.cancel()
             return
-        with self.panel.explaining():
+        with explaining(self.say):
             self._steps.start(
                 collect.addSteps(self.panel.parameters.datasetFolder, self.entry(), self.panel.parameters)
             )
@@ -142,12 +147,12 @@ class AddCasesBox:
         files = (parameters.datasetCtFile, parameters.datasetLabelsFile)
         ct, labels = (str(Path(text).expanduser().absolute()) for text in files)
         row = {"id": entry.id, "ct": ct, "labels": labels, "side": entry.side}
-        with self.panel.explaining():
+        with explaining(self.say):
             self._start(work.importOptions([{**row, "split": entry.split, "patient": entry.patient}]))
 
     def onImportTable(self, *_args: Any) -> None:
         """All lines of a table, in a job."""
-        with self.panel.explaining():
+        with explaining(self.say):
             self._start(work.importOptions(self.panel.parameters.datasetTableFile))
 
     def _start(self, options: dict[str, Any]) -> None:
@@ -159,22 +164,22 @@ class AddCasesBox:
     def _onStep(self, text: str) -> None:
         if text != self._last:
             self._last = text
-            self.panel.say(text)
+            self.say(text)
             self.updateButtons()
 
     def _onDone(self) -> None:
         self.panel.parameters.datasetCaseId = self.panel.parameters.datasetCasePerson = ""
-        self.panel.say(self._last, GOOD)
+        self.say(self._last, GOOD)
         self.panel.refresh()
 
     def _onFailed(self, error: Exception) -> None:
         if not isinstance(error, InputError):
             slicer.util.errorDisplay(_("The case could not be added."), detailedText=repr(error))
-        self.panel.say(str(error), BAD)
+        self.say(str(error), BAD)
         self.panel.refresh()
 
     def _onCancelled(self) -> None:
-        self.panel.say(_("Cancelled."))
+        self.say(_("Cancelled."))
         self.panel.refresh()
 
 

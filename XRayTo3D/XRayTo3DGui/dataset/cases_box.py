@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 from XRayTo3DGui.dataset import browse, listing, open_case
 from XRayTo3DGui.dataset.table import CaseTable
 from XRayTo3DGui.jobs import StepRunner
-from XRayTo3DGui.panel import BAD, GOOD
+from XRayTo3DGui.panel import BAD, GOOD, explaining, showStatus
 from XRayTo3DLib.errors import InputError
 
 
@@ -29,6 +29,7 @@ class CasesBox:
         self.table = CaseTable(self.ui.caseTable, self._onSelection, self.open)
         self._reading = StepRunner(onFailed=self._onReadFailed)
         self._opening = StepRunner(self._onStep, self._onOpened, self._onOpenFailed, self._onOpenCancelled)
+        self.say("")
         self.ui.openCaseButton.connect("clicked(bool)", self.onOpen)
         self.ui.openNextButton.connect("clicked(bool)", self.openNext)
         self.ui.saveLandmarksButton.connect("clicked(bool)", self.onSaveLandmarks)
@@ -42,6 +43,10 @@ class CasesBox:
         """Nothing of ours may run later; a case that is half open leaves the scene again."""
         self._reading.cancel()
         self._opening.cancel()
+
+    def say(self, text: str, colour: str = "") -> None:
+        """One sentence under the table."""
+        showStatus(self.ui.openStatusLabel, text, colour)
 
     # ---- reading ---------------------------------------------------------------------------------------------------
 
@@ -77,7 +82,7 @@ class CasesBox:
     def _onReadFailed(self, error: Exception) -> None:
         if not isinstance(error, InputError):
             raise error
-        self.panel.say(str(error), BAD)
+        self.say(str(error), BAD)
 
     # ---- what is selected ------------------------------------------------------------------------------------------
 
@@ -142,7 +147,7 @@ class CasesBox:
             self._start(browse.nextSteps(parameters.datasetFolder, parameters, self._reader))
 
     def _start(self, steps: Iterator[str]) -> None:
-        with self.panel.explaining():
+        with explaining(self.say):
             self._opening.start(steps)
         self.panel.updateButtons()
 
@@ -157,24 +162,24 @@ class CasesBox:
 
     def _onStep(self, text: str) -> None:
         self._doing = text
-        self.panel.say(text)
+        self.say(text)
 
     def _onOpened(self) -> None:
         if not self._doing:
-            self.panel.say(_("Nothing is left to review."), GOOD)
+            self.say(_("Nothing is left to review."), GOOD)
         else:
-            self.panel.say(self._doing, GOOD)
+            self.say(self._doing, GOOD)
             self.panel.showOpenCase()
         self.panel.refresh()
 
     def _onOpenFailed(self, error: Exception) -> None:
         if not isinstance(error, InputError):
             slicer.util.errorDisplay(_("The case could not be opened."), detailedText=repr(error))
-        self.panel.say(str(error), BAD)
+        self.say(str(error), BAD)
         self.panel.updateButtons()
 
     def _onOpenCancelled(self) -> None:
-        self.panel.say(_("Cancelled."))
+        self.say(_("Cancelled."))
         self.panel.updateButtons()
 
     # ---- landmarks ---------------------------------------------------------------------------------------------------
@@ -184,7 +189,7 @@ class CasesBox:
 
     def onSaveLandmarks(self, *_args: Any) -> None:
         """Write the open case's landmarks as the scene has them now."""
-        with self.panel.explaining():
+        with explaining(self.say):
             path = open_case.saveLandmarks(self.panel.parameters)
-            self.panel.say(_("Landmarks written to {path}.").format(path=path), GOOD)
+            self.say(_("Landmarks written to {path}.").format(path=path), GOOD)
             self.panel.refresh()

@@ -17,7 +17,6 @@ from XRayTo3DLib.jobs.folder import JobFolder
 from XRayTo3DLib.jobs.state import JobState, JobStatus
 
 RECENT = "dataset"
-LOG_LINES = 40
 ENDED_COLOURS = {JobStatus.FINISHED: GOOD, JobStatus.CANCELLED: UNSURE}
 
 
@@ -140,15 +139,15 @@ class JobBox:
         ui.cancelJobButton.setVisible(running)
         going = state is not None and state.status in (JobStatus.CANCELLED, JobStatus.FAILED, JobStatus.DEAD)
         ui.resumeJobButton.setVisible(going and not running)
-        failed = state is not None and state.status in (JobStatus.FAILED, JobStatus.DEAD)
-        ui.jobLogText.setVisible(failed)
+        said = work.printed(job) if job is not None and state is not None and not running else ""
+        ui.jobLogText.setVisible(len(said.splitlines()) > 1 or bool(going and said))
         if job is None or state is None:
             showStatus(ui.jobStatusLabel, "")
         elif running:
             self._showProgress(job, state)
         else:
             showStatus(ui.jobStatusLabel, work.endText(job, state), self._endColour(state))
-            ui.jobLogText.setPlainText(job.log_end(LOG_LINES) if failed else "")
+            ui.jobLogText.setPlainText(said)
         self.panel.updateButtons()
 
     def _showProgress(self, job: JobFolder, state: JobState) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from XRayTo3DGui.panel import GOOD, QUIET, showStatus
+from XRayTo3DLib.dataset.resplit import planned_split
 from XRayTo3DLib.errors import InputError
 
 
@@ -21,8 +22,6 @@ class SplitBox:
 
     def sync(self) -> None:
         """What the share and the seed of now would give."""
-        from XRayTo3DLib.dataset import resplit
-
         parameters, about = self.panel.parameters, self.panel.about
         dataset = about.dataset if about is not None else None
         entries = dataset.entries if dataset is not None else ()
@@ -34,11 +33,11 @@ class SplitBox:
             self._problem = _("Choose or make a data set with cases first")
         else:
             try:
-                split = resplit.planned_split(
+                split = planned_split(
                     dataset, share=parameters.datasetTestShare / 100, seed=parameters.datasetSplitSeed
                 )
                 text = _("Would give {words}").format(words=split.in_words())
-            except (AttributeError, InputError) as error:
+            except InputError as error:
                 self._problem = str(error)
         showStatus(self.ui.splitLabel, text or (self._problem if dataset is not None else ""), QUIET)
 

@@ -7,6 +7,7 @@ somebody else's Slicer too. What it runs follows from the folder and from number
 from __future__ import annotations
 
 import csv
+import re
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -26,7 +27,9 @@ SYNTHETIC, IMPORT, LANDMARKS, REGISTER, PREPARE = "synthetic", "import", "landma
 KINDS = (SYNTHETIC, IMPORT, LANDMARKS, REGISTER, PREPARE)
 TABLE, TABLE_PATH = "cases.csv", "table.txt"
 """Of an import, in the job's folder: its lines, or where the table lies. Removed when it is done: they name files."""
-MOST_RATES = 30
+MOST_RATES, LOG_LINES = 30, 60
+PROGRESS = re.compile(r"\w+ +\d+ %  ")
+"""How lines of progress begin, in a log."""
 
 
 def titles() -> dict[str, str]:
@@ -231,12 +234,17 @@ def runningText(job: JobFolder, state: JobState, remaining: float | None) -> str
     return _("{title}: {doing}{left}").format(title=title, doing=doing, left=left)
 
 
+def printed(job: JobFolder) -> str:
+    """What the command printed last, without the progress that was told already."""
+    return "\n".join(line for line in job.log_end(LOG_LINES).splitlines() if not PROGRESS.match(line)).strip()
+
+
 def endText(job: JobFolder, state: JobState) -> str:
     """How a job ended, and what to do."""
     title = titles()[_kindOf(job.path)]
     if state.status is JobStatus.FINISHED:
-        said = job.log_end(1)
-        return _("{title}: done. {said}").format(title=title, said=said)
+        said = [line for line in printed(job).splitlines() if not line.startswith("wrote ")]
+        return _("{title}: done. {said}").format(title=title, said=said[-1] if said else "")
     if state.status is JobStatus.CANCELLED:
         return _("{title}: stopped. What is done is kept; 'Resume' goes on.").format(title=title)
     if state.status is JobStatus.DEAD:
