@@ -80,3 +80,18 @@ def explaining(say: Callable[..., None]) -> Iterator[None]:
         yield
     except InputError as error:
         say(str(error), BAD)
+
+
+def allow(button: Any, problem: str = "") -> None:
+    """Enable a control, or grey it with what is missing as its tooltip; the one of its .ui file comes back by itself.
+
+    Args:
+        button: Any control with a tooltip.
+        problem: Why it cannot be used now, as one sentence; empty where it can.
+    """
+    ready = button.property("XRayTo3DToolTip")
+    if not ready:
+        ready = button.toolTip
+        button.setProperty("XRayTo3DToolTip", ready)
+    button.enabled = not problem
+    button.toolTip = problem or ready
