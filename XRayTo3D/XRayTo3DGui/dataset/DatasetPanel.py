@@ -57,6 +57,7 @@ class DatasetPanel:
         ui.registerAllButton.connect("clicked(bool)", self.onRegisterAll)
         ui.landmarksButton.connect("clicked(bool)", self.onLandmarks)
         ui.prepareButton.connect("clicked(bool)", self.onPrepare)
+        self.widget.ui.datasetSection.connect("contentsCollapsed(bool)", self._onSection)
         for label in (ui.summaryLabel, ui.splitLabel):
             showStatus(label, "")
         self.say("")
@@ -127,6 +128,11 @@ class DatasetPanel:
         if not self._filling and self.parameters is not None:
             path = str(self.ui.datasetPath.currentPath).strip()
             self.openFolder(str(Path(path).expanduser().absolute()) if path else "")
+
+    def _onSection(self, collapsed: bool) -> None:
+        """Opened again: section 2 may have reviewed, a worker may have written."""
+        if not collapsed and self._folder:
+            self.refresh()
 
     def openFolder(self, folder: str) -> None:
         """Show this data set from now on; "" shows none."""

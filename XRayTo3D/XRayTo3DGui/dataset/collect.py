@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,13 @@ from XRayTo3DGui.parameters import CT_VALUES
 from XRayTo3DGui.registration.review import RECORD
 from XRayTo3DGui.scene import mrml
 from XRayTo3DGui.scene import mrml_radiographs as radiographs
-from XRayTo3DGui.scene.mrml_segments import segmentNames
+from XRayTo3DGui.scene.mrml_segments import ctWithSegmentsReader
 from XRayTo3DLib.dataset.case_views import add_view, write_registration
 from XRayTo3DLib.dataset.dataset_builder import add_case
 from XRayTo3DLib.dataset.dataset_folder import DATASET_FORMAT, CaseEntry, DatasetFolder
-from XRayTo3DLib.errors import InputError, MissingInformationError
+from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import read_json, safe_file_name, write_json
 from XRayTo3DLib.geometry import RigidPose
-from XRayTo3DLib.imaging.hounsfield import to_hounsfield
 from XRayTo3DLib.imaging.types import CtVolume, Radiograph
 
 SAME_POSE = 1e-4
@@ -119,24 +118,10 @@ def _taken(caseId: str, parameters: Any) -> Generator[str, None, SceneCase]:
     """Everything from the scene, bone by bone and picture by picture."""
     doing = _("Reading the scene…")
     volume, segmentation = parameters.ctVolume, parameters.segmentation
-    mrml.requireCt(volume)
-    array, values = slicer.util.arrayFromVolume(volume), CT_VALUES[parameters.ctValues]
-    try:
-        hu, notes = yield from waiting(lambda: to_hounsfield(array, values, caseId), doing)
-    except MissingInformationError as error:
-        text = _("{name} holds no air: say under 'Advanced' of section 2 what its values are.")
-        raise InputError(text.format(name=volume.GetName())) from error
-    ids = [identifier for identifier, _name in mrml.segmentChoices(segmentation)]
-    labels, names = np.zeros(array.shape, np.uint16), {}
-    for number, (identifier, name) in enumerate(zip(ids, segmentNames(segmentation, ids), strict=True), start=1):
-        mask = mrml.labelMask(segmentation, identifier, volume)
-        yield doing
-        if mask.any():
-            labels[mask & (labels == 0)] = number
-            names[name] = number
-        yield doing
-    synthetic = volume.GetAttribute(mrml.SYNTHETIC) == "1"
-    ct = CtVolume(hu, mrml.ijkToLps(volume), labels, names, caseId, notes, synthetic)
+    ids = [each for each, _name in mrml.segmentChoices(segmentation) if _drawn(segmentation, each)]
+    read = ctWithSegmentsReader(volume, segmentation, ids, CT_VALUES[parameters.ctValues])
+    yield doing
+    ct = replace((yield from waiting(read, doing)), name=caseId)
     case, nodes = SceneCase(ct, {}), radiographs.usedRadiographNodes()
     for name, node in zip(viewNames(nodes), nodes, strict=True):
         case.views[name] = radiographs.radiographFromNode(node)
@@ -150,6 +135,13 @@ def _taken(caseId: str, parameters: Any) -> Generator[str, None, SceneCase]:
         own = {name for name, radiograph in case.views.items() if {radiograph.name, name} & told}
         case.registered = own or set(case.views)
     return case
+
+
+def _drawn(segmentation: Any, identifier: str) -> bool:
+    """Whether anything is in a segment; one without voxels is no bone."""
+    name = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+    image = segmentation.GetSegmentation().GetSegment(identifier).GetRepresentation(name)
+    return image is None or all(size > 0 for size in image.GetDimensions())
 
 
 def _poseNode(parameters: Any) -> Any:
