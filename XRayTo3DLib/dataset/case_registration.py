@@ -176,8 +176,7 @@ class _GroupWork:
 
     def _given(self) -> list[RigidPose]:
         """Poses to start from that somebody stands behind: accepted in this world before, or put there."""
-        accepted = [view.pose() for view in self._group if view.status in TRUSTED]
-        given = [pose for pose in accepted if pose is not None]
+        given = [pose for pose in map(_accepted_pose, self._group) if pose is not None]
         given = given or [pose for pose in (view.initial() for view in self._group) if pose is not None]
         path = self._case.folder / "initial.tfm"
         if not given and path.exists():
@@ -231,6 +230,14 @@ class _GroupWork:
             yield work.results
         if missed is not None and not ended:
             raise missed
+
+
+def _accepted_pose(view: CaseView) -> RigidPose | None:
+    """The pose that a person accepted, or ``None``."""
+    try:
+        return view.pose() if view.status in TRUSTED else None
+    except InputError:
+        return None  # damaged: nobody can tell what was accepted, and it is registered anew
 
 
 def _written(

@@ -34,8 +34,8 @@ class Split:
     def in_words(self) -> str:
         """One sentence."""
         return (
-            f"{len(self.train)} cases of {self.train_people} people to train on, {len(self.test)} of "
-            f"{self.test_people} to test on; {len(self.moved)} changed sides."
+            f"to train on: {len(self.train)} cases (people: {self.train_people}); to test on: {len(self.test)} cases "
+            f"(people: {self.test_people}); changed sides: {len(self.moved)}."
         )
 
 
