@@ -14,7 +14,6 @@ from XRayTo3DLib.imaging.scene_attributes import SOURCE
 
 INSTANCES = "DICOM.instanceUIDs"
 """Slicer's own attribute: SOP instance UIDs of what a volume was loaded from."""
-STUDY_UID = "0020,000D"
 
 
 def database() -> Any:
@@ -39,11 +38,8 @@ def fileUnderStudy(node: Any, path: Path | str) -> bool:
 
     loadable = DICOMLoadable()
     loadable.files = [str(path)]
-    name = node.GetName()
     DICOMPlugin().addSeriesInSubjectHierarchy(loadable, node)
-    node.SetName(name)
     node.SetAttribute(INSTANCES, instance)
-    _moveToStudy(node, found.fileValue(str(path), STUDY_UID))
     for role in (SOURCE, BEAM):
         each = node.GetNodeReference(role)
         if each is not None:
@@ -57,12 +53,3 @@ def instanceFiles(nodes: list[Any]) -> list[Path]:
     uids = [(node.GetAttribute(INSTANCES) or "").split() for node in nodes]
     paths = [found.fileForInstance(uid) for each in uids for uid in each] if found is not None else []
     return [Path(path) for path in paths if path and Path(path).is_file()]
-
-
-def _moveToStudy(node: Any, studyUid: str) -> None:
-    """Slicer moves the first item with a series' UID only; AP and lateral of one series are two items."""
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
-    study = hierarchy.GetItemByUID(slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMUIDName(), studyUid)
-    item = hierarchy.GetItemByDataNode(node)
-    if study and item:
-        hierarchy.SetItemParent(item, study)
