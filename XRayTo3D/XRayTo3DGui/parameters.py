@@ -35,7 +35,14 @@ REFERENCE_SHOWN = (
     "Overlay: translucent over the map",
     "Side by side: in its own 3D view",
 )
-EXPORTS = ("STL surfaces", "PLY surfaces", "VTP surfaces with uncertainty", "Label map (seg.nrrd)")
+EXPORTS = (
+    "STL surfaces",
+    "PLY surfaces",
+    "VTP surfaces with uncertainty",
+    "Label map (seg.nrrd)",
+    "DICOM SEG",
+    "DICOM SEG, anonymous",
+)
 
 CASE_FILTERS = ("All cases", "Not registered", "To review", "Accepted", "Rejected", "Lacking something")
 OWN_CASES, SYNTHETIC_PEOPLE = "Cases of your own", "SYNTHETIC people"
@@ -93,6 +100,7 @@ class XRayTo3DParameterNode:
     datasetFolder: str = ""
     datasetFilter: Annotated[str, Choice(list(CASE_FILTERS))] = CASE_FILTERS[0]
     datasetJob: str = ""
+    datasetShowLandmarks: bool = False
     caseFolder: str = ""
     """The case of a data set that is open in the scene: ``<data set>/cases/<id>``, or empty."""
     datasetNewKind: Annotated[str, Choice([OWN_CASES, SYNTHETIC_PEOPLE])] = OWN_CASES

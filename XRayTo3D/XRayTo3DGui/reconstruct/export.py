@@ -1,4 +1,4 @@
-"""A reconstruction as files: surfaces, or a label map of the filled bones, with the record beside them."""
+"""A reconstruction as files: surfaces, or a label map of the filled bones (or that as DICOM SEG), and its record."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ from slicer.i18n import tr as _
 from XRayTo3DGui.parameters import EXPORTS
 from XRayTo3DGui.reconstruct import nodes
 from XRayTo3DGui.scene import mrml
+from XRayTo3DGui.scene.dicom_study import instanceFiles
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import safe_file_name, write_json
 
-SUFFIXES = dict(zip(EXPORTS, (".stl", ".ply", ".vtp", ".seg.nrrd"), strict=True))
+SUFFIXES = dict(zip(EXPORTS, (".stl", ".ply", ".vtp", ".seg.nrrd", ".dcm", ".dcm"), strict=True))
+DICOM_SEG = EXPORTS[4]
+"""Joins the patient's study where the radiographs are in Slicer's DICOM database; the last one never does."""
+FRAME_OF_REFERENCE = "XRayTo3D.FrameOfReferenceUID"
+"""Attribute of the text node: what is exported twice lies in the same DICOM space."""
 VOXEL_MM, MARGIN_MM = 0.5, 2.0
 
 
@@ -31,7 +36,8 @@ def exportResult(result: Any, folder: Path, kind: str) -> list[Path]:
         The files, reconstruction.json among them.
 
     Raises:
-        InputError: No bone in the scene any more, or an unknown kind.
+        InputError: No bone in the scene any more, an unknown kind, or DICOM SEG cannot be written (without highdicom,
+            or of two people's radiographs).
         OSError: The folder cannot be written.
     """
     bones = nodes.parts(result, nodes.BONE)
@@ -41,8 +47,8 @@ def exportResult(result: Any, folder: Path, kind: str) -> list[Path]:
         raise InputError(_("{name} has no bones any more.").format(name=result.GetName()))
     folder.mkdir(parents=True, exist_ok=True)
     suffix = SUFFIXES[kind]
-    if suffix == ".seg.nrrd":
-        paths = [_writeLabels(result, bones, folder / f"reconstruction{suffix}")]
+    if suffix in (".seg.nrrd", ".dcm"):
+        paths = [_writeLabels(result, bones, folder / f"reconstruction{suffix}", joinStudy=kind == DICOM_SEG)]
     else:
         paths = [_writeSurface(bone, folder, suffix) for bone in bones]
     record = {**nodes.recordOf(result), "files": [path.name for path in paths]}
@@ -57,9 +63,36 @@ def _writeSurface(bone: Any, folder: Path, suffix: str) -> Path:
     return write_surface(mrml.surfaceFromNode(bone, world=True), path)
 
 
-def _writeLabels(result: Any, bones: list[Any], path: Path) -> Path:
-    """Half-millimeter voxels round all bones; an end that the field of view cut open is closed flat."""
+def _writeLabels(result: Any, bones: list[Any], path: Path, joinStudy: bool) -> Path:
     from XRayTo3DLib.imaging.ct_writer import write_labels
+    from XRayTo3DLib.imaging.dicom_segmentation import write_dicom_segmentation
+
+    filled = _filled(result, bones)
+    if path.suffix != ".dcm":
+        return write_labels(filled, path)
+    views = instanceFiles(nodes.parts(result, nodes.VIEW)) if joinStudy else []
+    return write_dicom_segmentation(filled, path, _origin(result), views)
+
+
+def _origin(result: Any) -> Any:
+    from XRayTo3DLib.imaging.dicom_segmentation import Origin
+    from XRayTo3DLib.imaging.dicom_study import new_uid
+
+    record = nodes.recordOf(result)
+    if not result.GetAttribute(FRAME_OF_REFERENCE):
+        result.SetAttribute(FRAME_OF_REFERENCE, new_uid())
+    warnings = record.get("quality", {}).get("warnings", [])
+    return Origin(
+        model=str(record.get("model") or ""),
+        method=str(record.get("method") or ""),
+        side=str(record.get("side") or ""),
+        notes=(*record.get("notes", ()), *(each["text"] for each in warnings)),
+        frame_of_reference=result.GetAttribute(FRAME_OF_REFERENCE),
+    )
+
+
+def _filled(result: Any, bones: list[Any]) -> Any:
+    """Half-millimeter voxels round all bones; an end that the field of view cut open is closed flat."""
     from XRayTo3DLib.imaging.types import CtVolume
     from XRayTo3DLib.shape.distance_grid import inside_grid
     from XRayTo3DLib.shape.meshes import points_of
@@ -76,7 +109,7 @@ def _writeLabels(result: Any, bones: list[Any], path: Path) -> Path:
     names = {bone.GetAttribute(nodes.BONE_NAME): number for number, bone in enumerate(bones, start=1)}
     synthetic = result.GetAttribute(mrml.SYNTHETIC) == "1"
     nothing = np.zeros(labels.shape, dtype=np.float32)
-    return write_labels(CtVolume(nothing, toLps, labels, names, result.GetName(), synthetic=synthetic), path)
+    return CtVolume(nothing, toLps, labels, names, result.GetName(), synthetic=synthetic)
 
 
 def _closed(surface: vtk.vtkPolyData) -> vtk.vtkPolyData:
