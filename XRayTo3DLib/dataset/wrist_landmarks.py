@@ -8,7 +8,6 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry.anatomical_frame import wrist_frame
 from XRayTo3DLib.geometry.frames import FloatArray, unit
 from XRayTo3DLib.imaging.types import CtVolume
-from XRayTo3DLib.shape.label_surface import surface_from_labels
 from XRayTo3DLib.shape.meshes import points_of
 
 PROPOSED = "proposed by XRayTo3D from the shape of the radius; check it"
@@ -46,6 +45,8 @@ def propose_wrist_landmarks(ct: CtVolume, side: str = "", label: str | int = "ra
     """
     value = ct.label_value(label)
     assert ct.labels is not None  # label_value has seen to it
+    from XRayTo3DLib.shape.label_surface import surface_from_labels  # it loads SciPy, which a panel has no use for
+
     return propose_on_surface(points_of(surface_from_labels(ct.labels, ct.voxel_to_lps, value)), side)
 
 

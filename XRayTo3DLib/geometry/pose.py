@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import atomic_path, require_file
@@ -15,6 +14,13 @@ from XRayTo3DLib.geometry.frames import FloatArray, apply_matrix, matrix, vector
 
 RIGID_TOLERANCE = 1e-4
 """Largest departure of R^T R from the identity that still counts as a rotation (files hold few digits)."""
+
+
+def _rotations() -> Any:
+    """SciPy's Rotation. Imported when first used: it takes longer to load than all else that Slicer loads of ours."""
+    from scipy.spatial.transform import Rotation
+
+    return Rotation
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +81,7 @@ class RigidPose:
         A point p goes to R (p - centre) + centre + translation.
         """
         centre = vector3(centre, "centre of rotation")
-        rotation = Rotation.from_rotvec(vector3(rotation_deg, "rotation").copy(), degrees=True).as_matrix()
+        rotation = _rotations().from_rotvec(vector3(rotation_deg, "rotation").copy(), degrees=True).as_matrix()
         result = np.eye(4)
         result[:3, :3] = rotation
         result[:3, 3] = centre + vector3(translation_mm, "translation") - rotation @ centre
@@ -84,7 +90,7 @@ class RigidPose:
     def parameters(self, centre: Any = (0.0, 0.0, 0.0)) -> tuple[FloatArray, FloatArray]:
         """Rotation vector in degrees and translation in mm about ``centre``: inverse of :meth:`from_rotation`."""
         centre = vector3(centre, "centre of rotation")
-        rotation_deg = Rotation.from_matrix(self.rotation).as_rotvec(degrees=True)
+        rotation_deg = _rotations().from_matrix(self.rotation).as_rotvec(degrees=True)
         return rotation_deg, self.translation - centre + self.rotation @ centre
 
     @classmethod
@@ -93,13 +99,13 @@ class RigidPose:
         twist = matrix(twist, (6,), "twist").copy()
         omega, velocity = twist[:3], twist[3:]
         result = np.eye(4)
-        result[:3, :3] = Rotation.from_rotvec(omega).as_matrix()
+        result[:3, :3] = _rotations().from_rotvec(omega).as_matrix()
         result[:3, 3] = left_jacobian(omega) @ velocity
         return cls(result)
 
     def log(self) -> FloatArray:
         """SE(3) logarithm, (6,): rotation in radians, then translation part in mm; inverse of :meth:`exp`."""
-        omega = Rotation.from_matrix(self.rotation).as_rotvec()
+        omega = _rotations().from_matrix(self.rotation).as_rotvec()
         velocity = np.linalg.solve(left_jacobian(omega), self.translation)
         return np.concatenate([omega, velocity])
 
@@ -119,7 +125,7 @@ class RigidPose:
 
     def distance_to(self, other: RigidPose, centre: Any) -> tuple[float, float]:
         """Rotation angle (degrees) and displacement of the CT point ``centre`` (mm) between two poses."""
-        relative = Rotation.from_matrix(self.rotation.T @ other.rotation)
+        relative = _rotations().from_matrix(self.rotation.T @ other.rotation)
         shift = np.linalg.norm(self.apply(centre) - other.apply(centre))
         return float(np.rad2deg(relative.magnitude())), float(shift)
 

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-from scipy.spatial import cKDTree
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.errors import InputError
@@ -232,6 +231,8 @@ def _directed(
 
 
 def _nearest_vertices(points: np.ndarray, target: vtkPolyData) -> tuple[np.ndarray, np.ndarray]:
+    from scipy.spatial import cKDTree  # late: SciPy takes long to load, and panels load this file
+
     vertices = points_of(target)
     distances, number = cKDTree(vertices).query(points)
     return distances, vertices[number]

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import binary_erosion
 
 from XRayTo3DLib.imaging.radiograph_edit import exposed_field
 from XRayTo3DLib.imaging.types import Radiograph
@@ -35,6 +34,8 @@ def displayRange(radiograph: Radiograph) -> DisplayRange:
 
 def _inner(pixels: np.ndarray, field: np.ndarray) -> np.ndarray:
     """Values well inside the exposed field (a share of all pixels): the rim beside the collimator is half in shade."""
+    from scipy.ndimage import binary_erosion  # late: SciPy takes long to load, and panels load this file
+
     step = max(1, min(pixels.shape) // 128)
     small = field[::step, ::step]
     inside = small if small.all() else binary_erosion(small, iterations=RIM_SHARE_STEPS, border_value=1)
