@@ -1,26 +1,21 @@
-"""Section 1: load radiographs with their X-ray geometry, see what was decided, look at them."""
+"""Section 1: load radiographs with their X-ray geometry, see and mend it, crop, check, look at them."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
 from XRayTo3DGui.jobs import Throttle
-from XRayTo3DGui.panel import BAD, GOOD, connectGui, rememberPath, showStatus
-from XRayTo3DGui.radiographs.form import RadiographForm
-from XRayTo3DGui.radiographs.table import RadiographTable, detailsText
-from XRayTo3DGui.radiographs.waiting import WaitingFiles
+from XRayTo3DGui.panel import BAD, GOOD, connectGui, showStatus
+from XRayTo3DGui.radiographs.load_part import LoadPart
+from XRayTo3DGui.radiographs.selected_part import SelectedPart
+from XRayTo3DGui.radiographs.table import RadiographTable
 from XRayTo3DGui.registration.bone import torchProblem
-from XRayTo3DGui.scene import folders
 from XRayTo3DGui.scene import mrml_radiographs as radiographs
-from XRayTo3DGui.scene.dicom_study import fileUnderStudy
 from XRayTo3DGui.scene.layouts import XRayLayout
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.imaging.radiograph_reader import read_radiograph
 
 
 class RadiographsPanel:
@@ -29,7 +24,7 @@ class RadiographsPanel:
     def __init__(self, widget: Any) -> None:
         self.widget = widget
         self.layout = XRayLayout()
-        self._parameters: Any = None
+        self.parameters: Any = None
         self._guiTag: Any = None
         self._tags: list[tuple[Any, int]] = []
         self._geometryTags: list[tuple[Any, int]] = []
@@ -41,53 +36,46 @@ class RadiographsPanel:
         """Build the section."""
         uiWidget = slicer.util.loadUI(self.widget.resourcePath("UI/Radiographs.ui"))
         self.ui = ui = slicer.util.childWidgetVariables(uiWidget)
-        self.form = RadiographForm(ui)
-        self.waiting = WaitingFiles(self._showFile, lambda: ui.radiographPath.currentPath)
-        ui.moreBox.collapsed = True
-        # ctkPathLineEdit brings the last session's path back; a file and its camera are chosen anew.
-        ui.radiographPath.currentPath = ui.cameraPath.currentPath = ""
         self.table = RadiographTable(ui.loadedTable, self._onSelection, self._onTick)
-        for spinBox in (ui.spacingColumnSpinBox, ui.spacingRowSpinBox, ui.sddSpinBox, ui.magnificationSpinBox):
-            spinBox.connect("valueChanged(double)", self._onAnswer)
-        ui.sourceIsocentreSpinBox.connect("valueChanged(double)", self._onAnswer)
-        ui.viewCombo.connect("currentIndexChanged(int)", self._onAnswer)
-        ui.spacingKindCombo.connect("currentIndexChanged(int)", self._onAnswer)
-        ui.radiographPath.connect("currentPathChanged(QString)", self.onPath)
-        ui.cameraPath.connect("currentPathChanged(QString)", self._onAnswer)
-        # A real ctkPathLineEdit tells of paths that may be right, and of an emptied one only thus.
-        ui.radiographPath.connect("validInputChanged(bool)", self._onPathValid)
-        ui.cameraPath.connect("validInputChanged(bool)", self._onAnswer)
-        ui.loadButton.connect("clicked(bool)", self.onLoad)
+        self.load = LoadPart(self, self._onLoaded)
+        self.selected = SelectedPart(self, self._onRadiographChanged)
         ui.removeButton.connect("clicked(bool)", self.onRemove)
-        ui.exportCameraButton.connect("clicked(bool)", self.onExportCamera)
         ui.showLayoutButton.connect("clicked(bool)", self.onShowLayout)
         ui.backLayoutButton.connect("clicked(bool)", self.onPreviousLayout)
         ui.exampleButton.connect("clicked(bool)", self.onExample)
         ui.showBeamsCheckBox.connect("toggled(bool)", self._refresh.request)
         self.layout.register()
-        self.form.inspect("")
-        self._updateLoadButton()
-        showStatus(ui.statusLabel, "")
+        self.say("")
         self.refresh()
         return uiWidget
 
     def setParameterNode(self, node: Any | None) -> None:
         """Follow another parameter node, and the radiographs of the scene with it."""
-        if self._parameters is not None:
-            self._parameters.disconnectGui(self._guiTag)
+        if self.parameters is not None:
+            self.parameters.disconnectGui(self._guiTag)
         self._unobserve()
-        self._parameters = node
+        self.parameters = node
         if node is not None:
             self._guiTag = connectGui(node, self.ui)
             scene = slicer.mrmlScene
             for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent):
                 self._tags.append((scene, scene.AddObserver(event, self._refresh.request)))
+            self.load.restore()
+        self.selected.crop.follow(node.cropBox if node is not None else None)
         self.refresh()
+        if node is not None and node.radiographSelected is not None:
+            self.table.select(node.radiographSelected)
+            self._onSelection()
 
     def cleanup(self) -> None:
         """Nothing of ours may run later."""
         self._refresh.stop()
+        self.selected.cleanup()
         self._unobserve()
+
+    def say(self, text: str, colour: str = "") -> None:
+        """One sentence under the load button."""
+        showStatus(self.ui.statusLabel, text, colour)
 
     def _unobserve(self) -> None:
         for observed, tag in [*self._tags, *self._geometryTags]:
@@ -107,66 +95,18 @@ class RadiographsPanel:
         self._refresh.request()
         self.widget.registration.overlay.request()
 
-    # ---- loading -------------------------------------------------------------------------------------------------
+    def _onRadiographChanged(self) -> None:
+        """Edited, cropped or mirrored: views, table and overlay follow."""
+        self.refresh()
+        self.widget.registration.overlay.request()
+        if self.layout.shown:
+            self.layout.show()
 
-    def onPath(self, path: str) -> None:
-        """Another file: its facts, and fields for what it does not say."""
-        self.form.clear()
-        self.form.inspect(path)
-        showStatus(self.ui.statusLabel, self.form.problem, BAD)
-        self._updateLoadButton()
-
-    def _onPathValid(self, valid: bool) -> None:
-        if not valid:
-            self.onPath("")
-
-    def _onAnswer(self, *_: Any) -> None:
-        self._updateLoadButton()
-
-    def _updateLoadButton(self) -> None:
-        """Greyed with the reason while something is missing."""
-        missing = self.form.missing()
-        self.form.markMissing()
-        button = self.ui.loadButton
-        button.enabled = self.form.info is not None and not missing
-        if self.form.info is None:
-            button.toolTip = self.form.problem or _("Choose a radiograph file first")
-        elif missing:
-            button.toolTip = _("Still needed: {fields}").format(fields=", ".join(missing))
-            showStatus(self.ui.statusLabel, _("Still needed: {fields}.").format(fields=", ".join(missing)))
-        else:
-            button.toolTip = _("Load the radiograph into the scene, where its detector was")
-            showStatus(self.ui.statusLabel, "")
-
-    def onLoad(self, *_args: Any) -> None:
-        """Read the file and place the radiograph in the scene; what a person can mend is said in the panel."""
-        path = Path(self.ui.radiographPath.currentPath).expanduser()
-        with slicer.util.tryWithErrorDisplay(_("The radiograph could not be loaded."), waitCursor=True):
-            try:
-                node = radiographs.radiographToScene(read_radiograph(path, **self.form.arguments()))
-            except InputError as error:
-                showStatus(self.ui.statusLabel, str(error), BAD)
-                return
-            if not fileUnderStudy(node, path):
-                folders.fileRadiograph(node, self._caseName())
-            rememberPath(self.ui.radiographPath)
-            self.refresh()
-            self.table.select(node)
-            showStatus(self.ui.statusLabel, _("{name} loaded.").format(name=node.GetName()), GOOD)
-            if self.layout.shown:
-                self.layout.show()
-            self.waiting.done(str(path))
-
-    def askFor(self, path: str) -> None:
-        """The DICOM plug-in's way in: show the form of a file that does not say all of its geometry.
-
-        Several come one after the other; the next is shown when the one before was loaded.
-        """
-        self.waiting.add(path)
-
-    def _showFile(self, path: str) -> None:
-        self.widget.ui.radiographsSection.collapsed = False
-        self.ui.radiographPath.currentPath = path
+    def _onLoaded(self, node: Any) -> None:
+        self.refresh()
+        self.table.select(node)
+        if self.layout.shown:
+            self.layout.show()
 
     def onExample(self, *_args: Any) -> None:
         """The synthetic wrist, and the layout to see it in: here a person asked for something to look at."""
@@ -174,54 +114,53 @@ class RadiographsPanel:
             try:
                 self.widget.logic.loadExample()
             except InputError as error:
-                showStatus(self.ui.statusLabel, str(error), BAD)
+                self.say(str(error), BAD)
                 return
             except ModuleNotFoundError:
                 if not torchProblem():
                     raise
-                showStatus(self.ui.statusLabel, torchProblem(), BAD)
+                self.say(torchProblem(), BAD)
                 return
             self.widget.registration.onBoneModel()
             self.refresh()
             self.layout.show()
             self._updateLayoutButtons()
-            text = _("Synthetic wrist loaded. The CT is not yet where it was exposed: register it in section 2.")
-            showStatus(self.ui.statusLabel, text, GOOD)
-
-    def _caseName(self) -> str:
-        return self._parameters.caseName if self._parameters is not None else ""
+            self.say(
+                _("Synthetic wrist loaded. The CT is not yet where it was exposed: register it in section 2."), GOOD
+            )
 
     # ---- the table -----------------------------------------------------------------------------------------------
 
     def refresh(self) -> None:
         """Table, beams and buttons as the scene has them now."""
         self._refresh.stop()
-        nodes = radiographs.radiographNodes() if self._parameters is not None else []
+        nodes = radiographs.radiographNodes() if self.parameters is not None else []
         self.table.fill(nodes)
         self._updateBeams(nodes)
         self._observeGeometry(nodes)
         self._updateLayoutButtons()
-        self._onSelection()
+        self.load.updateVolumes()
+        self.selected.show(self.table.selected())
 
     def _onTick(self, node: Any, ticked: bool) -> None:
         node.SetAttribute(radiographs.SHOW_BEAM, "1" if ticked else "0")
         self._updateBeams([node])
 
     def _updateBeams(self, nodes: list[Any]) -> None:
-        wanted = self._parameters is not None and self._parameters.showBeams
+        wanted = self.parameters is not None and self.parameters.showBeams
         for node in nodes:
             try:
                 radiographs.updateBeam(node)
             except InputError as error:
-                showStatus(self.ui.statusLabel, str(error), BAD)
+                self.say(str(error), BAD)
                 continue
             radiographs.showBeam(node, wanted and node.GetAttribute(radiographs.SHOW_BEAM) != "0")
 
     def _onSelection(self) -> None:
         node = self.table.selected()
-        self.ui.removeButton.enabled = self.ui.exportCameraButton.enabled = node is not None
-        self.ui.detailLabel.setVisible(node is not None)
-        self.ui.detailLabel.text = detailsText(node) if node is not None else ""
+        if self.parameters is not None:
+            self.parameters.radiographSelected = node
+        self.selected.show(node)
 
     def onRemove(self, *_args: Any) -> None:
         """Remove the selected radiograph; the layout follows if it is shown."""
@@ -229,27 +168,11 @@ class RadiographsPanel:
         if node is None:
             return
         name = node.GetName()
-        radiographs.removeRadiograph(node)
+        self.widget.logic.removeRadiograph(node)
         self.refresh()
-        showStatus(self.ui.statusLabel, _("{name} removed.").format(name=name))
+        self.say(_("{name} removed.").format(name=name))
         if self.layout.shown:
             self.layout.show() if self.table.rows else self.layout.back()
-
-    def onExportCamera(self, *_args: Any) -> None:
-        """Ask for a file and write the selected radiograph's camera as the scene has it now."""
-        node = self.table.selected()
-        suggested = str(Path.home() / "camera.json")
-        chosen = qt.QFileDialog.getSaveFileName(
-            slicer.util.mainWindow(), _("Export camera"), suggested, _("Camera (*.json)")
-        )
-        if not chosen or node is None:
-            return
-        try:
-            radiographs.cameraFromNode(node).save(Path(chosen).with_suffix(".json"))
-        except (InputError, OSError) as error:
-            showStatus(self.ui.statusLabel, str(error), BAD)
-            return
-        showStatus(self.ui.statusLabel, _("Camera written to {path}.").format(path=chosen), GOOD)
 
     # ---- layout --------------------------------------------------------------------------------------------------
 
@@ -264,5 +187,9 @@ class RadiographsPanel:
         self._updateLayoutButtons()
 
     def _updateLayoutButtons(self) -> None:
-        self.ui.showLayoutButton.enabled = bool(self.table.rows)
-        self.ui.backLayoutButton.enabled = self.layout.shown
+        shown, back = self.ui.showLayoutButton, self.ui.backLayoutButton
+        shown.enabled, back.enabled = bool(self.table.rows), self.layout.shown
+        shown.toolTip = _("One view per radiograph, and 3D") if shown.enabled else _("Load a radiograph first")
+        back.toolTip = (
+            _("Back to the layout that was shown before") if back.enabled else _("The X-ray layout is not shown")
+        )

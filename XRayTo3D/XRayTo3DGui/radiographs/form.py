@@ -8,11 +8,12 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from XRayTo3DGui.panel import BAD
+from XRayTo3DGui.radiographs.sources import Source, awaited
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.geometry.camera import CAMERA_FORMAT
 from XRayTo3DLib.imaging.calibration_files import read_calibration
-from XRayTo3DLib.imaging.radiograph_info import RadiographInfo, inspect_radiograph
+from XRayTo3DLib.imaging.radiograph_info import RadiographInfo
 
 VIEWS = (None, "AP", "PA", "LAT", "LL", "RL")
 KINDS = (None, "detector", "calibrated")
@@ -24,6 +25,20 @@ INTENSITY_WORDS = {
 }
 CALIBRATED_SDD_MM = 1000.0
 """A pinhole calibration does not know its detector's distance, and projects the same with any."""
+STATE = {
+    "spacingColumnSpinBox": "value",
+    "spacingRowSpinBox": "value",
+    "spacingKindCombo": "currentIndex",
+    "sddSpinBox": "value",
+    "sourceIsocentreSpinBox": "value",
+    "magnificationSpinBox": "value",
+    "viewCombo": "currentIndex",
+    "intensityCombo": "currentIndex",
+    "frameSpinBox": "value",
+    "nameEdit": "text",
+    "cameraPath": "currentPath",
+}
+"""The answers' widgets, and the property that holds each."""
 NEEDED = f"color: {BAD}; font-weight: bold"
 
 
@@ -34,6 +49,7 @@ class RadiographForm:
         self.ui = ui
         self.info: RadiographInfo | None = None
         self.problem = ""
+        self._asked = 0
         # What each argument is called in the panel, its label, and whether it is answered.
         self._fields = {
             "spacing": (_("pixel spacing"), ui.spacingColumnSpinBoxLabel),
@@ -45,26 +61,47 @@ class RadiographForm:
             "frame": (_("frame"), ui.frameSpinBoxLabel),
         }
 
-    def inspect(self, path: str) -> None:
-        """Read what the file says; ``problem`` says why it cannot."""
-        self.info, self.problem = None, ""
-        if path.strip():
-            try:
-                self.info = inspect_radiograph(Path(path).expanduser())
-            except InputError as error:
-                self.problem = str(error)
-        self._showFacts()
+    def inspect(self, source: Source | None) -> bool:
+        """Read what the file or volume says; ``problem`` says why it cannot. Qt goes on meanwhile.
 
-    def clear(self) -> None:
-        """Forget the answers: they belong to one file."""
+        Returns:
+            False where another one was chosen before this was read: then nothing has happened.
+        """
+        self._asked += 1
+        asked, info, problem = self._asked, None, ""
+        if source is not None:
+            try:
+                info = awaited(source.inspect)
+            except InputError as error:
+                problem = str(error)
+        if asked != self._asked:
+            return False
+        self.info, self.problem = info, problem
+        self._showFacts()
+        return True
+
+    def clear(self, keepExposure: bool = False) -> None:
+        """Forget the answers: they belong to one file. Of several files of one apparatus, some hold for all."""
+        self.ui.nameEdit.text = ""
+        self.ui.cameraPath.currentPath = ""
+        self.ui.frameSpinBox.value = 1
+        self.ui.viewCombo.currentIndex = 0
+        if keepExposure:
+            return
         for spinBox in (self.ui.spacingColumnSpinBox, self.ui.spacingRowSpinBox, self.ui.sddSpinBox):
             spinBox.value = 0
         self.ui.sourceIsocentreSpinBox.value = self.ui.magnificationSpinBox.value = 0
-        self.ui.viewCombo.currentIndex = self.ui.spacingKindCombo.currentIndex = 0
-        self.ui.intensityCombo.currentIndex = 0
-        self.ui.frameSpinBox.value = 1
-        self.ui.nameEdit.text = ""
-        self.ui.cameraPath.currentPath = ""
+        self.ui.spacingKindCombo.currentIndex = self.ui.intensityCombo.currentIndex = 0
+
+    def state(self) -> dict[str, Any]:
+        """The answers, as they are kept with the scene."""
+        return {name: getattr(getattr(self.ui, name), of) for name, of in STATE.items()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Inverse of :meth:`state`; what is missing stays."""
+        for name, of in STATE.items():
+            if name in state:
+                setattr(getattr(self.ui, name), of, state[name])
 
     def missing(self) -> list[str]:
         """What is still needed, in the panel's words."""
@@ -126,6 +163,7 @@ class RadiographForm:
         info, ui = self.info, self.ui
         ui.fileSummaryLabel.text = factsText(info) if info is not None else ""
         ui.fileSummaryLabel.setVisible(info is not None)
+        ui.answersWidget.setVisible(info is not None)
         spacing = info.spacings[0].value if info is not None and info.spacings else None
         sdd = info.sdd if info is not None else None
         ui.spacingColumnSpinBox.specialValueText = _("{mm:.4g} mm (file)").format(mm=spacing[0]) if spacing else "–"

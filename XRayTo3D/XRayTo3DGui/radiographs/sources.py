@@ -1,0 +1,129 @@
+"""What a radiograph can be loaded from: a file, or a volume that is in the scene already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import slicer
+
+from XRayTo3DGui.jobs import inThread
+from XRayTo3DGui.scene import mrml
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.geometry import XRayCamera
+from XRayTo3DLib.geometry.spacing import Answers
+from XRayTo3DLib.imaging.radiograph_info import RadiographInfo, inspect_opened, inspect_radiograph
+from XRayTo3DLib.imaging.radiograph_reader import open_any, open_array, read_radiograph, settle_radiograph
+from XRayTo3DLib.imaging.types import Radiograph
+
+MOST_SLICES = 4
+"""AP and lateral that Slicer's own reader stacked into one volume; more is a CT."""
+DICOM_INSTANCES = "DICOM.instanceUIDs"
+Result = TypeVar("Result")
+
+
+class Source(Protocol):
+    """Neither method touches scene or Qt: they may run in a thread."""
+
+    def inspect(self) -> RadiographInfo:
+        """What it says, and what it does not."""
+        ...
+
+    def read(self, **arguments: Any) -> Radiograph:
+        """The radiograph; arguments of ``read_radiograph``."""
+        ...
+
+
+def awaited(work: Callable[[], Result]) -> Result:
+    """Run in a thread while Qt goes on, so that a large picture does not freeze Slicer; returns what it returned."""
+    outcome: Any = None
+    for step in inThread(work):
+        slicer.app.processEvents()
+        outcome = step
+    return outcome
+
+
+class FileSource:
+    """A file of any kind that ``read_radiograph`` takes."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path).expanduser()
+
+    def inspect(self) -> RadiographInfo:
+        """What the file says."""
+        return inspect_radiograph(self.path)
+
+    def read(self, **arguments: Any) -> Radiograph:
+        """The radiograph."""
+        return read_radiograph(self.path, **arguments)
+
+
+class VolumeSource:
+    """A volume of one or a few pictures. The DICOM file it came from is read anew where Slicer's database has it:
+    the node has lost its geometry. Its own spacing is shown, and where it holds is asked.
+
+    Raises:
+        InputError: No pixels, a radiograph already, or a CT.
+    """
+
+    def __init__(self, node: Any) -> None:
+        problem = unsuitable(node)
+        if problem:
+            raise InputError(f"{node.GetName()} {problem}.")
+        self.name = node.GetName()
+        self._values = slicer.util.arrayFromVolume(node)
+        column, row, _slice = node.GetSpacing()
+        self._spacing = (float(column), float(row))
+        self._files = dicomFiles(node)
+
+    def inspect(self) -> RadiographInfo:
+        """What the node, or its DICOM file, says."""
+        return inspect_opened(self._open(0))
+
+    def read(
+        self,
+        *,
+        camera: XRayCamera | None = None,
+        frame: int | None = None,
+        intensity: str = "auto",
+        i0: float | None = None,
+        name: str | None = None,
+        **answers: Any,
+    ) -> Radiograph:
+        """The radiograph."""
+        opened = self._open(frame)
+        return settle_radiograph(opened, Answers(**answers), camera=camera, intensity=intensity, i0=i0, name=name)
+
+    def _open(self, frame: int | None) -> Any:
+        if len(self._files) == 1:
+            return open_any(self._files[0], frame)
+        if self._files and frame is not None and frame < len(self._files):
+            return open_any(self._files[frame])
+        return open_array(self._values, self.name, frame=frame, spacing=self._spacing, kind="Volume of the scene")
+
+
+def unsuitable(node: Any) -> str:
+    """Why a volume cannot become a radiograph, "" where it can."""
+    if node.GetAttribute(mrml.ROLE) == mrml.ROLE_RADIOGRAPH:
+        return "is a radiograph already"
+    if node.IsA("vtkMRMLLabelMapVolumeNode") or node.GetImageData() is None:
+        return "has no picture"
+    slices = node.GetImageData().GetDimensions()[2]
+    return f"has {slices} slices: it is a volume, not a radiograph" if slices > MOST_SLICES else ""
+
+
+def volumeCandidates() -> list[Any]:
+    """Volumes of the scene that may be radiographs."""
+    nodes = slicer.util.getNodesByClass("vtkMRMLVolumeNode")
+    return [node for node in nodes if not node.GetHideFromEditors() and not unsuitable(node)]
+
+
+def dicomFiles(node: Any) -> list[Path]:
+    """The files of a volume that Slicer's DICOM browser loaded; empty where they are not all there."""
+    database = getattr(slicer, "dicomDatabase", None)
+    instances = (node.GetAttribute(DICOM_INSTANCES) or "").split()
+    if database is None or not instances:
+        return []
+    paths = [Path(database.fileForInstance(instance) or "") for instance in instances]
+    return paths if all(path.is_file() for path in paths) else []
