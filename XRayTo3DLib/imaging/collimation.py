@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from XRayTo3DLib.imaging.radiograph_edit import exposed_field
 from XRayTo3DLib.imaging.types import Radiograph
@@ -50,6 +49,8 @@ def inside_blades(pixels: NDArray[np.floating]) -> NDArray[np.bool_]:
 
 def _covered(pixels: NDArray[np.floating], hidden: float) -> tuple[int, int]:
     """Rows that blades cover from the top and from the bottom."""
+    from scipy.ndimage import gaussian_filter1d  # late: SciPy takes long to load, and panels load this file
+
     smooth = gaussian_filter1d(np.asarray(pixels, dtype=np.float64), 1.0, axis=0)
     contrast = float(np.percentile(smooth, 95) - np.percentile(smooth, 5))
     return _from_top(smooth, hidden, contrast), _from_top(smooth[::-1], hidden, contrast)

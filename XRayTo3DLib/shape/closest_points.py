@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
 from vtkmodules.vtkCommonCore import reference
 from vtkmodules.vtkCommonDataModel import (
     vtkCellArray,
@@ -65,6 +64,8 @@ def closest_points(surface: vtkPolyData, queries: np.ndarray) -> ClosestPoints:
 
 def on_boundary(surface: vtkPolyData, points: np.ndarray, margin_mm: float = 0.0) -> np.ndarray:
     """Which of ``points (n, 3)`` lie on (within ``margin_mm`` of) the open edge of ``surface``; bool ``(n,)``."""
+    from scipy.spatial import cKDTree  # late: SciPy takes long to load, and panels load this file
+
     edges = boundary_edges(surface)
     if len(edges) == 0 or len(points) == 0:
         return np.zeros(len(points), dtype=bool)
