@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from module_cases import settle, wait_until
 
 pytestmark = [pytest.mark.host, pytest.mark.gl]
 MODULE = Path(__file__).resolve().parents[2] / "XRayTo3D"
@@ -18,6 +19,8 @@ ARRAY, SIGNED, WEIGHT = "SurfaceDistance_mm", "SignedSurfaceDistance_mm", "AreaW
 
 class FakeWidget:
     """What the panel needs of the module's widget."""
+
+    reconstruct = SimpleNamespace(showLayout=lambda: None)
 
     def resourcePath(self, name: str) -> str:
         return str(MODULE / "Resources" / name)
@@ -71,7 +74,13 @@ def transform(name: str, *, turn: float = 0, shift: tuple[float, float, float] =
 def measure(panel: Any, reference: Any, result: Any) -> None:
     panel.ui.evaluationReferenceSelector.setCurrentNode(reference)
     panel.ui.evaluationResultSelector.setCurrentNode(result)
-    panel.ui.evaluationMeasureButton.click()
+    press(panel)
+
+
+def press(panel: Any, button: str = "evaluationMeasureButton") -> None:
+    """Click, and wait for the end of what it started."""
+    getattr(panel.ui, button).click()
+    wait_until(lambda: not panel.run.running)
 
 
 def measured(panel: Any) -> SimpleNamespace:
@@ -127,7 +136,7 @@ def test_the_button_says_what_is_missing(panel: Any) -> None:
     assert not button.enabled
     assert "result" in button.toolTip
     panel.ui.evaluationResultSelector.setCurrentNode(one)
-    assert "same model" in button.toolTip
+    assert "are the same" in button.toolTip
     panel.ui.evaluationResultSelector.setCurrentNode(two)
     assert button.enabled
     assert not panel.ui.evaluationReportButton.enabled
@@ -208,7 +217,7 @@ def test_open_surfaces_are_explained_and_may_be_ignored(panel: Any) -> None:
     counted = numbers(result)["hd"]
     panel.ui.evaluationIgnoreBoundaryCheckBox.click()
     assert "earlier measurement" in panel.ui.evaluationStatusLabel.text
-    panel.ui.evaluationMeasureButton.click()
+    press(panel)
     assert numbers(result)["hd"] < 1.5 < counted
 
 
@@ -310,7 +319,7 @@ def test_other_panels_parameters_leave_the_map_alone(panel: Any) -> None:
     panel.ui.evaluationPreset2Button.click()
     colors = scene.map.GetDisplayNode().GetColorNode()
     before = colors.GetMTime()
-    panel._node.caseName = "another"
+    panel.parameters.caseName = "another"
     assert colors.GetMTime() == before
 
 
@@ -318,10 +327,10 @@ def test_measuring_again_reuses_everything(panel: Any) -> None:
     scene = measured(panel)
     before = node_count()
     for _ in range(2):
-        panel.ui.evaluationMeasureButton.click()
+        press(panel)
     panel.ui.evaluationSignedCheckBox.click()
     panel.ui.evaluationSignedCheckBox.click()
-    panel.ui.evaluationMeasureButton.click()
+    press(panel)
     assert node_count() == before + 1  # the signed color map
     assert node("chart", scene.result).GetNumberOfPlotSeriesNodes() == 2
 
@@ -330,7 +339,7 @@ def test_a_second_result_has_its_own_map_and_the_only_legend(panel: Any) -> None
     first, other = measured(panel), sphere(22, "other")
     panel.ui.evaluationResultSelector.setCurrentNode(other)
     assert panel.ui.evaluationResultTable.rowCount == 0
-    panel.ui.evaluationMeasureButton.click()
+    press(panel)
     assert numbers(other)["assd"] == pytest.approx(2.0, abs=0.01)
     assert numbers(first.result)["assd"] == pytest.approx(1.0, abs=0.005)
     assert not legend_of(first.map).GetVisibility()
@@ -358,7 +367,7 @@ def test_histogram_is_the_whole_area(panel: Any) -> None:
 def test_synthetic_models_are_labelled(panel: Any) -> None:
     result = sphere(21, "guess")
     measure(panel, sphere(20, "truth (synthetic)"), result)
-    assert panel.comparison.synthetic
+    assert panel.run.comparisons["guess"].synthetic
     assert node("map", result).GetAttribute("XRayTo3D.Synthetic") == "1"
 
 
@@ -409,7 +418,7 @@ def test_moving_a_model_makes_the_numbers_old(panel: Any) -> None:
     scene.result.SetAndObserveTransformNodeID(transform("moved").GetID())
     assert "earlier measurement" in panel.ui.evaluationStatusLabel.text
     assert not panel.ui.evaluationReportButton.enabled
-    panel.ui.evaluationMeasureButton.click()
+    press(panel)
     assert panel.ui.evaluationReportButton.enabled
 
 
@@ -425,7 +434,7 @@ def test_any_node_may_be_removed(panel: Any, role: str) -> None:
     if role in ("reference", "result"):
         assert not panel.ui.evaluationMeasureButton.enabled
         return
-    panel.ui.evaluationMeasureButton.click()
+    press(panel)
     assert node(role, scene.result) is not None
     assert node("chart", scene.result).GetNumberOfPlotSeriesNodes() == 2
 
@@ -433,7 +442,7 @@ def test_any_node_may_be_removed(panel: Any, role: str) -> None:
 def test_leaving_and_closing(panel: Any) -> None:
     import slicer
 
-    parameters = panel._node
+    parameters = panel.parameters
     measured(panel)
     panel.setParameterNode(None)
     assert not panel.ui.evaluationMeasureButton.enabled
@@ -468,7 +477,7 @@ def test_saved_scene_keeps_colors_legend_and_numbers(panel: Any, tmp_path: Path)
     assert shown_rows(panel) == rows
     assert not panel.ui.evaluationReportButton.enabled
     before = node_count()
-    panel.ui.evaluationMeasureButton.click()
+    press(panel)
     assert panel.ui.evaluationReportButton.enabled
     assert node_count() == before
 
@@ -481,7 +490,7 @@ def test_report_is_the_library_s(panel: Any, tmp_path: Path, monkeypatch: pytest
 
     scene = measured(panel)
     monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", staticmethod(lambda *_: str(tmp_path)))
-    panel.ui.evaluationReportButton.click()
+    press(panel, "evaluationReportButton")
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"metrics.json", "distance.vtp", "distance.png", "report.html"}
     metrics = json.loads((tmp_path / "metrics.json").read_text())
@@ -495,14 +504,15 @@ def test_cancelling_the_folder_dialog_does_nothing(panel: Any, monkeypatch: pyte
 
     measured(panel)
     monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", staticmethod(lambda *_: ""))
-    panel.ui.evaluationReportButton.click()
+    press(panel, "evaluationReportButton")
     assert not panel.ui.evaluationStatusLabel.text
 
 
 def test_a_folder_that_cannot_be_written_is_told(panel: Any, tmp_path: Path, shown_messages: Any) -> None:
     measured(panel)
     (tmp_path / "file").write_text("")
-    panel.writeReport(tmp_path / "file" / "sub")
+    panel.run.writeReport(tmp_path / "file" / "sub")
+    wait_until(lambda: not panel.run.running)
     assert panel.ui.evaluationStatusLabel.text
     assert shown_messages.shown == []
 
@@ -512,7 +522,8 @@ def test_without_matplotlib_the_report_says_so(panel: Any, tmp_path: Path, monke
     for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    panel.writeReport(tmp_path)
+    panel.run.writeReport(tmp_path)
+    wait_until(lambda: not panel.run.running)
     assert "matplotlib" in panel.ui.evaluationStatusLabel.text
 
 

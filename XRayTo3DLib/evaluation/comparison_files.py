@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from XRayTo3DLib.evaluation.comparison import Comparison
 from XRayTo3DLib.evaluation.distance_figure import DEFAULT_RANGE_MM, distance_figure
 from XRayTo3DLib.evaluation.distance_views import Side
 from XRayTo3DLib.evaluation.metrics import direction_details
-from XRayTo3DLib.files import atomic_path, write_json, write_text
+from XRayTo3DLib.files import atomic_path, safe_file_name, write_json, write_text
 from XRayTo3DLib.shape.surfaces import write_surface
 
 METRICS_FORMAT = "xrayto3d.metrics/1"
@@ -46,6 +47,44 @@ def write_comparison(
         temporary.write_bytes(picture)
     write_text(paths["report"], comparison_page(comparison, picture))
     return paths
+
+
+def write_comparisons(
+    comparisons: Mapping[str, Comparison], folder: Path | str, *, range_mm: float = DEFAULT_RANGE_MM
+) -> Path:
+    """Several bones of one case: the files of each in a folder of its own, and one page with a row per bone over them.
+
+    Args:
+        comparisons: By the bone's name.
+        folder: Where to, made if missing.
+        range_mm: Top of the colour bar, the same for all.
+
+    Returns:
+        The page, ``report.html`` in ``folder``.
+    """
+    folder = Path(folder)
+    parts = [report.section("All bones", _bones_table(comparisons))]
+    for bone, comparison in comparisons.items():
+        paths = write_comparison(comparison, folder / safe_file_name(bone), range_mm=range_mm)
+        picture = report.figure(paths["picture"].read_bytes(), f"{bone}: distance to the reference")
+        parts.append(report.section(bone, report.warnings(comparison.warnings), picture))
+    aligned = any(comparison.alignment is not None for comparison in comparisons.values())
+    parts.append(report.section("How to read this", *map(report.paragraph, [*_NOTES, _PLACE[aligned]])))
+    synthetic = any(comparison.synthetic for comparison in comparisons.values())
+    page = report.page("Surface comparison of several bones", parts, synthetic, footer=f"XRayTo3DLib {__version__}")
+    write_text(folder / "report.html", page)
+    return folder / "report.html"
+
+
+_BONE_KEYS = ("assd", "asd_reference_to_result", "asd_result_to_reference", "rms", "hd95", "hd", "nsd_1mm")
+
+
+def _bones_table(comparisons: Mapping[str, Comparison]) -> str:
+    first = next(iter(comparisons.values()))
+    rows_by_key = {row.key: row for row in first.rows}
+    header = ("Bone", *(f"{rows_by_key[key].name} ({rows_by_key[key].unit})" for key in _BONE_KEYS))
+    rows = [(bone, *(f"{each.value(key):.2f}" for key in _BONE_KEYS)) for bone, each in comparisons.items()]
+    return report.table(rows, header, numeric=range(1, len(header)))
 
 
 def metrics_json(comparison: Comparison) -> dict[str, Any]:

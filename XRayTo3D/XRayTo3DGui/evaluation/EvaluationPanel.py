@@ -1,4 +1,4 @@
-"""Section "Evaluation": how far a result's surface is from a reference, as numbers, colors and a report."""
+"""Section 6: how far bones are from a reference, as numbers, colors, outlines on the radiographs and a report."""
 
 from __future__ import annotations
 
@@ -13,263 +13,274 @@ from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
 from XRayTo3DGui.evaluation import nodes, views
-from XRayTo3DGui.evaluation.table import fillTable
-from XRayTo3DGui.panel import BAD, UNSURE, connectGui, showStatus
-from XRayTo3DLib.errors import XRayTo3DError
-from XRayTo3DLib.evaluation.comparison import Comparison, compare
+from XRayTo3DGui.evaluation.batch import BatchPart
+from XRayTo3DGui.evaluation.inputs import EvaluationInputs
+from XRayTo3DGui.evaluation.measure import Evaluation
+from XRayTo3DGui.evaluation.outlines import REFERENCE_COLOUR, RESULT_COLOUR, PairOutlines, hexColour
+from XRayTo3DGui.evaluation.run import EvaluationRun
+from XRayTo3DGui.evaluation.table import fillBones, fillTable, statistics
+from XRayTo3DGui.jobs import Throttle
+from XRayTo3DGui.panel import BAD, GOOD, UNSURE, connectGui, showStatus
+from XRayTo3DGui.parameters import REFERENCE_SHOWN
 
 FOLDER_SETTING = "XRayTo3D/EvaluationFolder"
 PRESETS = (1, 2, 5, 10)
-# What the library says to users of the command line, in the words of the module.
-WORDS = (
-    ("give --unit m (or multiply by 1000)", "scale it by 1000 (module Transforms)"),
-    ("give --result-unit m (or multiply by 1000)", "scale it by 1000 (module Transforms)"),
-    ("divide the coordinates by 1000", "scale it by 0.001 (module Transforms)"),
-    ("Give the unit of each (--unit, --result-unit)", "Scale one of them (module Transforms)"),
-    ("Export it again in LPS, or write SPACE=RAS into its header", "Load it again with the other coordinate system"),
-)
 NOTE = (
-    "Millimeters, in world coordinates: transforms of the models are applied, and they are not aligned to each other "
-    "here. The result is hidden while its color map is shown; your models stay as they are."
+    "Millimeters, in world coordinates: transforms are applied. The result is hidden while its color map is shown; "
+    "your models stay as they are."
 )
 
 
 class EvaluationPanel(VTKObservationMixin):
-    """Measures two models and shows where they differ. Works on the parameter node's ``evaluation...`` fields."""
+    """Measures bones and shows where they differ. Works on the parameter node's ``evaluation...`` fields."""
 
     def __init__(self, widget: Any) -> None:
         VTKObservationMixin.__init__(self)
         self.widget = widget
         self.ui: Any = None
-        self.comparison: Comparison | None = None
-        self._node: Any = None
+        self.parameters: Any = None
+        self.outlines = PairOutlines()
         self._guiTag: Any = None
         self._watched: list[Any] = []
         self._measured: tuple[Any, ...] | None = None
         self._choices: tuple[Any, ...] | None = None
+        self._drawn: tuple[Any, ...] = ()
         self._reference = views.ReferenceDisplay()
         self._layout = views.EvaluationLayout()
+        self._sceneChanged = Throttle(self.onParameters, 50)
+
+    # ---- life ----------------------------------------------------------------------------------------------------
 
     def setup(self) -> Any:
         uiWidget = slicer.util.loadUI(self.widget.resourcePath("UI/Evaluation.ui"))
         self.ui = slicer.util.childWidgetVariables(uiWidget)
+        self.inputs, self.run, self.batch = EvaluationInputs(self), EvaluationRun(self), BatchPart(self)
         uiWidget.setMRMLScene(slicer.mrmlScene)
-        self.ui.evaluationMeasureButton.connect("clicked(bool)", self.onMeasure)
         self.ui.evaluationTablesButton.connect("toggled(bool)", self.onLayout)
         self.ui.evaluationReportButton.connect("clicked(bool)", self.onReport)
-        self.ui.evaluationReferenceView.connect("currentIndexChanged(int)", self.onReferenceView)
+        self.ui.evaluationBonesTable.connect("cellClicked(int,int)", self.onBone)
         for value in PRESETS:
             button = getattr(self.ui, f"evaluationPreset{value}Button")
             button.connect("clicked(bool)", lambda _checked=False, value=value: self._setMaximum(value))
         self.ui.evaluationNotesLabel.text = _(NOTE)
-        showStatus(self.ui.evaluationStatusLabel, "")
-        self._update()
+        names = ((_("reference"), REFERENCE_COLOUR), (_("result"), RESULT_COLOUR))
+        marks = (f'<span style="color:{hexColour(colour)}">━━</span> {escape(name)}' for name, colour in names)
+        self.ui.evaluationOutlinesLabel.text = "&nbsp;&nbsp; ".join(marks)
+        self.say("")
+        self.update()
         return uiWidget
 
     def cleanup(self) -> None:
         self.setParameterNode(None)
         self.removeObservers()
+        self.outlines.clear()
 
     def setParameterNode(self, node: Any | None) -> None:
         """Follow another parameter node; None while the scene closes or the module is left."""
-        if self._node is not None:
-            self._node.disconnectGui(self._guiTag)
+        self._sceneChanged.stop()
+        if self.parameters is not None:
+            self.run.cancel()
+            self.batch.leave()
+            self.parameters.disconnectGui(self._guiTag)
             self.removeObservers()
-        self._node, self._guiTag, self._watched, self._choices = node, None, [], None
+        self.outlines.clear()
+        self.parameters, self._guiTag, self._watched, self._choices, self._drawn = node, None, [], None, ()
         if node is not None:
             self._guiTag = connectGui(node, self.ui)
             self.addObserver(node.parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParameters)
+            for event in (slicer.mrmlScene.NodeAddedEvent, slicer.mrmlScene.NodeRemovedEvent):
+                self.addObserver(slicer.mrmlScene, event, self._sceneChanged.request)
+            if self.ui is not None:
+                self.batch.attach()
+                self.onParameters()
         if self.ui is not None:
-            self._update()
+            self.update()
+
+    # ---- following the scene -------------------------------------------------------------------------------------
+
+    def onParameters(self, _caller: Any = None, _event: str = "") -> None:
+        """The parameter node or the scene changed; most of their changes are other panels'."""
+        node = self.parameters
+        if node is None:
+            return
+        looks = (node.evaluationMaximum, node.evaluationSigned, node.evaluationReferenceShown, node.evaluationOutlines)
+        chosen = (*self.inputs.state(), *looks, node.evaluationBone, self.maps())
+        if chosen == self._choices or self.run.running:
+            return
+        self._choices = chosen
+        self.inputs.sync()
+        self.show()
+        self.update()
+
+    def onInputMoved(self, _caller: Any, _event: str) -> None:
+        """A bone was edited or moved: its numbers are those of before."""
+        if not self.run.running:
+            self._measured, self._drawn = None, ()
+            self.run.forget()
+            self.showOutlines()
+            self.update()
+
+    def show(self) -> None:
+        """Colors, the reference and the outlines as the parameters have them."""
+        node, maps = self.parameters, self.maps()
+        for model in maps:
+            nodes.color(model, node.evaluationMaximum, node.evaluationSigned)
+        if maps:
+            nodes.showOnly(maps)
+        self.onLayout()  # first: it makes the view that the reference may be shown in
+        self._reference.apply(self.references(), maps, self._referenceView())
+        if maps and self._referenceView() is views.ReferenceView.SIDE_BY_SIDE:
+            views.linkCameras()
+        self.showOutlines()
+
+    def showOutlines(self) -> None:
+        """Draw them where wanted and something they depend on has changed."""
+        references, maps = self.references(), self.maps()
+        wanted = self.parameters is not None and self.parameters.evaluationOutlines and bool(maps)
+        state = tuple(each.GetID() for each in (*references, *maps)) if wanted else ()
+        if state == self._drawn:
+            return
+        self._drawn = state
+        if wanted:
+            self.widget.reconstruct.showLayout()
+            self.outlines.show(references, maps)
+        else:
+            self.outlines.clear()
+
+    def maps(self) -> list[Any]:
+        """The color maps of the chosen result's bones, as far as they were measured."""
+        found = [nodes.find(nodes.MAP, bone.node) for bone in self.inputs.bones()]
+        return [model for model in found if model is not None]
+
+    def references(self) -> list[Any]:
+        """The models that show the references."""
+        found = [nodes.shownReference(pair) for pair in self.inputs.pairs()]
+        return list(dict.fromkeys(model for model in found if model is not None))
+
+    def _referenceView(self) -> views.ReferenceView:
+        return views.ReferenceView(REFERENCE_SHOWN.index(self.parameters.evaluationReferenceShown))
 
     # ---- what happens --------------------------------------------------------------------------------------------
 
-    def onParameters(self, _caller: Any = None, _event: str = "") -> None:
-        """The parameter node changed; most of its changes are other panels'."""
-        choices = (*self._inputs(), self._node.evaluationMaximum, self._node.evaluationSigned)
-        if choices == self._choices:
-            return
-        self._choices = choices
-        model = self._map()
-        if model is not None:
-            nodes.color(model, self._node.evaluationMaximum, self._node.evaluationSigned)
-            if self._chosen() != self._watched:
-                nodes.showOnly(model)
-        if self._reference.node not in self._chosen():
-            self._reference.restore()
-        self._update()
+    def onMeasured(self, found: Evaluation) -> None:
+        """A measurement ended: show it."""
+        for bone in self.inputs.bones():
+            if bone.name in found.comparisons and bone.node.GetDisplayNode() is not None:
+                bone.node.GetDisplayNode().SetVisibility(False)
+        if self.parameters.evaluationBone not in found.comparisons:
+            self.parameters.evaluationBone = next(iter(found.comparisons))
+        self._measured, self._drawn = self.inputs.state(), ()
+        self.show()
+        self._choices = None
+        self.update()
+        texts = [*found.problems, *dict.fromkeys(text for c in found.comparisons.values() for text in c.warnings)]
+        self.say(" ".join(texts), UNSURE)
 
-    def onMeasure(self, _checked: bool = False) -> None:
-        with slicer.util.tryWithErrorDisplay(_("The surfaces could not be measured."), waitCursor=True):
-            try:
-                self.measure()
-            except XRayTo3DError as error:
-                self._forget()
-                self._update()
-                self._say(inPanelWords(str(error)), BAD)
-
-    def measure(self) -> Comparison:
-        """Compare the two models and show the outcome.
-
-        Raises:
-            InputError: Models that cannot be compared, in one sentence.
-        """
-        node = self._node
-        reference, result = node.evaluationReference, node.evaluationResult
-        first = nodes.find(nodes.MAP, result) is None
-        comparison = compare(
-            nodes.surfaceOf(reference),
-            nodes.surfaceOf(result),
-            ignore_boundary=node.evaluationIgnoreBoundary,
-            synthetic=nodes.isSynthetic(reference) or nodes.isSynthetic(result),
-            names=(reference.GetName(), result.GetName()),
-        )
-        nodes.show(comparison, result, node.evaluationMaximum, node.evaluationSigned)
-        if result.GetDisplayNode() is not None:
-            result.GetDisplayNode().SetVisibility(False)
-        self.comparison, self._measured = comparison, self._inputs()
-        self.onReferenceView()
-        if first:
-            views.centerOnce()
-        self._update()
-        self._say(" ".join(comparison.warnings), UNSURE)
-        return comparison
-
-    def onInputMoved(self, _caller: Any, _event: str) -> None:
-        """A model was edited or moved: its numbers are those of before."""
-        self._forget()
-        self._update()
+    def onBone(self, row: int, _column: int = 0) -> None:
+        """Show all numbers of the bone in that row."""
+        bones = self.inputs.bones()
+        if self.parameters is not None and row < len(bones):
+            self.parameters.evaluationBone = bones[row].name
+            self.update()
 
     def onLayout(self, _checked: bool = False) -> None:
         """Table and histogram, and a second 3D view for side by side."""
-        sideBySide = self._referenceView() is views.ReferenceView.SIDE_BY_SIDE and self._map() is not None
+        if self.parameters is None:
+            return
+        sideBySide = self._referenceView() is views.ReferenceView.SIDE_BY_SIDE and bool(self.maps())
         self._layout.show(self.ui.evaluationTablesButton.checked, sideBySide)
         self._fillViews()
 
-    def onReferenceView(self, _index: int = 0) -> None:
-        if self._node is None:
-            return
-        self.onLayout()
-        self._reference.apply(self._node.evaluationReference, self._map(), self._referenceView())
-        if self._referenceView() is views.ReferenceView.SIDE_BY_SIDE and self._map() is not None:
-            views.linkCameras()
-
     def onReport(self, _checked: bool = False) -> None:
+        settings = slicer.app.settings()
         folder = qt.QFileDialog.getExistingDirectory(
-            slicer.util.mainWindow(), _("Folder for the report"), slicer.app.settings().value(FOLDER_SETTING) or ""
+            slicer.util.mainWindow(), _("Folder for the report"), settings.value(FOLDER_SETTING) or ""
         )
         if folder:
-            slicer.app.settings().setValue(FOLDER_SETTING, folder)
-            self.writeReport(Path(folder))
+            settings.setValue(FOLDER_SETTING, folder)
+            self.run.writeReport(Path(folder))
 
-    def writeReport(self, folder: Path) -> None:
-        """metrics.json, distance.vtp, distance.png and report.html into ``folder``."""
-        from XRayTo3DLib.evaluation.comparison_files import write_comparison
+    def onReportWritten(self, page: Path) -> None:
+        """The report's files are there."""
+        link = f'<a href="{page.as_uri()}">{escape(page.name)}</a>'
+        text = _("Report written to {folder}: {link}").format(folder=escape(str(page.parent)), link=link)
+        showStatus(self.ui.evaluationStatusLabel, text, GOOD)
 
-        with slicer.util.tryWithErrorDisplay(_("The report could not be written."), waitCursor=True):
-            try:
-                paths = write_comparison(self.comparison, folder, range_mm=self._node.evaluationMaximum)
-            except ModuleNotFoundError as error:
-                text = _("The report needs the Python package {name}: slicer.util.pip_install('{name}')")
-                self._say(text.format(name=error.name), BAD)
-                return
-            except (XRayTo3DError, OSError) as error:
-                self._say(str(error), BAD)
-                return
-        link = f'<a href="{paths["report"].as_uri()}">{escape(paths["report"].name)}</a>'
-        label = self.ui.evaluationStatusLabel
-        showStatus(label, _("Report written to {folder}: {link}").format(folder=escape(str(folder)), link=link))
+    def onFailed(self, text: str) -> None:
+        """Nothing could be measured, or written."""
+        self.update()
+        self.say(text, BAD)
 
     # ---- what is shown -------------------------------------------------------------------------------------------
 
     def _setMaximum(self, value: float) -> None:
-        if self._node is not None:
-            self._node.evaluationMaximum = float(value)
+        if self.parameters is not None:
+            self.parameters.evaluationMaximum = float(value)
 
-    def _update(self) -> None:
-        """Everything that depends on the inputs: buttons, table, status."""
-        missing = self._missing()
-        button = self.ui.evaluationMeasureButton
-        button.enabled = not missing
-        button.toolTip = missing or _("Measure both ways, color the result and fill the table (a few seconds)")
+    def update(self) -> None:
+        """Everything that depends on the inputs: buttons, tables, status."""
+        if self.ui is None or self.run.running:
+            return
+        self.run.updateButton(self.inputs.problem())
         self._watch()
         self._showNumbers()
-
-    def _missing(self) -> str:
-        if self._node is None:
-            return _("Enter the module first")
-        reference, result = self._node.evaluationReference, self._node.evaluationResult
-        if reference is None:
-            return _("Choose the reference: the true surface")
-        if result is None:
-            return _("Choose the result: the surface to judge")
-        if reference is result:
-            return _("Reference and result are the same model: choose two")
-        return ""
+        self.batch.update()
 
     def _showNumbers(self) -> None:
-        statistics = nodes.find(nodes.STATISTICS, self._node.evaluationResult) if self._node is not None else None
-        shown = statistics is not None
-        current = shown and self._measured is not None and self._measured == self._inputs()
-        fillTable(self.ui.evaluationResultTable, statistics if shown else None)
+        bones = self.inputs.bones()
+        found = {bone.name: nodes.find(nodes.STATISTICS, bone.node) for bone in bones}
+        detail = found.get(self.shownBone())
+        shown = any(each is not None for each in found.values())
+        current = shown and self._measured is not None and self._measured == self.inputs.state()
+        rows = [(name, statistics(each)) for name, each in found.items()] if shown else []
+        fillBones(self.ui.evaluationBonesTable, rows, self.shownBone())
+        fillTable(self.ui.evaluationResultTable, detail)
         self.ui.evaluationResultTable.enabled = current
-        for control in (self.ui.evaluationReferenceView, self.ui.evaluationTablesButton):
-            control.enabled = shown
+        self.ui.evaluationTablesButton.enabled = shown
+        self.ui.evaluationShownWidget.setVisible(shown)
         report = self.ui.evaluationReportButton
-        report.enabled = current
+        report.enabled = bool(current and self.run.comparisons)
         report.toolTip = (
             _("Write metrics.json, distance.vtp, distance.png and report.html into a folder")
-            if current
+            if report.enabled
             else _("Measure first: the report is made from the numbers of this session")
         )
         stale = shown and not current
-        self._say(_("These numbers are of an earlier measurement: press Measure.") if stale else "", UNSURE)
+        self.say(_("These numbers are of an earlier measurement: press Measure.") if stale else "", UNSURE)
+        self._fillViews()
+
+    def shownBone(self) -> str:
+        """The bone whose numbers are shown in full."""
+        names = [bone.name for bone in self.inputs.bones()]
+        chosen = self.parameters.evaluationBone if self.parameters is not None else ""
+        return chosen if chosen in names else next(iter(names), "")
 
     def _fillViews(self) -> None:
-        result = self._node.evaluationResult if self._node is not None else None
-        statistics, chart = nodes.find(nodes.STATISTICS, result), nodes.find(nodes.CHART, result)
-        if self.ui.evaluationTablesButton.checked and statistics is not None:
-            views.showInTableAndPlot(statistics, chart)
+        bone = next((each for each in self.inputs.bones() if each.name == self.shownBone()), None)
+        if bone is None or not self.ui.evaluationTablesButton.checked:
+            return
+        table, chart = nodes.find(nodes.STATISTICS, bone.node), nodes.find(nodes.CHART, bone.node)
+        if table is not None:
+            views.showInTableAndPlot(table, chart)
 
-    def _say(self, text: str, color: str) -> None:
-        showStatus(self.ui.evaluationStatusLabel, escape(text), color)
-
-    # ---- inputs --------------------------------------------------------------------------------------------------
-
-    def _map(self) -> Any:
-        return nodes.find(nodes.MAP, self._node.evaluationResult) if self._node is not None else None
-
-    def _referenceView(self) -> views.ReferenceView:
-        return views.ReferenceView(max(0, self.ui.evaluationReferenceView.currentIndex))
-
-    def _inputs(self) -> tuple[Any, ...]:
-        node = self._node
-        return node.evaluationReference, node.evaluationResult, node.evaluationIgnoreBoundary
-
-    def _forget(self) -> None:
-        self.comparison = self._measured = None
-
-    def _chosen(self) -> list[Any]:
-        """The chosen models, each once."""
-        both = [] if self._node is None else [self._node.evaluationReference, self._node.evaluationResult]
-        return [node for number, node in enumerate(both) if node is not None and node not in both[:number]]
+    def say(self, text: str, colour: str = "") -> None:
+        """One sentence in the panel."""
+        showStatus(self.ui.evaluationStatusLabel, escape(text), colour)
 
     def _watch(self) -> None:
-        """Observe the chosen models, and only them."""
-        chosen = self._chosen()
+        """Observe the chosen bones, and only them."""
+        chosen = self.inputs.watched()
         if chosen == self._watched:
             return
-        events = (slicer.vtkMRMLModelNode.PolyDataModifiedEvent, slicer.vtkMRMLTransformableNode.TransformModifiedEvent)
-        for event in events:
-            for node in self._watched:
-                self.removeObserver(node, event, self.onInputMoved)
-            for node in chosen:
-                self.addObserver(node, event, self.onInputMoved)
+        events = {
+            "vtkMRMLModelNode": (slicer.vtkMRMLModelNode.PolyDataModifiedEvent,),
+            "vtkMRMLSegmentationNode": (slicer.vtkSegmentation.SourceRepresentationModified,),
+        }
+        for old, subjects in ((True, self._watched), (False, chosen)):
+            for node in subjects:
+                for event in (
+                    slicer.vtkMRMLTransformableNode.TransformModifiedEvent,
+                    *events.get(node.GetClassName(), ()),
+                ):
+                    (self.removeObserver if old else self.addObserver)(node, event, self.onInputMoved)
         self._watched = chosen
-
-
-def inPanelWords(sentence: str) -> str:
-    """The library's sentence without the command line's options."""
-    for said, meant in WORDS:
-        sentence = sentence.replace(said, _(meant))
-    return sentence

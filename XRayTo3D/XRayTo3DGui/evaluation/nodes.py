@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import slicer
 import vtk
 from slicer.i18n import tr as _
 
 from XRayTo3DGui.evaluation.histogram import DirectionHistogram, histogram
+from XRayTo3DGui.evaluation.sources import BonePair
 from XRayTo3DGui.scene import mrml
-from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.comparison import DISTANCE_ARRAY, SIGNED_ARRAY, Comparison
-from XRayTo3DLib.evaluation.scene_colours import colour_points
-from XRayTo3DLib.shape.meshes import points_of, triangulated
+from XRayTo3DLib.evaluation.scene_colours import BONE, colour_points
 
 ROLE, RESULT = "XRayTo3D.Evaluation", "XRayTo3D.Result"
 MAP, STATISTICS, HISTOGRAM, CHART = "map", "statistics", "histogram", "chart"
+REFERENCE, SUMMARY = "reference", "summary"
+"""A segment's surface; the table with a row per bone, of a whole reconstruction."""
+SUMMARY_KEYS = ("assd", "hd95", "rms", "hd", "nsd_1mm", "vertices_asd")
 SERIES = ("reference to result", "result to reference")
 SERIES_COLORS = ((0.76, 0.35, 0.0), (0.08, 0.31, 0.49))
 FOLDER = "XRayTo3D – Evaluation"
@@ -26,25 +27,6 @@ LEGEND_SIZE = (0.04, 0.5)  # shares of the view; the texts follow the width
 
 
 # ---- from the scene --------------------------------------------------------------------------------------------------
-
-
-def surfaceOf(modelNode: Any) -> vtk.vtkPolyData:
-    """The model's triangles in the world, LPS mm.
-
-    Raises:
-        InputError: Nothing to measure in it.
-    """
-    surface = modelNode.GetPolyData()
-    if surface is None or surface.GetNumberOfPolys() + surface.GetNumberOfStrips() == 0:
-        raise InputError(_("{name} has no surface; choose a model with triangles.").format(name=modelNode.GetName()))
-    surface = triangulated(mrml.surfaceFromNode(modelNode, world=True))
-    if not np.isfinite(points_of(surface)).all():
-        raise InputError(_("{name} has points that are not numbers; load it again.").format(name=modelNode.GetName()))
-    return surface
-
-
-def isSynthetic(node: Any) -> bool:
-    return node.GetAttribute(mrml.SYNTHETIC) == "1" or "synthetic" in node.GetName().lower()
 
 
 def find(role: str, resultNode: Any) -> Any:
@@ -62,13 +44,15 @@ def find(role: str, resultNode: Any) -> Any:
 
 
 def show(comparison: Comparison, resultNode: Any, maximum: float, signed: bool) -> Any:
-    """Put a comparison into the scene, into the nodes of the last one of the same result; returns the colored model."""
+    """Put a comparison into the scene, into the nodes of the last one of the same result; returns the colored model.
+
+    It is not shown yet: see :func:`showOnly`.
+    """
     name = _("{name} distance").format(name=resultNode.GetName())
     model = _node("vtkMRMLModelNode", MAP, resultNode, name)
     mrml.surfaceToScene(comparison.distance_map, name, model)
     model.SetAttribute(mrml.SYNTHETIC, "1" if comparison.synthetic else "0")
     color(model, maximum, signed)
-    showOnly(model)
     statistics = _node("vtkMRMLTableNode", STATISTICS, resultNode, _("{name} statistics").format(name=name))
     statistics.SetAndObserveTable(_statisticsTable(comparison))
     statistics.SetUseColumnTitleAsColumnHeader(True)
@@ -108,14 +92,57 @@ def _colors(low: float, high: float) -> Any:
     return node
 
 
-def showOnly(model: Any) -> None:
-    """Show this map and its legend and hide other results' maps: they lie in the same place."""
+def showOnly(models: list[Any]) -> None:
+    """Show these maps with one legend for all, and hide others': they lie in the same place."""
     for other in slicer.util.getNodesByClass("vtkMRMLModelNode"):
         if other.GetAttribute(ROLE) == MAP and other.GetDisplayNode() is not None:
-            other.GetDisplayNode().SetVisibility(other is model)
+            other.GetDisplayNode().SetVisibility(other in models)
             legend = slicer.modules.colors.logic().GetColorLegendDisplayNode(other)
             if legend is not None:
-                legend.SetVisibility(other is model)
+                legend.SetVisibility(bool(models) and other is models[0])
+
+
+def referenceModel(pair: BonePair, surface: vtk.vtkPolyData) -> Any:
+    """The model of a reference: its own, or one made of a segment's surface (LPS mm) for this result."""
+    if pair.reference.isModel:
+        return pair.reference.node
+    name = _("{name} reference").format(name=pair.reference.name)
+    model = _node("vtkMRMLModelNode", REFERENCE, pair.result.node, name)
+    made = model.GetPolyData() is None
+    mrml.surfaceToScene(surface, name, model)
+    model.SetAttribute(mrml.SYNTHETIC, pair.reference.node.GetAttribute(mrml.SYNTHETIC) or "0")
+    if made:
+        model.GetDisplayNode().SetColor(*BONE)
+        model.GetDisplayNode().SetVisibility(False)
+    _file(model)
+    return model
+
+
+def shownReference(pair: BonePair) -> Any:
+    """The model that shows a pair's reference; None for a segment that was not measured yet."""
+    return pair.reference.node if pair.reference.isModel else find(REFERENCE, pair.result.node)
+
+
+def showSummary(result: Any, comparisons: dict[str, Comparison]) -> Any:
+    """The table with a row per bone of a reconstruction, for Slicer's Tables module; returns its node."""
+    name = _("{name} evaluation").format(name=result.GetName())
+    node = _node("vtkMRMLTableNode", SUMMARY, result, name)
+    table = vtk.vtkTable()
+    bones = vtk.vtkStringArray()
+    bones.SetName("Bone")
+    for bone in comparisons:
+        bones.InsertNextValue(bone)
+    table.AddColumn(bones)
+    for key in SUMMARY_KEYS:
+        column = vtk.vtkDoubleArray()
+        column.SetName(f"{key} (%)" if key.startswith("nsd") else f"{key} (mm)")
+        for comparison in comparisons.values():
+            column.InsertNextValue(round(comparison.value(key), 4))
+        table.AddColumn(column)
+    node.SetAndObserveTable(table)
+    node.SetUseColumnTitleAsColumnHeader(True)
+    _file(node)
+    return node
 
 
 def _showLegend(model: Any, maximum: float, signed: bool) -> None:
@@ -173,9 +200,9 @@ def _showHistogram(shares: DirectionHistogram, comparison: Comparison, resultNod
         series.SetLineWidth(2)
         series.SetColor(*rgb)
         chart.AddAndObservePlotSeriesNodeID(series.GetID())
-    chart.SetTitle(
-        _("ASSD {assd:.2f} mm, HD95 {hd95:.2f} mm").format(assd=comparison.area.assd, hd95=comparison.area.hd95)
-    )
+    title = _("ASSD {assd:.2f} mm, HD95 {hd95:.2f} mm").format(assd=comparison.area.assd, hd95=comparison.area.hd95)
+    aligned = comparison.alignment is not None
+    chart.SetTitle(_("{title}, after alignment").format(title=title) if aligned else title)
     chart.SetXAxisTitle(_("Distance (mm)"))
     chart.SetYAxisTitle(_("Share of area (%)"))
     chart.SetLegendVisibility(True)

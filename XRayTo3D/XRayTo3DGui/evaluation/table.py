@@ -43,6 +43,48 @@ def fillTable(widget: Any, tableNode: Any) -> None:
     widget.setFixedHeight(ROW_HEIGHT * widget.rowCount + 2 * widget.frameWidth)
 
 
+def fillBones(widget: Any, rows: list[tuple[str, dict[str, tuple[float, str, str]]]], shown: str) -> None:
+    """A row per bone with the few numbers to see first; hidden where there is one bone or none.
+
+    Args:
+        widget: The table.
+        rows: A bone's name and its :func:`statistics`, empty before it was measured.
+        shown: The bone whose row is marked.
+    """
+    headers = (_("Bone"), _("ASSD"), _("HD95"), _("Max"))
+    texts = [
+        (name, *(f"{values[key][0]:.2f}" if key in values else "–" for key in ("assd", "hd95", "hd")))
+        for name, values in rows
+    ]
+    fillColumns(widget, headers, texts if len(texts) > 1 else [])
+    widget.setToolTip(_("Millimeters. Click a bone to see all of its numbers, its histogram and its definitions"))
+    widget.clearSelection()
+    for row, (name, _values) in enumerate(rows):
+        if name == shown and len(rows) > 1:
+            widget.selectRow(row)
+
+
+def fillColumns(widget: Any, headers: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """Texts with numbers at the right, as high as its rows; hidden where there are none."""
+    widget.setVisible(bool(rows))
+    widget.setColumnCount(len(headers))
+    widget.setHorizontalHeaderLabels(list(headers))
+    header = widget.horizontalHeader()
+    header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+    header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
+    header.setFixedHeight(ROW_HEIGHT)
+    widget.setRowCount(len(rows))
+    for row, texts in enumerate(rows):
+        widget.setRowHeight(row, ROW_HEIGHT)
+        for column, text in enumerate(texts):
+            item = qt.QTableWidgetItem(text)
+            item.setToolTip(text if column == 0 else headers[column])
+            if column:
+                item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
+            widget.setItem(row, column, item)
+    widget.setFixedHeight(ROW_HEIGHT * (len(rows) + 1) + 2 * widget.frameWidth)
+
+
 def statistics(tableNode: Any) -> dict[str, tuple[float, str, str]]:
     """Value, unit and definition by key; empty for another kind of table."""
     table = tableNode.GetTable() if tableNode is not None else None

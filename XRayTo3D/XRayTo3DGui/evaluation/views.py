@@ -84,46 +84,53 @@ def showInTableAndPlot(tableNode: Any, chartNode: Any) -> None:
 
 
 class ReferenceDisplay:
-    """Hides, fades or moves the reference to a view of its own, and gives it back as it was."""
+    """Hides, fades or moves references to a view of their own, and gives them back as they were."""
 
     def __init__(self) -> None:
-        self.node: Any = None
-        self._before: tuple[int, float, list[str]] | None = None
+        self._before: dict[Any, tuple[int, float, list[str]]] = {}
 
-    def apply(self, referenceNode: Any, mapNode: Any, view: ReferenceView) -> None:
-        """Show ``referenceNode`` beside ``mapNode`` in that way."""
-        if self.node is not referenceNode:
-            self.restore()
-            self.node = referenceNode
-            self._before = _state(referenceNode)
-        display = referenceNode.GetDisplayNode() if referenceNode is not None else None
-        if display is None or mapNode is None:
+    @property
+    def nodes(self) -> list[Any]:
+        """The models whose display is ours for now."""
+        return list(self._before)
+
+    def apply(self, references: list[Any], maps: list[Any], view: ReferenceView) -> None:
+        """Show these models beside the color maps in that way; those of before are given back."""
+        self.restore(keep=references)
+        if not maps:
             return
         apart = view is ReferenceView.SIDE_BY_SIDE
-        with slicer.util.NodeModify(display):
-            display.SetVisibility(view is not ReferenceView.HIDDEN)
-            display.SetOpacity(OVERLAY_OPACITY if view is ReferenceView.OVERLAY else 1.0)
-            display.SetViewNodeIDs(_viewIds(REFERENCE_VIEW) if apart else [])
-        mapNode.GetDisplayNode().SetViewNodeIDs(_viewIds(MAP_VIEW) if apart else [])
-        legend = slicer.modules.colors.logic().GetColorLegendDisplayNode(mapNode)
-        if legend is not None:
-            legend.SetViewNodeIDs(_viewIds(MAP_VIEW) if apart else [])
+        for node in references:
+            display = node.GetDisplayNode()
+            if display is None:
+                continue
+            self._before.setdefault(node, _state(node))
+            with slicer.util.NodeModify(display):
+                display.SetVisibility(view is not ReferenceView.HIDDEN)
+                display.SetOpacity(OVERLAY_OPACITY if view is ReferenceView.OVERLAY else 1.0)
+                display.SetViewNodeIDs(_viewIds(REFERENCE_VIEW) if apart else [])
+        for node in maps:
+            node.GetDisplayNode().SetViewNodeIDs(_viewIds(MAP_VIEW) if apart else [])
+            legend = slicer.modules.colors.logic().GetColorLegendDisplayNode(node)
+            if legend is not None:
+                legend.SetViewNodeIDs(_viewIds(MAP_VIEW) if apart else [])
 
-    def restore(self) -> None:
-        """Give the reference's display back as it was."""
-        node, before = self.node, self._before
-        self.node = self._before = None
-        if before is None or node.GetScene() is None or node.GetDisplayNode() is None:
-            return
-        display = node.GetDisplayNode()
-        display.SetVisibility(before[0])
-        display.SetOpacity(before[1])
-        display.SetViewNodeIDs(before[2])
+    def restore(self, keep: list[Any] | None = None) -> None:
+        """Give the references' displays back as they were, but for those to keep."""
+        for node, (visible, opacity, views) in list(self._before.items()):
+            if node in (keep or []) and node.GetScene() is not None:
+                continue
+            del self._before[node]
+            display = node.GetDisplayNode() if node.GetScene() is not None else None
+            if display is not None:
+                display.SetVisibility(visible)
+                display.SetOpacity(opacity)
+                display.SetViewNodeIDs(views)
 
 
-def _state(node: Any) -> tuple[int, float, list[str]] | None:
-    display = node.GetDisplayNode() if node is not None else None
-    return None if display is None else (display.GetVisibility(), display.GetOpacity(), list(display.GetViewNodeIDs()))
+def _state(node: Any) -> tuple[int, float, list[str]]:
+    display = node.GetDisplayNode()
+    return display.GetVisibility(), display.GetOpacity(), list(display.GetViewNodeIDs())
 
 
 def _viewIds(tag: str) -> list[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import slicer
 
-from XRayTo3DGui.jobs import StepRunner
+from XRayTo3DGui.jobs import StepRunner, inThread
 from XRayTo3DGui.reconstruct import nodes
 from XRayTo3DGui.scene import layouts, mrml
 from XRayTo3DGui.scene import mrml_radiographs as radiographs
@@ -66,10 +67,12 @@ class BoneOutlines:
             if view is None or node.GetImageData() is None:
                 continue  # never shown: an empty list of views would mean every view
             for number, bone in enumerate(nodes.parts(result, nodes.BONE)):
-                self._draw(node, bone, nodes.motionOf(result, node), nodes.COLOURS[number % len(nodes.COLOURS)], view)
-                yield node
+                motion, colour = nodes.motionOf(result, node), nodes.COLOURS[number % len(nodes.COLOURS)]
+                yield from self._draw(node, bone, motion, colour, view)
 
-    def _draw(self, node: Any, bone: Any, motion: np.ndarray, colour: tuple[float, float, float], view: Any) -> None:
+    def _draw(
+        self, node: Any, bone: Any, motion: np.ndarray, colour: tuple[float, float, float], view: Any
+    ) -> Iterator[Any]:
         model = self.outlineOf(node, bone)
         if model is None:
             model = self._models[node.GetID(), bone.GetID()] = newOutline(node, colour)
@@ -77,7 +80,13 @@ class BoneOutlines:
         camera = radiographs.cameraFromNode(node)
         state = _state(camera, bone, motion)
         if self._drawn.get((node.GetID(), bone.GetID())) != state:
-            model.SetAndObservePolyData(polylines(outlineLines(camera, bone, motion)))
+            surface, lines = mrml.surfaceFromNode(bone, world=True), None
+            for step in inThread(partial(outlineLines, camera, surface, motion)):
+                lines = step
+                yield node
+            if not slicer.mrmlScene.IsNodePresent(model):  # the scene was closed meanwhile
+                return
+            model.SetAndObservePolyData(polylines(lines))
             self._drawn[node.GetID(), bone.GetID()] = state
         display = model.GetDisplayNode()
         display.SetViewNodeIDs([view.GetID()])
@@ -88,19 +97,20 @@ class BoneOutlines:
             raise error  # a radiograph that lost its source is said in section 1
 
 
-def outlineLines(camera: XRayCamera, bone: Any, motion: np.ndarray) -> list[np.ndarray]:
-    """Outlines of a model's shadow, each (n, 3) on the detector, LPS mm; empty where it lies beside the picture.
+def outlineLines(camera: XRayCamera, surface: Any, motion: np.ndarray) -> list[np.ndarray]:
+    """Outlines of a surface's shadow, each (n, 3) on the detector, LPS mm; empty where it lies beside the picture.
+
+    It knows neither scene nor Qt, so a thread may call it.
 
     Args:
         camera: Of the radiograph as the scene has it.
-        bone: The model node.
+        surface: Triangles in the world, LPS mm.
         motion: (4, 4), LPS mm: from there to where the camera truly was; the lines are drawn where the scene has it.
     """
     from XRayTo3DLib.projection.contours import drr_outline
     from XRayTo3DLib.projection.silhouette import mesh_silhouette
     from XRayTo3DLib.shape.meshes import points_of, triangles_of
 
-    surface = mrml.surfaceFromNode(bone, world=True)
     points = apply_matrix(np.linalg.inv(motion), points_of(surface))
     near = nearCamera(camera, points, PIXELS)
     if near is None:
