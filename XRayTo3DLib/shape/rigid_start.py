@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.shape.closest_points import on_boundary
 from XRayTo3DLib.shape.meshes import sample_surface, surface_area
 from XRayTo3DLib.shape.procrustes import Similarity, similarity_between
+
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
 
 FloatArray = NDArray[np.float64]
 
@@ -62,7 +65,7 @@ def rigid_start(source: Spread, target: Spread, rounds: int = 25, keep_share: fl
         keep_share: Share of the pairs kept, the farthest left out.
     """
     turns = [np.eye(3), *_turns(source.points, target.points)]
-    tree = cKDTree(target.points)
+    tree = _tree_of(target.points)
     tried = [_improved(source, target, tree, _placing(source, target, turn), 8, keep_share) for turn in turns]
     best = min(tried, key=lambda pose: _misfit(source.moved(pose.matrix), target, tree, keep_share))
     return _improved(source, target, tree, best, rounds, keep_share)
@@ -80,7 +83,7 @@ def affine_start(source: Spread, target: Spread, rounds: int = 40, keep_share: f
         rounds: Of closest points.
         keep_share: Share of the pairs kept, the farthest left out.
     """
-    tree, matrix = cKDTree(target.points), np.eye(4)
+    tree, matrix = _tree_of(target.points), np.eye(4)
     for _ in range(rounds):
         a, b = _pairs(source, source.moved(matrix), target, tree, keep_share)
         middle = a.mean(axis=0)
@@ -91,7 +94,7 @@ def affine_start(source: Spread, target: Spread, rounds: int = 40, keep_share: f
 
 def similarity_start(source: Spread, target: Spread, rounds: int = 40, keep_share: float = 0.95) -> Similarity:
     """As :func:`affine_start`, with one scale for all directions: a longer bone is a larger one, no more is taken."""
-    tree, pose = cKDTree(target.points), Similarity(1.0, np.eye(3), np.zeros(3))
+    tree, pose = _tree_of(target.points), Similarity(1.0, np.eye(3), np.zeros(3))
     for _ in range(rounds):
         pose = similarity_between(*_pairs(source, source.moved(pose.matrix), target, tree, keep_share), scaling=True)
     return pose
@@ -108,8 +111,15 @@ def looks_mirrored(source: Spread, target: Spread) -> bool:
     for across in (1.0, -1.0):
         turned = target.moved(np.diag([across, 1.0, 1.0, 1.0]))
         start = source.moved(rigid_start(source, turned, keep_share=0.9).matrix)
-        fits.append(_misfit(start.moved(affine_start(start, turned)), turned, cKDTree(turned.points), 0.9))
+        fits.append(_misfit(start.moved(affine_start(start, turned)), turned, _tree_of(turned.points), 0.9))
     return fits[1] < 0.9 * fits[0]
+
+
+def _tree_of(points: FloatArray) -> cKDTree:
+    """A search tree of ``(n, 3)`` points."""
+    from scipy.spatial import cKDTree  # late: SciPy takes long to load, and panels load this file
+
+    return cKDTree(points)
 
 
 def _placing(source: Spread, target: Spread, turn: FloatArray) -> Similarity:
@@ -145,7 +155,7 @@ def _pairs(
 ) -> tuple[FloatArray, FloatArray]:
     """Source points and the target points they belong to: nearest from both sides, neither at a rim nor far off."""
     to, near = tree.query(moved.points)
-    back, found = cKDTree(moved.points).query(target.points)
+    back, found = _tree_of(moved.points).query(target.points)
     distance = np.concatenate([to, back])
     distance[np.concatenate([target.rim[near], source.rim[found]])] = np.inf
     inside = np.isfinite(distance)
@@ -156,5 +166,5 @@ def _pairs(
 
 
 def _misfit(moved: Spread, target: Spread, tree: cKDTree, keep_share: float) -> float:
-    distances = np.sort(np.concatenate([tree.query(moved.points)[0], cKDTree(moved.points).query(target.points)[0]]))
+    distances = np.sort(np.concatenate([tree.query(moved.points)[0], _tree_of(moved.points).query(target.points)[0]]))
     return float(distances[: int(keep_share * len(distances))].mean())
