@@ -95,10 +95,11 @@ def test_a_bone_in_air_cannot_have_the_rest_drawn(panel: Any) -> None:
     slicer.util.arrayFromVolumeModified(panel.parameters.ctVolume)
     settle()
     panel.overlay.refine()
+    wait_until(lambda: not panel.overlay.busy)
     assert not panel.ui.surroundingsHint.text
     panel.ui.surroundingsCheckBox.click()
     panel.ui.registerButton.click()
-    assert not panel.run.running
+    wait_until(lambda: not panel.run.running)
     expected = "radius does not lie in soft tissue in this CT; untick 'Draw the rest of the CT too'."
     assert panel.ui.statusLabel.text == expected
     panel.ui.surroundingsCheckBox.click()

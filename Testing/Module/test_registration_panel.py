@@ -28,6 +28,7 @@ def panel(module_widget: Any, tmp_path: Path) -> Any:
     parameters.starts, parameters.pixelSizes, parameters.overlayWidth = 6, "2.8, 1.4", 96
     module_widget.ui.registrationSection.collapsed = False
     settle()
+    drawn(module_widget.registration)
     return module_widget.registration
 
 
@@ -42,6 +43,12 @@ def error_to_truth(panel: Any) -> tuple[float, float]:
     from XRayTo3DGui.scene.example import truePose
 
     return panel.pose().distance_to(truePose(), panel.centre())
+
+
+def drawn(panel: Any) -> None:
+    """Wait for the overlay of what was just changed."""
+    settle(0.1)
+    wait_until(lambda: not panel.overlay.busy)
 
 
 def run(panel: Any) -> None:
@@ -118,6 +125,7 @@ def test_ct_values_that_may_be_shifted(panel: Any) -> None:
     np.maximum(values, 100, out=values)
     slicer.util.arrayFromVolumeModified(volume)
     panel.ui.registerButton.click()
+    wait_until(lambda: not panel.run.running)
     assert "say which under Advanced" in panel.ui.statusLabel.text
     panel.ui.ctValuesCombo.currentText = "Hounsfield units + 1024"
     shifted = panel.bone.attenuation(panel.parameters).mu.max()
@@ -135,7 +143,7 @@ def test_the_outline_lies_on_the_bone_s_shadow(panel: Any, nodes: list[Any]) -> 
 
     panel.widget.radiographs.ui.showLayoutButton.click()
     panel.movePose(truePose())
-    settle(0.6)
+    drawn(panel)
     mesh = wrist()[0].meshes["radius"]
     points = np.array([mesh.GetPoint(i) for i in range(0, mesh.GetNumberOfPoints(), 7)])
     for node in nodes:
@@ -144,11 +152,11 @@ def test_the_outline_lies_on_the_bone_s_shadow(panel: Any, nodes: list[Any]) -> 
         assert display.GetVisibility() and display.GetVisibility2D()
         assert list(display.GetViewNodeIDs()) == [layouts.sliceNode(mrml_radiographs.viewLetter(node)).GetID()]
         data = outline.GetPolyData()
-        drawn = mrml.lpsFromRas([data.GetPoint(i) for i in range(data.GetNumberOfPoints())])
-        drawn = mrml_radiographs.pixelOf(node, drawn)
+        lines = mrml.lpsFromRas([data.GetPoint(i) for i in range(data.GetNumberOfPoints())])
+        lines = mrml_radiographs.pixelOf(node, lines)
         shadow = mrml_radiographs.cameraFromNode(node).project(truePose().apply(points))
-        assert drawn.min(axis=0) == pytest.approx(shadow.min(axis=0), abs=3)
-        assert drawn.max(axis=0) == pytest.approx(shadow.max(axis=0), abs=3)
+        assert lines.min(axis=0) == pytest.approx(shadow.min(axis=0), abs=3)
+        assert lines.max(axis=0) == pytest.approx(shadow.max(axis=0), abs=3)
 
 
 @pytest.mark.gl
@@ -183,11 +191,11 @@ def test_drr_and_no_overlay(panel: Any, nodes: list[Any]) -> None:
     ]
     panel.ui.overlayModeCombo.currentText = "DRR"
     panel.ui.overlayOpacitySlider.value = 0.4
-    settle()
+    drawn(panel)
     assert [c.GetForegroundVolumeID() for c in composites] == [panel.overlay.drawn.drrOf(n).GetID() for n in nodes]
     assert composites[0].GetForegroundOpacity() == pytest.approx(0.4)
     panel.ui.overlayModeCombo.currentText = "Off"
-    settle()
+    drawn(panel)
     assert [c.GetForegroundVolumeID() for c in composites] == [None, None]
 
 
@@ -200,11 +208,11 @@ def test_overlays_are_not_saved(panel: Any, nodes: list[Any], tmp_path: Path) ->
     panel.widget.radiographs.ui.showLayoutButton.click()
     number = slicer.app.layoutManager().layout
     panel.ui.overlayModeCombo.currentText = "DRR"
-    settle()
+    drawn(panel)
     panel.ui.overlayModeCombo.currentText = "Outline"
-    settle()
+    drawn(panel)
     panel.ui.overlayModeCombo.currentText = "DRR"
-    settle()
+    drawn(panel)
     drr = panel.overlay.drawn.drrOf(nodes[0]).GetID()
     slicer.util.saveScene(str(tmp_path / "case.mrb"))
     slicer.mrmlScene.Clear()
@@ -214,7 +222,7 @@ def test_overlays_are_not_saved(panel: Any, nodes: list[Any], tmp_path: Path) ->
     assert slicer.mrmlScene.GetNodeByID(drr) is None
     assert slicer.app.layoutManager().layout == number
     panel.parameters.overlayMode = "Off"
-    settle()
+    drawn(panel)
     logic = slicer.app.applicationLogic().GetSliceLogic(layouts.sliceNode("A"))
     assert logic.GetSliceCompositeNode().GetForegroundVolumeID() is None
 
@@ -348,7 +356,7 @@ def test_register_accept_and_save(panel: Any, tmp_path: Path) -> None:
     assert panel.ui.similarityTable.rowCount == 2
     assert panel.ui.acceptButton.enabled
     assert not panel.ui.rejectButton.enabled
-    assert panel.ui.rejectButton.toolTip == "Write a note that says why first"
+    assert panel.ui.rejectButton.toolTip == "Write a comment that says why first"
     panel.ui.roleEdit.text = "radiographer"
     panel.ui.caseFolderPath.currentPath = str(tmp_path / "case")
     panel.ui.acceptButton.click()
@@ -419,7 +427,7 @@ def test_pixel_sizes_that_are_none(panel: Any) -> None:
 def test_without_pytorch(panel: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     panel.ui.registerButton.click()
-    assert panel.ui.statusLabel.text.startswith("PyTorch is missing: install the PyTorch extension")
+    assert panel.ui.statusLabel.text.startswith("PyTorch is missing: install it in the section Set-up")
     assert not panel.run.running
 
 

@@ -143,6 +143,33 @@ def inThread(work: Callable[[], Any]) -> Iterator[Any]:
     yield outcome[0]
 
 
+def stepsInThread(make: Callable[[], Iterator[Any]]) -> Iterator[Any]:
+    """An iterator whose steps may be too long for Qt, run in a thread: each step here waits a moment for it.
+
+    As :func:`inThread`: only for code that touches neither scene nor Qt. Cancelled, it ends after its present step.
+
+    Args:
+        make: Called without argument, in the thread; gives the iterator.
+
+    Yields:
+        Its newest item, or None where there is no newer one.
+    """
+    stop = threading.Event()
+    newest: list[Any] = []
+
+    def run() -> None:
+        for item in make():
+            if stop.is_set():
+                return
+            newest[:] = [item]
+
+    try:
+        for _waited in inThread(run):
+            yield newest.pop() if newest else None
+    finally:
+        stop.set()
+
+
 class Throttle:
     """Calls a function once, a moment after the last request: for live updates that cost more than a repaint."""
 
@@ -159,6 +186,11 @@ class Throttle:
         self._wanted = True
         if not self._timer.active:
             self._timer.start()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether it was asked for and not done yet."""
+        return self._wanted
 
     def setInterval(self, milliseconds: int) -> None:
         """Another pause before the next call; the same again does not restart a running one."""

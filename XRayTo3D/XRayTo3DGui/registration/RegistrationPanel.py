@@ -13,14 +13,15 @@ from XRayTo3DGui.panel import connectGui, explaining, showStatus
 from XRayTo3DGui.registration import bone as bones
 from XRayTo3DGui.registration import further, pose
 from XRayTo3DGui.registration.adjust import HandAdjust
+from XRayTo3DGui.registration.cases import CaseStep
 from XRayTo3DGui.registration.inputs import RegistrationInputs
 from XRayTo3DGui.registration.landmarks import LandmarkFit
 from XRayTo3DGui.registration.overlay import LiveOverlay
 from XRayTo3DGui.registration.review import ReviewBox
 from XRayTo3DGui.registration.run import RegistrationRun
+from XRayTo3DGui.registration.start import StartChoice
 from XRayTo3DGui.scene import mrml
 from XRayTo3DGui.scene import mrml_radiographs as radiographs
-from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose
 
 
@@ -35,7 +36,7 @@ class RegistrationPanel:
         self.history = pose.PoseHistory(self.updateButtons)
         self._guiTag: Any = None
         self._tags: list[tuple[Any, int]] = []
-        self._poseTag: tuple[Any, int] | None = None
+        self._poseTag: tuple[Any, int, int] | None = None
         self._settingUp = True
         self._sync = Throttle(self.sync, 50)
 
@@ -48,7 +49,9 @@ class RegistrationPanel:
         self.inputs = RegistrationInputs(self)
         self.adjust = HandAdjust(self)
         self.landmarks = LandmarkFit(self)
+        self.start = StartChoice(self)
         self.run = RegistrationRun(self)
+        self.cases = CaseStep(self)
         self.review = ReviewBox(self)
         self.ui.centreButton.connect("clicked(bool)", self.onCentre)
         self.ui.undoButton.connect("clicked(bool)", self.onUndo)
@@ -96,6 +99,7 @@ class RegistrationPanel:
         self._tags = []
         self.overlay.stop()
         self._sync.stop()
+        self.start.stop()
         self._followPose(None)
 
     # ---- following the scene -------------------------------------------------------------------------------------
@@ -108,8 +112,11 @@ class RegistrationPanel:
         if self.parameters is not None:
             self.inputs.sync()
             self._followPose(self.poseNode())
+            self.run.restoreInterrupted(self.poseNode())
             self.landmarks.sync()
+            self.start.sync()
             self._syncHandles()
+        self.cases.sync()
         self.review.sync()
         self.updateButtons()
         self.overlay.request()
@@ -118,15 +125,21 @@ class RegistrationPanel:
         self.inputs.inTissue = inTissue
         self.inputs.showHint()
 
+    def boneReady(self) -> None:
+        """Another bone was read: what had to wait for it."""
+        if self.parameters is not None:
+            self._syncHandles()
+
     def _followPose(self, node: Any) -> None:
         if self._poseTag is not None and self._poseTag[0] is node:
             return
-        if self._poseTag is not None:
-            self._poseTag[0].RemoveObserver(self._poseTag[1])
+        for tag in self._poseTag[1:] if self._poseTag is not None else ():
+            self._poseTag[0].RemoveObserver(tag)
         self._poseTag = None
         if node is not None:
-            tag = node.AddObserver(slicer.vtkMRMLTransformNode.TransformModifiedEvent, self._onPoseModified)
-            self._poseTag = (node, tag)
+            moved = node.AddObserver(slicer.vtkMRMLTransformNode.TransformModifiedEvent, self._onPoseModified)
+            changed = node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onPoseNode)
+            self._poseTag = (node, moved, changed)
         self.history.follow(node)
 
     def _onPoseModified(self, _caller: Any, _event: str) -> None:
@@ -134,12 +147,18 @@ class RegistrationPanel:
         self.review.poseChanged()
         self.overlay.poseChanged()
 
+    def _onPoseNode(self, _caller: Any, _event: str) -> None:
+        """A script may have registered or judged."""
+        self.review.nodeChanged()
+
     def _syncHandles(self) -> None:
         node = self.parameters.poseTransform
         if self.parameters.showHandles and self.parameters.ctVolume is not None:
             node = self.ensurePose()
         if node is not None and (self.parameters.showHandles or node.GetDisplayNode() is not None):
-            pose.showHandles(self.parameters, self.centreOrNone(), self.parameters.showHandles)
+            bone = self.bone.ready(bones.boneOf(self.parameters))
+            centre = bone.attenuation.centre_lps if bone is not None else None
+            pose.showHandles(self.parameters, centre, self.parameters.showHandles)
 
     # ---- pose ----------------------------------------------------------------------------------------------------
 
@@ -172,13 +191,6 @@ class RegistrationPanel:
     def centre(self) -> Any:
         """(3,) the bone's centre in CT coordinates, LPS mm."""
         return self.bone.centreLps(self.parameters)
-
-    def centreOrNone(self) -> Any:
-        """The same, None while there is no usable bone."""
-        try:
-            return self.centre()
-        except InputError:
-            return None
 
     def onCentre(self, *_args: Any) -> None:
         """To where the beams meet."""
@@ -225,12 +237,25 @@ class RegistrationPanel:
         chosen = self.parameters is not None and self.parameters.ctVolume is not None
         used = bool(radiographs.usedRadiographNodes()) if self.parameters is not None else False
         idle = not self.run.running
-        self.ui.boneModelButton.enabled = chosen and idle
-        self.ui.centreButton.enabled = chosen and used and idle
-        self.ui.resetButton.enabled = chosen and idle
-        self.ui.zoomButton.enabled = chosen and used
-        self.ui.undoButton.enabled = idle and self.history.canUndo
-        self.adjust.updateButtons(chosen and idle)
-        self.landmarks.updateButtons(chosen and used and idle)
+        running = "" if idle else _("A registration is running; cancel it first")
+        noCt = running or ("" if chosen else _("Choose the CT volume first"))
+        noView = noCt or ("" if used else _("Load a radiograph in section 1 and tick it first"))
+        changed = self.history.canUndo
+        for button, ready, missing in (
+            (self.ui.boneModelButton, _("Make a surface of the bone that moves with the pose"), noCt),
+            (self.ui.centreButton, _("Move the bone to where the beams of the radiographs meet"), noView),
+            (self.ui.resetButton, _("Back to the CT's own position"), noCt),
+            (self.ui.zoomButton, _("Show the bone large in every radiograph's view"), noView if idle else ""),
+            (
+                self.ui.undoButton,
+                _("Back to the pose before the last change"),
+                running or ("" if changed else _("The bone was not moved yet")),
+            ),
+        ):
+            button.enabled = not missing
+            button.toolTip = missing or ready
+        self.adjust.updateButtons(noCt, noView)
+        self.landmarks.updateButtons(not noView, noView)
+        self.start.updateButtons(not noView, noView)
         self.run.updateButton(self.inputs.problem())
         self.review.updateButtons()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import slicer
+from slicer.i18n import tr as _
 
 from XRayTo3DGui.registration import pose as poses
 from XRayTo3DGui.scene import mrml
@@ -43,6 +44,7 @@ class HandAdjust:
         self._base: RigidPose | None = None
         self._own = False
         self._views: list[str] = []
+        self._toolTips: dict[str, str] = {}
         for slider in (*self._moveSliders, *self._turnSliders):
             slider.connect("valueChanged(double)", self._onSlider)
         for name in (*MOVES, *TURNS):
@@ -110,10 +112,17 @@ class HandAdjust:
         finally:
             self._own = False
 
-    def updateButtons(self, enabled: bool) -> None:
-        """Moving needs a bone; steps need a radiograph too."""
+    def updateButtons(self, noBone: str, noView: str) -> None:
+        """Moving needs a bone; steps need a radiograph too. What is missing is said in the tooltip."""
+        problem = noBone or noView or ("" if self._views else _("Load a radiograph in section 1 first"))
         for name in (*MOVES, *TURNS):
-            getattr(self.ui, name).enabled = enabled and bool(self._views)
+            self._enable(name, problem)
         for slider in (*self._moveSliders, *self._turnSliders):
-            slider.enabled = enabled
-        self.ui.handlesCheckBox.enabled = enabled
+            self._enable(slider.objectName, noBone)
+        self._enable("handlesCheckBox", noBone)
+
+    def _enable(self, name: str, problem: str) -> None:
+        control = getattr(self.ui, name)
+        self._toolTips.setdefault(name, control.toolTip)
+        control.enabled = not problem
+        control.toolTip = problem or self._toolTips[name]

@@ -12,7 +12,10 @@ import slicer
 from slicer.i18n import tr as _
 
 from XRayTo3DGui.parameters import CT_VALUES
+from XRayTo3DGui.registration.engines import loadEngines
 from XRayTo3DGui.scene import mrml
+from XRayTo3DGui.scene.mrml_segments import ctWithSegmentsReader
+from XRayTo3DGui.setup import packages
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.geometry.frames import FloatArray, apply_matrix
@@ -21,20 +24,21 @@ BONE_HU = 200
 DISPLAY_SMOOTHING = 1.2
 """Of the model's mask, in voxels: for the eye, without the steps of the slices. Nothing is measured on it."""
 BONE_COLOUR = (0.93, 0.87, 0.74)
-TORCH_MISSING = (
-    "PyTorch is missing: install the PyTorch extension (View > Extensions Manager), restart Slicer, "
-    "then install PyTorch in the module PyTorch Utils."
-)
+
+
+def torchMissing() -> str:
+    """One sentence where PyTorch is missing or too old, else empty; it is not loaded for that."""
+    return packages.torchProblem()
 
 
 def torchProblem() -> str:
     """One sentence where PyTorch cannot be used, else empty. Never installs anything by itself."""
+    if torchMissing():
+        return torchMissing()
     try:
         import torch  # noqa: F401
-    except ModuleNotFoundError:
-        return _(TORCH_MISSING)
     except (ImportError, OSError) as error:
-        text = _("PyTorch is installed but cannot be loaded ({error}); reinstall it with the PyTorch extension.")
+        text = _("PyTorch is installed but cannot be loaded ({error}); install it anew in the section Set-up.")
         return text.format(error=error)
     return ""
 
@@ -63,8 +67,38 @@ def boneOf(parameters: Any, segmentId: str | None = None) -> Bone:
     return Bone(parameters.ctVolume, parameters.ctValues, parameters.segmentation, own, parameters.energyKev)
 
 
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A bone ready to be drawn.
+
+    Attributes:
+        key: Of what it was made.
+        attenuation: :class:`~XRayTo3DLib.imaging.Attenuation`.
+        inTissue: Whether it lies in soft tissue.
+        projector: What draws it.
+    """
+
+    key: Any
+    attenuation: Any
+    inTissue: bool
+    projector: Any
+
+    def cornersLps(self) -> FloatArray:
+        """(8, 3) corners of the bone's box in CT coordinates, LPS mm."""
+        bone = self.attenuation
+        ends = [(0, count - 1) for count in reversed(bone.mu.shape)]
+        return apply_matrix(bone.voxel_to_lps, list(product(*ends)))
+
+    def drr(self, camera: XRayCamera, pose: RigidPose) -> np.ndarray:
+        """(rows, columns) line integrals of the bone."""
+        import torch
+
+        with torch.no_grad():
+            return self.projector(camera, pose).cpu().numpy()
+
+
 class BoneCache:
-    """Attenuation and projector of the chosen bone, computed again only when CT or segment change.
+    """Attenuation and projector of a bone, computed again only when CT or segment change.
 
     Args:
         onTissue: Called when another bone was read, with whether it lies in soft tissue.
@@ -72,12 +106,62 @@ class BoneCache:
 
     def __init__(self, onTissue: Callable[[bool], None] | None = None) -> None:
         self._onTissue = onTissue
-        self.clear()
+        self._prepared: Prepared | None = None
 
     def clear(self) -> None:
-        self._key: Any = None
-        self._attenuation: Any = None
-        self._projector: Any = None
+        self._prepared = None
+
+    def ready(self, parameters: Any) -> Prepared | None:
+        """The bone if it need not be computed, else None."""
+        fits = self._prepared is not None and self._prepared.key == _keyOf(parameters)
+        return self._prepared if fits else None
+
+    def work(self, parameters: Any) -> Callable[[], Prepared]:
+        """Reads the nodes now; what it returns does the rest, in any thread; :meth:`take` its outcome.
+
+        Raises:
+            InputError: No CT, or the segment cannot be used; the work raises it too.
+        """
+        ready = self.ready(parameters)
+        if ready is not None:
+            return lambda: ready
+        key, energy, label = _keyOf(parameters), parameters.energyKev, 1 if _labelled(parameters) else None
+        read = ctReader(parameters)
+
+        def compute() -> Prepared:
+            from XRayTo3DLib.imaging.attenuation import attenuation_of
+            from XRayTo3DLib.imaging.surroundings import in_soft_tissue
+
+            ct = read()
+            attenuation = attenuation_of(ct, label, energy_kev=energy)
+            loadEngines()
+            from XRayTo3DLib.projection.engines import make_projector
+
+            projector = make_projector(attenuation.mu, attenuation.voxel_to_lps)
+            return Prepared(key, attenuation, label is not None and in_soft_tissue(ct, label), projector)
+
+        return compute
+
+    def isNew(self, prepared: Prepared) -> bool:
+        """Whether that is another bone than the one it has."""
+        return prepared is not self._prepared
+
+    def take(self, prepared: Prepared) -> None:
+        """What :meth:`work` came to."""
+        if prepared is not self._prepared:
+            self._prepared = prepared
+            if self._onTissue is not None:
+                self._onTissue(prepared.inTissue)
+
+    def prepared(self, parameters: Any) -> Prepared:
+        """The bone, computed here and now where it must be.
+
+        Raises:
+            InputError: No CT, or the segment cannot be used.
+        """
+        self.take(self.work(parameters)())
+        assert self._prepared is not None
+        return self._prepared
 
     def attenuation(self, parameters: Any) -> Any:
         """:class:`~XRayTo3DLib.imaging.Attenuation` of the segment, or of the whole CT where none is chosen.
@@ -85,56 +169,35 @@ class BoneCache:
         Raises:
             InputError: No CT, or the segment cannot be used.
         """
-        self._refresh(parameters)
-        return self._attenuation
+        return self.prepared(parameters).attenuation
 
     def centreLps(self, parameters: Any) -> FloatArray:
         """(3,) centre of the bone in CT coordinates, LPS mm."""
         return np.asarray(self.attenuation(parameters).centre_lps, dtype=np.float64)
 
-    def cornersLps(self, parameters: Any) -> FloatArray:
-        """(8, 3) corners of the bone's box in CT coordinates, LPS mm."""
-        bone = self.attenuation(parameters)
-        ends = [(0, count - 1) for count in reversed(bone.mu.shape)]
-        return apply_matrix(bone.voxel_to_lps, list(product(*ends)))
-
     def drr(self, parameters: Any, camera: XRayCamera, pose: RigidPose) -> np.ndarray:
         """(rows, columns) line integrals of the bone."""
-        import torch
-
-        self._refresh(parameters)
-        if self._projector is None:
-            from XRayTo3DLib.projection.engines import make_projector
-
-            self._projector = make_projector(self._attenuation.mu, self._attenuation.voxel_to_lps)
-        with torch.no_grad():
-            return self._projector(camera, pose).cpu().numpy()
-
-    def _refresh(self, parameters: Any) -> None:
-        key = _keyOf(parameters)
-        if key != self._key or self._attenuation is None:
-            from XRayTo3DLib.imaging.attenuation import attenuation_of
-            from XRayTo3DLib.imaging.surroundings import in_soft_tissue
-
-            self.clear()
-            ct = ctOf(parameters)
-            label = "bone" if ct.labels is not None else None
-            self._attenuation = attenuation_of(ct, label, energy_kev=parameters.energyKev)
-            self._key = key
-            if self._onTissue is not None:
-                self._onTissue(label is not None and in_soft_tissue(ct, label))
+        return self.prepared(parameters).drr(camera, pose)
 
 
-def ctOf(parameters: Any) -> Any:
-    """The chosen CT with the chosen segment as its only label.
+def ctReader(parameters: Any) -> Callable[[], Any]:
+    """The chosen CT with the chosen segment as its only label, 1: nodes are read now, the rest when called.
 
     Raises:
-        InputError: No CT chosen, or it or the segment cannot be used.
+        InputError: No CT chosen, or it or the segment cannot be used; the reader raises it too.
     """
     if parameters is None or parameters.ctVolume is None:
         raise InputError(_("Choose the CT volume first."))
     values = CT_VALUES[parameters.ctValues]
-    return mrml.ctFromNodes(parameters.ctVolume, parameters.segmentation, parameters.segmentId, values)
+    if not _labelled(parameters):
+        mrml.requireCt(parameters.ctVolume)
+        return mrml.ctReader(parameters.ctVolume, values)
+    ids = [parameters.segmentId]
+    return ctWithSegmentsReader(parameters.ctVolume, parameters.segmentation, ids, values, others=False)
+
+
+def _labelled(parameters: Any) -> bool:
+    return parameters.segmentation is not None and bool(parameters.segmentId)
 
 
 def _keyOf(parameters: Any) -> tuple[Any, ...]:
@@ -173,7 +236,7 @@ def makeModel(bone: Bone, model: Any, colour: tuple[float, float, float]) -> Any
     """
     from XRayTo3DLib.shape.label_surface import surface_from_labels
 
-    ct = ctOf(bone)
+    ct = ctReader(bone)()
     labels = ct.labels if ct.labels is not None else (ct.hu > BONE_HU).astype(np.uint8)
     surface = surface_from_labels(labels, ct.voxel_to_lps, 1, smoothing_voxels=DISPLAY_SMOOTHING)
     mark = mrml.SYNTHETIC_MARK if ct.synthetic else ""

@@ -14,6 +14,8 @@ from XRayTo3DGui.scene import mrml
 from XRayTo3DGui.scene import mrml_radiographs as radiographs
 
 ROW_HEIGHT, MOST_ROWS = 22, 4
+BELONGING = ("poseTransform", "boneModel", "ctLandmarks", "segmentation")
+"""Parameters that another CT has others of."""
 
 
 class RegistrationInputs:
@@ -25,7 +27,8 @@ class RegistrationInputs:
         self._listed: list[str] = []
         self._others: list[tuple[str, str]] = []
         self._shown: Any = None
-        self._ctId = self._labelsId = ""
+        self._ctId = self._labelsId = self._further = ""
+        self._belonging: dict[str, str] = {}
         self._labelMap: tuple[Any, list[tuple[str, str]]] = (None, [])
         self._filling = False
         self.inTissue = False
@@ -51,8 +54,10 @@ class RegistrationInputs:
         parameters = self.panel.parameters
         ctId = parameters.ctVolume.GetID() if parameters.ctVolume is not None else ""
         if ctId and self._ctId and ctId != self._ctId:
-            parameters.poseTransform = parameters.boneModel = parameters.ctLandmarks = None
-            parameters.segmentation, parameters.furtherSegments = None, ""
+            for name in BELONGING:  # what was chosen along with it stays
+                if _idOf(getattr(parameters, name)) == self._belonging.get(name, ""):
+                    setattr(parameters, name, None)
+        self._belonging = {name: _idOf(getattr(parameters, name)) for name in BELONGING}
         if ctId and parameters.segmentation is None and ctId != self._ctId:
             parameters.segmentation = _segmentationOf(parameters.ctVolume)
         self._ctId = ctId
@@ -62,8 +67,10 @@ class RegistrationInputs:
         choices = [("", _("the whole CT")), *self._choices(parameters.segmentation)]
         labelsId = parameters.segmentation.GetID() if parameters.segmentation is not None else ""
         known = [identifier for identifier, _name in choices]
-        if labelsId and self._labelsId and labelsId != self._labelsId:
+        changed = labelsId and self._labelsId and labelsId != self._labelsId
+        if changed and parameters.furtherSegments == self._further:
             parameters.furtherSegments = ""
+        self._further = parameters.furtherSegments
         if parameters.segmentId not in known or (labelsId and not self._labelsId and not parameters.segmentId):
             parameters.segmentId = known[1] if len(known) > 1 else ""
         self._labelsId = labelsId
@@ -157,6 +164,10 @@ class RegistrationInputs:
         if not radiographs.usedRadiographNodes():
             return _("Tick at least one radiograph")
         return ""
+
+
+def _idOf(node: Any) -> str:
+    return node.GetID() if node is not None else ""
 
 
 def _segmentationOf(volume: Any) -> Any:

@@ -14,6 +14,7 @@ from XRayTo3DGui.panel import BAD, GOOD, showStatus
 from XRayTo3DGui.scene import folders, mrml, points
 from XRayTo3DGui.scene import mrml_radiographs as radiographs
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.geometry import RigidPose
 
 CT_COLOUR = (0.95, 0.95, 0.95)
 ROW_HEIGHT, HEADER_HEIGHT, MOST_HEIGHT = 26, 28, 220
@@ -125,43 +126,67 @@ class LandmarkFit:
     def onFit(self, *_args: Any) -> None:
         """Fit, move the bone, and say how far the landmarks miss."""
         try:
-            fit = self._fit()
+            self.place()
         except InputError as error:
             self._say(str(error), BAD)
-            return
+
+    def place(self) -> None:
+        """Fit, move the bone, and say how far the landmarks miss.
+
+        Raises:
+            InputError: Too few landmarks are placed.
+        """
+        fit = self._fit()
         self.panel.movePose(fit.pose)
         millimetres, pixels = float(np.nanmean(fit.residual_mm)), float(np.nanmean(fit.residual_px))
         text = _("Bone placed; the landmarks miss by {mm:.1f} mm on average ({px:.1f} pixels).")
         self._say(text.format(mm=millimetres, px=pixels), GOOD)
 
     def _fit(self) -> Any:
-        from XRayTo3DLib.registration.landmarks import pose_from_landmarks
-
-        onCt = mrml.landmarks(self.panel.parameters.ctLandmarks)
-        seen = []
-        for node in radiographs.usedRadiographNodes():
-            placed = mrml.landmarks(node.GetNodeReference(radiographs.LANDMARKS), world=True)
-            seen.append((node, {name: point for name, point in placed.items() if name in onCt}))
-        names = [name for name in onCt if any(name in placed for _node, placed in seen)]
-        if not names:
-            raise InputError(_("Place landmarks on the CT and the same ones on a radiograph first."))
-        nowhere = np.full(2, np.nan)
-        observations = [
-            (
-                radiographs.cameraFromNode(node),
-                np.array([radiographs.pixelOf(node, placed[name]) if name in placed else nowhere for name in names]),
-            )
-            for node, placed in seen
-            if placed
-        ]
-        ctPoints = np.array([onCt[name] for name in names])
-        return pose_from_landmarks(ctPoints, observations, self.panel.pose())
+        return fitLandmarks(self.panel.parameters.ctLandmarks, self.panel.pose())
 
     def _say(self, text: str, colour: str = "") -> None:
         showStatus(self.ui.landmarkStatusLabel, text, colour)
 
-    def updateButtons(self, enabled: bool) -> None:
+    def updateButtons(self, enabled: bool, problem: str) -> None:
         """Lists need a CT and a radiograph, the fit needs lists."""
+        lists = _("Make a point list on the CT and one on each radiograph, with these names to be placed")
         self.ui.landmarkListsButton.enabled = enabled
+        self.ui.landmarkListsButton.toolTip = lists if enabled else problem
         made = self.panel.parameters is not None and self.panel.parameters.ctLandmarks is not None
+        fit = _("Move the bone so that its landmarks project onto those of the radiographs")
         self.ui.fitLandmarksButton.enabled = enabled and made
+        missing = problem or _("Make the lists and place their points first")
+        self.ui.fitLandmarksButton.toolTip = fit if enabled and made else missing
+
+
+def fitLandmarks(ctLandmarks: Any, start: RigidPose) -> Any:
+    """The pose (``LandmarkFit`` of the library) at which CT landmarks project onto those of the used radiographs.
+
+    Args:
+        ctLandmarks: Point list on the CT.
+        start: CT-to-world where nothing is known yet.
+
+    Raises:
+        InputError: Too few landmarks are placed.
+    """
+    from XRayTo3DLib.registration.landmarks import pose_from_landmarks
+
+    onCt = mrml.landmarks(ctLandmarks)
+    seen = []
+    for node in radiographs.usedRadiographNodes():
+        placed = mrml.landmarks(node.GetNodeReference(radiographs.LANDMARKS), world=True)
+        seen.append((node, {name: point for name, point in placed.items() if name in onCt}))
+    names = [name for name in onCt if any(name in placed for _node, placed in seen)]
+    if not names:
+        raise InputError(_("Place landmarks on the CT and the same ones on a radiograph first."))
+    nowhere = np.full(2, np.nan)
+    observations = [
+        (
+            radiographs.cameraFromNode(node),
+            np.array([radiographs.pixelOf(node, placed[name]) if name in placed else nowhere for name in names]),
+        )
+        for node, placed in seen
+        if placed
+    ]
+    return pose_from_landmarks(np.array([onCt[name] for name in names]), observations, start)

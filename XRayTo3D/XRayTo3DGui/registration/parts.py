@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from slicer.i18n import tr as _
 
 from XRayTo3DGui.parameters import CT_VALUES
 from XRayTo3DGui.registration import further
-from XRayTo3DGui.registration.bone import ctOf
-from XRayTo3DGui.scene.mrml_segments import ctWithSegments
+from XRayTo3DGui.registration.bone import ctReader
+from XRayTo3DGui.scene.mrml_segments import ctWithSegmentsReader
 from XRayTo3DLib.errors import InputError
 
 
@@ -23,24 +25,39 @@ class Parts:
 
 
 def partsOf(parameters: Any) -> Parts:
-    """Read CT and segments, and make them ready to project.
+    """Read CT and segments, and make them ready to project; raises as :func:`partsReader`."""
+    return partsReader(parameters)()
+
+
+def partsReader(parameters: Any) -> Callable[[], Parts]:
+    """Nodes are read now; what it returns makes them ready to project, in any thread.
 
     Raises:
-        InputError: No CT, an unusable segment, or the rest of the CT is wanted where it holds no soft tissue.
+        InputError: No CT, or an unusable segment. When called: the same, or the rest of the CT is wanted where it holds
+            no soft tissue.
     """
+    kev, wanted, drawRest = parameters.energyKev, further.bonesOf(parameters), parameters.drawRest
+    if not parameters.segmentId or parameters.segmentation is None:
+        return partial(_whole, ctReader(parameters), next(iter(wanted)), kev)
+    ids = [bone.segmentId for bone in wanted.values()]
+    read = ctWithSegmentsReader(parameters.ctVolume, parameters.segmentation, ids, CT_VALUES[parameters.ctValues])
+    refusal = _("{bone} does not lie in soft tissue in this CT; untick 'Draw the rest of the CT too'.")
+    return partial(_segments, read, list(wanted), kev, drawRest, refusal)
+
+
+def _whole(read: Callable[[], Any], name: str, kev: float) -> Parts:
+    from XRayTo3DLib.imaging.attenuation import attenuation_of
+
+    return Parts({name: attenuation_of(read(), energy_kev=kev)}, None)
+
+
+def _segments(read: Callable[[], Any], names: list[str], kev: float, drawRest: bool, refusal: str) -> Parts:
     from XRayTo3DLib.imaging.attenuation import attenuation_of
     from XRayTo3DLib.imaging.surroundings import in_soft_tissue, surroundings_of
 
-    kev, wanted = parameters.energyKev, further.bonesOf(parameters)
-    if not parameters.segmentId or parameters.segmentation is None:
-        return Parts({name: attenuation_of(ctOf(parameters), energy_kev=kev) for name in wanted}, None)
-    ids = [bone.segmentId for bone in wanted.values()]
-    ct = ctWithSegments(parameters.ctVolume, parameters.segmentation, ids, CT_VALUES[parameters.ctValues])
-    inTissue = {name: in_soft_tissue(ct, name) for name in wanted}
-    if parameters.drawRest and not all(inTissue.values()):
-        name = next(name for name, inside in inTissue.items() if not inside)
-        text = _("{bone} does not lie in soft tissue in this CT; untick 'Draw the rest of the CT too'.")
-        raise InputError(text.format(bone=name))
-    rest = surroundings_of(ct, list(wanted), energy_kev=kev) if parameters.drawRest else None
-    bones = {name: attenuation_of(ct, name, energy_kev=kev, in_tissue=inTissue[name]) for name in wanted}
-    return Parts(bones, rest)
+    ct = read()
+    inTissue = {name: in_soft_tissue(ct, name) for name in names}
+    if drawRest and not all(inTissue.values()):
+        raise InputError(refusal.format(bone=next(name for name in names if not inTissue[name])))
+    rest = surroundings_of(ct, names, energy_kev=kev) if drawRest else None
+    return Parts({name: attenuation_of(ct, name, energy_kev=kev, in_tissue=inTissue[name]) for name in names}, rest)

@@ -29,6 +29,7 @@ class ReviewBox:
     def __init__(self, panel: Any) -> None:
         self.panel, self.ui = panel, panel.ui
         self._record: dict[str, Any] | None = None
+        self._text: str | None = None
         self._stale = False
         self._before: tuple[dict[str, Any] | None, bool] = (None, False)
         # ctkPathLineEdit brings the last session's folder back: a review would be saved over another case's.
@@ -46,12 +47,8 @@ class ReviewBox:
     # ---- the record ----------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """A new registration begins: nothing is shown until it has ended."""
+        """A new registration begins: nothing is shown until it has ended. The node keeps what it has till then."""
         self._before = (self._record, self._isStale() and not self._isAt("initial_ct_to_world"))
-        node = self.panel.poseNode()
-        for key in (RECORD, VERDICT, REVIEW):
-            if node is not None:
-                node.RemoveAttribute(key)
         self._record = None
         self._display()
 
@@ -64,26 +61,35 @@ class ReviewBox:
 
     def giveBack(self) -> None:
         """The new registration came to nothing: the result before is shown again."""
-        record, _moved = self._before
-        if record is not None and self.panel.poseNode() is not None:
-            self._write(record)
-        self._display()
+        self.sync()
 
-    @property
-    def others(self) -> dict[str, RigidPose]:
-        """Where the result has the further bones and the rest of the CT, by name."""
+    def limb(self) -> RigidPose | None:
+        """Where the result has the rest of the CT, if it was drawn."""
+        from XRayTo3DLib.registration.register import SURROUNDINGS
+
         found = self._record["others_ct_to_world"] if self._record is not None else {}
-        return {name: RigidPose(np.array(matrix)) for name, matrix in found.items()}
+        return RigidPose(np.array(found[SURROUNDINGS])) if SURROUNDINGS in found else None
+
+    def current(self) -> dict[str, Any] | None:
+        """The result, if it is about the present pose."""
+        return None if self._isStale() else self._record
 
     def sync(self) -> None:
         """As the pose node has it (another pose was chosen, a scene was opened)."""
+        if self.panel.run.running:
+            return
         node = self.panel.poseNode()
-        text = node.GetAttribute(RECORD) if node is not None else None
-        record = json.loads(text) if text else None
+        record, self._text = recordOf(node), node.GetAttribute(RECORD) if node is not None else None
         if record != self._record:
             self._record = record
             self.ui.noteEdit.text = record["review"]["note"] if record else ""
         self._display()
+
+    def nodeChanged(self) -> None:
+        """Somebody else may have written another result."""
+        node = self.panel.poseNode()
+        if not self.panel.run.running and node is not None and node.GetAttribute(RECORD) != self._text:
+            self.sync()
 
     def poseChanged(self) -> None:
         """Moved by hand after the result: say so, rather than let the numbers stand for another pose."""
@@ -92,10 +98,7 @@ class ReviewBox:
 
     def _write(self, record: dict[str, Any]) -> None:
         self._record = record
-        node = self.panel.poseNode()
-        node.SetAttribute(RECORD, json.dumps(record))
-        node.SetAttribute(VERDICT, record["verdict"])
-        node.SetAttribute(REVIEW, record["review"]["status"])
+        writeRecord(self.panel.poseNode(), record)
 
     def _isStale(self) -> bool:
         return self._record is not None and not self._isAt("pose_ct_to_world")
@@ -148,6 +151,7 @@ class ReviewBox:
         words = {
             Review.ACCEPTED.value: _("Accepted"),
             Review.REJECTED.value: _("Rejected"),
+            Review.ADJUSTED.value: _("Adjusted by hand"),
             Review.UNREVIEWED.value: _("Not reviewed yet: look at the overlay, then accept or reject."),
         }
         by = _(" by {role}").format(role=review["by_role"]) if review["by_role"] else ""
@@ -158,15 +162,21 @@ class ReviewBox:
 
     def updateButtons(self) -> None:
         """Reviewing needs a result that is about the present pose; rejecting needs a reason."""
-        current = self._record is not None and not self._stale and not self.panel.run.running
-        note = bool(self.ui.noteEdit.text.strip())
-        self.ui.acceptButton.enabled = current
-        self.ui.rejectButton.enabled = current and note
-        self.ui.rejectButton.toolTip = (
-            _("The overlay does not fit: reject this pose") if note else _("Write a note that says why first")
-        )
-        self.ui.restoreButton.enabled = self._record is not None and not self.panel.run.running
-        self.ui.saveButton.enabled = current and bool(self.ui.caseFolderPath.currentPath.strip())
+        ui, running = self.ui, self.panel.run.running
+        none = _("A registration is running") if running else _("Register first") if self._record is None else ""
+        other = none or (_("The bone was moved since: register or refine again") if self._stale else "")
+        noComment = other or ("" if ui.noteEdit.text.strip() else _("Write a comment that says why first"))
+        noFolder = other or ("" if ui.caseFolderPath.currentPath.strip() else _("Choose a folder first"))
+        for button, ready, missing in (
+            (ui.acceptButton, _("The overlay fits: accept this pose ({key})").format(key="Alt+A"), other),
+            (ui.rejectButton, _("The overlay does not fit: reject this pose ({key})").format(key="Alt+R"), noComment),
+            (ui.restoreButton, _("Back to the pose the registration started from"), none),
+            (ui.saveButton, _("Write pose.tfm and registration.json with the review into the folder"), noFolder),
+        ):
+            button.enabled = not missing
+            button.toolTip = missing or ready
+        judged = self._record is None or self._record["review"]["status"] != Review.UNREVIEWED.value
+        self.panel.cases.updateButtons(waiting=not judged and not self._stale)
 
     def _onNote(self, *_: Any) -> None:
         self.updateButtons()
@@ -182,11 +192,17 @@ class ReviewBox:
         self._review(Review.REJECTED)
 
     def _review(self, review: Review) -> None:
-        if self._record is None:
+        if self.current() is None or self.panel.run.running:  # a shortcut comes here too
             return
-        note, role = self.ui.noteEdit.text.strip(), self.panel.parameters.reviewerRole.strip()
-        self._write(reviewed(self._record, review, note, role))
+        try:
+            self._record = judge(
+                self.panel.poseNode(), review.value, self.ui.noteEdit.text, self.panel.parameters.reviewerRole
+            )
+        except InputError as error:
+            showStatus(self.ui.reviewLabel, str(error), BAD)
+            return
         self._display()
+        self.panel.cases.save()
         if self.ui.caseFolderPath.currentPath.strip():
             self.onSave()
 
@@ -204,10 +220,7 @@ class ReviewBox:
         """Write pose and record, review included, where a person can find them."""
         folder = Path(self.ui.caseFolderPath.currentPath.strip()).expanduser().absolute()
         try:
-            if self._record is None or self._isStale():
-                raise InputError(_("Nothing to save: register first."))
-            folder.mkdir(parents=True, exist_ok=True)
-            saveRecord(self._record, folder)
+            saveRecordOf(self.panel.poseNode(), folder)
         except (InputError, OSError) as error:
             showStatus(self.ui.reviewLabel, _("Not saved: {error}").format(error=error), BAD)
             return
@@ -216,12 +229,59 @@ class ReviewBox:
         self.ui.reviewLabel.text += " " + _("Saved in {folder}.").format(folder=folder)
 
 
-def saveRecord(record: dict[str, Any], folder: Path) -> None:
+def recordOf(node: Any) -> dict[str, Any] | None:
+    """The result that a pose node keeps; None without one."""
+    text = node.GetAttribute(RECORD) if node is not None else None
+    return json.loads(text) if text else None
+
+
+def writeRecord(node: Any, record: dict[str, Any]) -> None:
+    """Keep a result on its pose node."""
+    node.SetAttribute(RECORD, json.dumps(record))
+    node.SetAttribute(VERDICT, record["verdict"])
+    node.SetAttribute(REVIEW, record["review"]["status"])
+
+
+def judge(node: Any, status: str, note: str, role: str) -> dict[str, Any]:
+    """Keep a person's verdict with the result of a pose node; returns the record.
+
+    Raises:
+        InputError: Nothing registered there, another status, or a rejection without a comment.
+    """
+    record = recordOf(node)
+    if record is None:
+        raise InputError(_("There is no registration to judge: register first."))
+    if status not in (Review.ACCEPTED.value, Review.REJECTED.value):
+        raise InputError(_("A registration is accepted or rejected, not {status}.").format(status=status))
+    if status == Review.REJECTED.value and not note.strip():
+        raise InputError(_("Write a comment that says why it is rejected."))
+    record = reviewed(record, Review(status), note.strip(), role.strip())
+    writeRecord(node, record)
+    return record
+
+
+def saveRecordOf(node: Any, folder: Path) -> list[Path]:
+    """Write the result of a pose node into a folder, made where missing; returns the files.
+
+    Raises:
+        InputError: Nothing registered there, or the bone was moved since.
+    """
+    record = recordOf(node)
+    if record is None or not np.allclose(mrml.poseFromNode(node).matrix, record["pose_ct_to_world"], atol=SAME_POSE):
+        raise InputError(_("Nothing to save: register first."))
+    folder.mkdir(parents=True, exist_ok=True)
+    return saveRecord(record, folder)
+
+
+def saveRecord(record: dict[str, Any], folder: Path) -> list[Path]:
     """Poses and records of all bones, in files of their own: named as ``xrayto3d register`` names them."""
+    files = []
     for each in (record, *record.get(FURTHER, [])):
         mark = "" if each is record else f"_{safe_file_name(each['bone'])}"
-        RigidPose(np.array(each["pose_ct_to_world"])).save(folder / f"pose{mark}.tfm")
-        write_json(folder / f"registration{mark}.json", ownRecord(each))
+        files += [folder / f"pose{mark}.tfm", folder / f"registration{mark}.json"]
+        RigidPose(np.array(each["pose_ct_to_world"])).save(files[-2])
+        write_json(files[-1], ownRecord(each))
+    return files
 
 
 def _startOf(record: dict[str, Any]) -> RigidPose:

@@ -8,15 +8,18 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from XRayTo3DGui.jobs import StepRunner
+from XRayTo3DGui.jobs import StepRunner, stepsInThread
 from XRayTo3DGui.panel import BAD
+from XRayTo3DGui.parameters import START_EVERYWHERE, START_HERE
 from XRayTo3DGui.registration import bone as bones
 from XRayTo3DGui.registration import further
-from XRayTo3DGui.registration.parts import Parts, partsOf
+from XRayTo3DGui.registration.parts import partsReader
+from XRayTo3DGui.registration.search import COMPARING, EVERYWHERE, Search, Step
 from XRayTo3DGui.scene import mrml
 from XRayTo3DGui.scene import mrml_radiographs as radiographs
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose
+from XRayTo3DLib.registration.options import RegistrationOptions
 
 INPUTS = (
     "ctSelector",
@@ -26,10 +29,14 @@ INPUTS = (
     "surroundingsCheckBox",
     "poseSelector",
     "radiographList",
+    "startCombo",
     "adjustSection",
     "landmarksSection",
     "advancedSection",
 )
+START = "XRayTo3D.RegistrationStart"
+"""Attribute of a pose while it is being registered: where it was. Found again after a crash."""
+SLICE_SECONDS = 0.01
 
 
 class RegistrationRun:
@@ -37,12 +44,14 @@ class RegistrationRun:
 
     def __init__(self, panel: Any) -> None:
         self.panel, self.ui = panel, panel.ui
-        self._runner = StepRunner(self._onState, self._onFinished, self._onFailed, self._onCancelled)
-        self._registration: Any = None
-        self._names: list[str] = []
+        self._runner = StepRunner(
+            self._onState, self._onFinished, self._onFailed, self._onCancelled, sliceSeconds=SLICE_SECONDS
+        )
+        self._search: Search | None = None
+        self._node: Any = None
         self._further: dict[str, Any] = {}
         self._start: RigidPose | None = None
-        self._began = 0.0
+        self._began, self._moved = 0.0, False
         self.ui.progressBar.setVisible(False)
         self.ui.registerButton.connect("clicked(bool)", self.onButton)
         self.ui.refineButton.connect("clicked(bool)", self.onRefine)
@@ -56,69 +65,77 @@ class RegistrationRun:
         if self.running:
             self._runner.cancel()
         else:
-            self._startHere(search=True)
+            self._startHere(refine=False)
 
     def onRefine(self, *_args: Any) -> None:
         """Keep to the present pose and make it sharper."""
-        self._startHere(search=False)
+        self._startHere(refine=True)
 
-    def _startHere(self, search: bool) -> None:
-        problem = bones.torchProblem()
+    def _startHere(self, refine: bool) -> None:
+        problem = bones.torchMissing()
         if problem:
             self.panel.say(problem, BAD)
             return
-        with self.panel.explaining(), slicer.util.WaitCursor():
-            self._begin(search)
+        with self.panel.explaining():
+            self.begin(refine)
 
-    def _begin(self, search: bool) -> None:
+    def begin(self, refine: bool = False) -> None:
+        """Start; what is chosen is in the parameter node.
+
+        Raises:
+            InputError: Something that was chosen cannot be used.
+        """
         parameters, panel = self.panel.parameters, self.panel
-        options = optionsOf(parameters)
-        panel.say(_("Preparing…"))
-        parts = partsOf(parameters)
-        panel.ensurePose()
+        options, parts = optionsOf(parameters), partsReader(parameters)
+        pictures = [radiographs.radiographFromNode(node) for node in radiographs.usedRadiographNodes()]
+        start = parameters.registrationStart if not refine else START_HERE
+        if start not in (START_HERE, START_EVERYWHERE):
+            panel.start.place()
+        self._node = panel.ensurePose()
         panel.history.remember()
         self._start = panel.pose()
-        self._names, self._further = list(parts.bones), further.ensureTransforms(parameters)
-        self._registration = self._prepared(parts, options, search)
+        self._further = further.ensureTransforms(parameters)
+        starts = [self._start, *(mrml.poseFromNode(node) for node in self._further.values())]
+        limb = panel.review.limb() if refine else None
+        self._search = Search(parts, pictures, starts, options, refine, limb, start == START_EVERYWHERE)
         panel.review.begin()
         panel.history.paused = True
-        self._began = time.monotonic()
+        self._node.SetAttribute(START, mrml.poseMatrixText(self._start))
+        self._began, self._moved = time.monotonic(), False
         self.ui.progressBar.setValue(0)
-        self._runner.start(self._registration.steps())
+        self._runner.start(stepsInThread(self._search.steps))
         self._showRunning(True)
-
-    def _prepared(self, parts: Parts, options: Any, search: bool) -> Any:
-        """The registration from where the bones are; without a search it climbs from there only."""
-        from XRayTo3DLib.registration.register import SURROUNDINGS, Registration
-
-        pictures = [radiographs.radiographFromNode(node) for node in radiographs.usedRadiographNodes()]
-        starts = [self._start, *(mrml.poseFromNode(node) for node in self._further.values())]
-        bodies = list(parts.bones.values())
-        made = Registration(bodies, pictures, starts, options, surroundings=parts.surroundings, names=self._names)
-        if search:
-            return made
-        limb = [] if parts.surroundings is None else [self.panel.review.others.get(SURROUNDINGS, self._start)]
-        return made.refined_on(pictures, (*limb, *starts))
+        panel.say(_("Reading the CT…"))
 
     def stop(self) -> None:
         """The scene closes or the module is left: back to the start."""
         self._runner.cancel()
 
+    def restoreInterrupted(self, node: Any) -> None:
+        """A pose whose registration never ended (Slicer was closed or killed meanwhile): put it back, and say so."""
+        start = mrml.poseFromText(node.GetAttribute(START)) if node is not None and not self.running else None
+        if start is not None:
+            node.RemoveAttribute(START)
+            mrml.setPose(node, start)
+            self.panel.say(_("The last registration was interrupted; the bone is back where it started."), BAD)
+
     # ---- what the runner tells -----------------------------------------------------------------------------------
 
-    def _onState(self, state: Any) -> None:
-        node = self.panel.poseNode()
-        if node is None or node.GetScene() is None:
+    def _onState(self, step: Step | None) -> None:
+        if self._node is None or self._node.GetScene() is None or self._node is not self.panel.poseNode():
             self.stop()
             return
-        mrml.setPose(node, state.pose)
-        self.ui.progressBar.setValue(round(100 * state.fraction))
-        text = _("Comparing at {stage}: similarity {similarity:.2f}")
-        self.panel.say(text.format(stage=state.stage, similarity=state.similarity))
+        if step is None:
+            return
+        if step.pose is not None:
+            self._moved = True
+            mrml.setPose(self._node, step.pose)
+        self.ui.progressBar.setValue(round(100 * step.fraction))
+        self.panel.say(_words(step))
 
     def _onFinished(self) -> None:
-        found = dict(zip(self._names, self._registration.results, strict=True))
-        mrml.setPose(self.panel.poseNode(), found[self._names[0]].pose)
+        found = self._search.found if self._search is not None else {}
+        mrml.setPose(self._node, next(iter(found.values())).pose)
         for name, node in self._further.items():
             mrml.setPose(node, found[name].pose)  # after the first: they lie under its transform
         self._end()
@@ -130,9 +147,12 @@ class RegistrationRun:
         self._restore()
         self._end()
         self.panel.review.giveBack()
+        if isinstance(error, (ImportError, OSError)) and bones.torchProblem():
+            error = InputError(bones.torchProblem())
         if not isinstance(error, InputError):
             slicer.util.errorDisplay(_("The registration failed."), detailedText=repr(error))
-        self.panel.say(_("{error} The bone is back at its start.").format(error=error), BAD)
+        text = _("{error} The bone is back at its start.") if self._moved else "{error}"
+        self.panel.say(text.format(error=error), BAD)
 
     def _onCancelled(self) -> None:
         self._restore()
@@ -142,12 +162,13 @@ class RegistrationRun:
         self.panel.say("" if closing else _("Cancelled; the bone is back where the registration started."))
 
     def _restore(self) -> None:
-        node = self.panel.poseNode()
-        if node is not None and self._start is not None:
-            mrml.setPose(node, self._start)
+        if self._node is not None and self._start is not None:
+            mrml.setPose(self._node, self._start)
 
     def _end(self) -> None:
-        self._registration = None
+        if self._node is not None:
+            self._node.RemoveAttribute(START)
+        self._search = self._node = None
         self.panel.history.paused = False
         self.panel.history.remember()
         self._showRunning(False)
@@ -163,21 +184,29 @@ class RegistrationRun:
         button = self.ui.registerButton
         button.text = _("Cancel") if self.running else _("Register")
         button.enabled = self.running or not problem
-        ready = _("Look for the bone round its present pose, and register it to the radiographs")
+        ready = _("Find the bone from the chosen start, and register it to the radiographs")
         button.toolTip = _("Stop and put the bone back") if self.running else problem or ready
         self.ui.refineButton.enabled = not self.running and not problem
         near = _("Do not search, only sharpen the present pose: for a bone that was put right by hand")
-        self.ui.refineButton.toolTip = problem or near
+        self.ui.refineButton.toolTip = _("A registration is running") if self.running else problem or near
 
 
-def optionsOf(parameters: Any) -> Any:
+def _words(step: Step) -> str:
+    """What a step is about, for the panel."""
+    texts = {
+        COMPARING: _("Comparing at {stage}: similarity {similarity:.2f}"),
+        EVERYWHERE: _("Searching everywhere, {stage}: similarity {similarity:.2f}"),
+    }
+    text = texts.get(step.doing, _("Reading the CT…"))
+    return text.format(stage=step.stage, similarity=step.similarity)
+
+
+def optionsOf(parameters: Any) -> RegistrationOptions:
     """Registration options as the panel has them.
 
     Raises:
         InputError: Pixel sizes that are no numbers, or out of range.
     """
-    from XRayTo3DLib.registration.register import RegistrationOptions
-
     try:
         sizes = tuple(float(text) for text in parameters.pixelSizes.replace(";", ",").split(",") if text.strip())
     except ValueError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,17 @@ def setIjkToLps(volumeNode: Any, matrix: FloatArray) -> None:
     volumeNode.SetIJKToRASMatrix(toVtk(LPS_TO_RAS @ matrix))
 
 
+def voxels(volumeNode: Any) -> np.ndarray:
+    """(slices, rows, columns): a view of the node's voxels.
+
+    Raises:
+        InputError: It has none.
+    """
+    if volumeNode.GetImageData() is None:
+        raise InputError(f"volume {volumeNode.GetName()} is empty; load it again.")
+    return slicer.util.arrayFromVolume(volumeNode)
+
+
 # ---- poses -----------------------------------------------------------------------------------------------------------
 
 
@@ -132,23 +144,36 @@ def requireCt(volumeNode: Any) -> None:
 
 def makeCt(volumeNode: Any, values: str, labels: Any = None, names: dict[str, int] | None = None) -> CtVolume:
     """A volume node's voxels in Hounsfield units, with labels on its grid and their numbers by name."""
-    name = volumeNode.GetName()
-    try:
-        hu, notes = to_hounsfield(slicer.util.arrayFromVolume(volumeNode), values, name)
-    except MissingInformationError as error:
-        raise InputError(
-            f"{name} holds no air, so its values may be Hounsfield units or Hounsfield units + 1024; "
-            f"say which under Advanced."
-        ) from error
-    return CtVolume(
-        hu=hu,
-        voxel_to_lps=ijkToLps(volumeNode),
-        labels=labels,
-        label_names=names or {},
-        name=name,
-        notes=notes,
-        synthetic=volumeNode.GetAttribute(SYNTHETIC) == "1",
-    )
+    return ctReader(volumeNode, values, lambda: labels, names)()
+
+
+def ctReader(
+    volumeNode: Any, values: str, labels: Callable[[], Any] = lambda: None, names: dict[str, int] | None = None
+) -> Callable[[], CtVolume]:
+    """:func:`makeCt` in two parts: the nodes are read now, the rest is done where it is called, in any thread.
+
+    Args:
+        volumeNode: Scalar volume.
+        values: ``auto``, ``hu`` or ``offset1024``: what the voxels hold.
+        labels: Gives the labels on its grid, without nodes.
+        names: Their numbers by name.
+    """
+    requireCt(volumeNode)
+    name, voxels, toLps = volumeNode.GetName(), slicer.util.arrayFromVolume(volumeNode), ijkToLps(volumeNode)
+    synthetic = volumeNode.GetAttribute(SYNTHETIC) == "1"
+
+    def make() -> CtVolume:
+        found = labels()
+        try:
+            hu, notes = to_hounsfield(voxels, values, name)
+        except MissingInformationError as error:
+            raise InputError(
+                f"{name} holds no air, so its values may be Hounsfield units or Hounsfield units + 1024; "
+                f"say which under Advanced."
+            ) from error
+        return CtVolume(hu, toLps, found, names or {}, name, notes, synthetic)
+
+    return make
 
 
 def filledMask(labelNode: Any, segmentId: str, volumeNode: Any) -> np.ndarray:
@@ -163,13 +188,22 @@ def filledMask(labelNode: Any, segmentId: str, volumeNode: Any) -> np.ndarray:
 def labelMask(labelNode: Any, segmentId: str, volumeNode: Any) -> np.ndarray:
     """(slices, rows, columns) bool on the volume's grid."""
     if labelNode.IsA("vtkMRMLSegmentationNode"):
-        if labelNode.GetSegmentation().GetSegment(segmentId) is None:
-            raise InputError(f"segmentation {labelNode.GetName()} has no segment {segmentId}; choose one of its own.")
+        requireSegment(labelNode, segmentId)
         return slicer.util.arrayFromSegmentBinaryLabelmap(labelNode, segmentId, volumeNode) != 0
-    values = slicer.util.arrayFromVolume(labelNode)
-    if values.shape != slicer.util.arrayFromVolume(volumeNode).shape:
+    requireSameSize(labelNode, volumeNode)
+    return slicer.util.arrayFromVolume(labelNode) == int(segmentId)
+
+
+def requireSegment(labelNode: Any, segmentId: str) -> None:
+    """Raises an InputError where the segmentation has no such segment."""
+    if labelNode.GetSegmentation().GetSegment(segmentId) is None:
+        raise InputError(f"segmentation {labelNode.GetName()} has no segment {segmentId}; choose one of its own.")
+
+
+def requireSameSize(labelNode: Any, volumeNode: Any) -> None:
+    """Raises an InputError where a label map has not the volume's voxels."""
+    if slicer.util.arrayFromVolume(labelNode).shape != slicer.util.arrayFromVolume(volumeNode).shape:
         raise InputError(f"label map {labelNode.GetName()} has another size than {volumeNode.GetName()}; resample it.")
-    return values == int(segmentId)
 
 
 def segmentChoices(labelNode: Any) -> list[tuple[str, str]]:

@@ -1,70 +1,46 @@
-"""The bones over each radiograph, live: outlines on the detector, or the first one's DRR, or nothing."""
+"""What is drawn over each radiograph, as nodes: the bones' outlines on the detector, or one picture in front of it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import slicer
 import vtk
+from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
 
-from XRayTo3DGui.parameters import OVERLAY_DRR, OVERLAY_OUTLINE
-from XRayTo3DGui.registration.bone import BoneCache
+from XRayTo3DGui.parameters import OVERLAY_DIFFERENCE
 from XRayTo3DGui.scene import layouts, mrml
 from XRayTo3DGui.scene import mrml_radiographs as radiographs
-from XRayTo3DLib.geometry import RigidPose, XRayCamera
+from XRayTo3DGui.scene.overlay_pictures import OUTLINE_SHARE, Drawing, Picture
+from XRayTo3DGui.scene.overlay_pictures import nearCamera as nearCamera
+from XRayTo3DLib.geometry.frames import FloatArray
 
-OUTLINE_SHARE = 0.08
-"""Height of the outline: share of the DRR's brightest pixel, low enough for the thin edge of a bone."""
 OUTLINE_COLOUR, FURTHER_COLOUR = (1.0, 0.95, 0.2), (0.55, 1.0, 0.55)
-DRR_TABLE = "XRayTo3D DRR"
-
-
-@dataclass(frozen=True)
-class DrawnBone:
-    """A bone where it is drawn."""
-
-    bone: Any
-    cache: BoneCache
-    pose: RigidPose
-
-    def corners(self) -> np.ndarray:
-        """(8, 3) corners of its box in the world, LPS mm."""
-        return self.pose.apply(self.cache.cornersLps(self.bone))
-
-    def drr(self, camera: XRayCamera) -> np.ndarray:
-        """(rows, columns) line integrals."""
-        return self.cache.drr(self.bone, camera, self.pose)
+TABLE = "XRayTo3D overlay"
+DIFFERENCE_COLOURS = ((0.10, 0.45, 0.95), (0.0, 0.0, 0.0), (1.0, 0.60, 0.10))
+"""Where the DRR is brighter, both alike, where the radiograph is brighter."""
+DIFFERENCE_PERCENTILE = 99.0
 
 
 class Overlays:
-    """Draws the overlay nodes of all radiographs. They live in this session only: made again by the next update."""
+    """The overlay nodes of all radiographs. They live in this session only: made again by the next update."""
 
     def __init__(self) -> None:
         self._outlines: dict[tuple[str, int], Any] = {}
         self._drrs: dict[str, Any] = {}
 
-    def update(self, parameters: Any, bones: list[DrawnBone], width: int) -> None:
-        """Draw for every radiograph in use, with ``width`` pixels along a bone; the first bone is the one judged.
-
-        Raises:
-            InputError: A bone or a radiograph cannot be used.
-        """
-        corners = [each.corners() for each in bones]
-        used = {node.GetID() for node in radiographs.usedRadiographNodes()}
+    def show(self, drawing: Drawing, parameters: Any) -> None:
+        """Show what was drawn, and hide what is older."""
+        pictures = {picture.nodeId: picture for picture in drawing.pictures}
         with slicer.util.RenderBlocker():
             for node in radiographs.radiographNodes():
-                mode = parameters.overlayMode if node.GetID() in used else ""
-                outlined = len(bones) if mode == OVERLAY_OUTLINE else 0
-                self._hideOutlines(node, outlined)
-                for number in range(outlined):
-                    camera = nearCamera(radiographs.cameraFromNode(node), corners[number], width)
-                    self._updateOutline(node, number, camera, bones[number], parameters)
-                near = mode == OVERLAY_DRR
-                camera = nearCamera(radiographs.cameraFromNode(node), corners[0], width) if near else None
-                if camera is not None:
-                    self._drawDrr(node, bones[0].drr(camera), camera, parameters)
+                picture = pictures.get(node.GetID(), Picture(""))
+                for number, lines in enumerate(picture.lines):
+                    self._updateOutline(node, number, lines, parameters)
+                self._hideOutlines(node, len(picture.lines))
+                if picture.image is not None:
+                    self._drawPicture(node, picture, parameters)
                 else:
                     self._hideDrr(node)
 
@@ -87,28 +63,29 @@ class Overlays:
         return _present(self._outlines.get((node.GetID(), number)))
 
     def drrOf(self, node: Any) -> Any:
-        """The DRR volume of a radiograph, or None."""
+        """The picture over a radiograph (DRR, edges or difference), or None."""
         return _present(self._drrs.get(node.GetID()))
+
+    def shownOf(self, node: Any) -> Any:
+        """What is drawn over a radiograph and seen: the first bone's outline, else the picture; None where nothing."""
+        outline = self.outlineOf(node)
+        if (
+            outline is not None
+            and outline.GetDisplayNode().GetVisibility()
+            and outline.GetPolyData().GetNumberOfPoints()
+        ):
+            return outline
+        composite, drr = compositeOf(node), self.drrOf(node)
+        return drr if drr is not None and composite and composite.GetForegroundVolumeID() == drr.GetID() else None
 
     # ---- outline -------------------------------------------------------------------------------------------------
 
-    def _updateOutline(
-        self, node: Any, number: int, camera: XRayCamera | None, bone: DrawnBone, parameters: Any
-    ) -> None:
-        from XRayTo3DLib.projection.contours import drr_outline
-
+    def _updateOutline(self, node: Any, number: int, lines: list[FloatArray], parameters: Any) -> None:
         model = self.outlineOf(node, number)
-        if camera is None:
-            if model is not None:
-                model.GetDisplayNode().SetVisibility(False)
-            return
         if model is None:
             model = newOutline(node, FURTHER_COLOUR if number else OUTLINE_COLOUR)
             self._outlines[node.GetID(), number] = model
-        image = bone.drr(camera)
-        brightest = float(image.max())
-        lines = drr_outline(image, OUTLINE_SHARE * brightest) if brightest > 0 else []
-        model.SetAndObservePolyData(polylines([camera.pixel_to_world(line) for line in lines]))
+        model.SetAndObservePolyData(polylines(lines))
         _showOutline(model, node, parameters)
 
     def _hideOutlines(self, node: Any, first: int = 0) -> None:
@@ -118,18 +95,29 @@ class Overlays:
             if model is not None:
                 model.GetDisplayNode().SetVisibility(False)
 
-    # ---- DRR -----------------------------------------------------------------------------------------------------
+    # ---- picture -------------------------------------------------------------------------------------------------
 
-    def _drawDrr(self, node: Any, image: np.ndarray, camera: XRayCamera, parameters: Any) -> None:
+    def _drawPicture(self, node: Any, picture: Picture, parameters: Any) -> None:
         volume = self.drrOf(node)
         if volume is None:
             volume = self._drrs[node.GetID()] = _newDrr(node)
+        image, camera = picture.image, picture.camera
+        assert image is not None and camera is not None
+        display = volume.GetDisplayNode()
+        if parameters.overlayMode == OVERLAY_DIFFERENCE:
+            known = np.abs(image[np.isfinite(image)])
+            high = max(float(np.percentile(known, DIFFERENCE_PERCENTILE)) if known.size else 0.0, 1e-3)
+            image = np.where(np.isfinite(image), np.clip(image, -high, high), -10 * high)
+            shown, low, colours = (-high, high), -2 * high, _colours("difference", DIFFERENCE_COLOURS)
+        else:
+            high = max(float(image.max()), 1e-3)
+            shown, low = (0.0, high), OUTLINE_SHARE / 2 * high
+            colours = _colours(radiographs.viewLetter(node), ((0.0, 0.0, 0.0), radiographs.colourOf(node)))
         slicer.util.updateVolumeFromArray(volume, image[None].astype(np.float32))
         mrml.setIjkToLps(volume, camera.detector_to_world)
-        brightest = max(float(image.max()), 1e-3)
-        display = volume.GetDisplayNode()
-        display.SetWindowLevelMinMax(0.0, brightest)
-        display.SetThreshold(OUTLINE_SHARE / 2 * brightest, brightest)
+        display.SetAndObserveColorNodeID(colours.GetID())
+        display.SetWindowLevelMinMax(*shown)
+        display.SetThreshold(low, max(high, low))
         composite = compositeOf(node)
         if composite is not None:
             composite.SetForegroundVolumeID(volume.GetID())
@@ -147,40 +135,19 @@ class Overlays:
         self._hideOutlines(node)
 
 
-def nearCamera(camera: XRayCamera, points: np.ndarray, width: int) -> XRayCamera | None:
-    """The part of a detector that can see a bone, with at most ``width`` pixels along its longer side.
-
-    Args:
-        camera: Of the whole radiograph.
-        points: (N, 3) in the world, LPS mm: the bone's, or the corners of its box.
-        width: Pixels.
-    """
-    pixels = camera.project(points)
-    if np.isnan(pixels).any():
-        return None
-    low = np.maximum(np.floor(pixels.min(axis=0)), 0).astype(int)
-    high = np.minimum(np.ceil(pixels.max(axis=0)) + 1, camera.size).astype(int)
-    if np.any(high - low < 2):
-        return None
-    size = high - low
-    near = camera.cropped(*low.tolist(), *size.tolist())
-    smaller = np.maximum(2, np.round(size * min(1.0, width / size.max()))).astype(int)
-    return near.resampled((int(smaller[0]), int(smaller[1])))
-
-
 def _present(node: Any) -> Any:
     return node if node is not None and slicer.mrmlScene.IsNodePresent(node) else None
 
 
 def polylines(lines: list[np.ndarray]) -> vtk.vtkPolyData:
     """Lines of (n, 3) points, LPS mm, as RAS for a model node."""
-    points, cells = vtk.vtkPoints(), vtk.vtkCellArray()
-    for line in lines:
-        ids = [points.InsertNextPoint(position) for position in mrml.rasFromLps(line)]
-        cells.InsertNextCell(len(ids))
-        for each in ids:
-            cells.InsertCellPoint(each)
-    result = vtk.vtkPolyData()
+    result, points, cells = vtk.vtkPolyData(), vtk.vtkPoints(), vtk.vtkCellArray()
+    if lines:
+        everything = np.concatenate(lines)
+        points.SetData(numpy_to_vtk(np.ascontiguousarray(mrml.rasFromLps(everything)), deep=True))
+        offsets = np.cumsum([0, *(len(line) for line in lines)]).astype(np.int64)
+        connectivity = np.arange(len(everything), dtype=np.int64)
+        cells.SetData(numpy_to_vtkIdTypeArray(offsets, deep=True), numpy_to_vtkIdTypeArray(connectivity, deep=True))
     result.SetPoints(points)
     result.SetLines(cells)
     return result
@@ -210,7 +177,7 @@ def _showOutline(model: Any, node: Any, parameters: Any) -> None:
     display = model.GetDisplayNode()
     if list(display.GetViewNodeIDs() or ()) != ids:
         display.SetViewNodeIDs(ids)
-    opacity = min(1.0, 2 * parameters.overlayOpacity)  # half is right for a DRR, too faint for a line
+    opacity = min(1.0, 2 * parameters.overlayOpacity)  # half is right for a picture, too faint for a line
     display.SetOpacity(opacity)
     display.SetSliceIntersectionOpacity(opacity)
     display.SetVisibility(bool(ids))  # an empty list of views would mean: every view
@@ -224,21 +191,19 @@ def _newDrr(node: Any) -> Any:
     display.SetAutoWindowLevel(False)
     display.SetAutoThreshold(False)
     display.SetApplyThreshold(True)
-    display.SetAndObserveColorNodeID(_drrColours(node).GetID())
     return volume
 
 
-def _drrColours(node: Any) -> Any:
-    """Black to the view's colour: a DRR over a grey radiograph must be told from it."""
-    name = f"{DRR_TABLE} {radiographs.viewLetter(node)}"
-    table = slicer.mrmlScene.GetFirstNodeByName(name)
+def _colours(name: str, points: tuple[tuple[float, float, float], ...]) -> Any:
+    """A table that goes evenly from one colour to the next; a DRR's differs from the radiograph's grey."""
+    table = slicer.mrmlScene.GetFirstNodeByName(f"{TABLE} {name}")
     if table is None:
-        table = _hiddenNode("vtkMRMLColorTableNode", name)
+        table = _hiddenNode("vtkMRMLColorTableNode", f"{TABLE} {name}")
         table.SetTypeToUser()
         table.SetNumberOfColors(256)
-        colour = np.array(radiographs.colourOf(node))
+        places = np.linspace(0, 1, len(points))
         for index, share in enumerate(np.linspace(0, 1, 256)):
-            table.SetColor(index, *(share * colour), 1.0)
+            table.SetColor(index, *(float(np.interp(share, places, part)) for part in zip(*points, strict=True)), 1.0)
         table.SetNamesFromColors()
     return table
 

@@ -1,0 +1,110 @@
+"""The case of a data set that is open: its review goes into the case's folder, and the next case is opened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import slicer
+from slicer.i18n import tr as _
+
+from XRayTo3DGui.panel import BAD, GOOD, showStatus
+from XRayTo3DGui.scene import mrml_radiographs as radiographs
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.geometry import RigidPose
+from XRayTo3DLib.registration.result import Review
+
+NO_REVIEW = {"status": Review.UNREVIEWED.value, "note": "", "by_role": ""}
+
+
+class CaseStep:
+    """Saves the review into the open case, and goes on to the next one; hidden while no case is open."""
+
+    def __init__(self, panel: Any) -> None:
+        self.panel, self.ui = panel, panel.ui
+        self.ui.nextCaseButton.connect("clicked(bool)", self.onNext)
+        self.ui.caseWidget.setVisible(False)
+
+    @property
+    def open(self) -> bool:
+        """Whether a case of a data set is open."""
+        return self.panel.parameters is not None and bool(self.panel.parameters.caseFolder)
+
+    def sync(self) -> None:
+        """As the parameters have it."""
+        self.ui.caseWidget.setVisible(self.open)
+        if self.open:
+            self._say("")
+
+    def updateButtons(self, waiting: bool) -> None:
+        """``waiting``: there is a result about the present pose that nobody judged yet."""
+        running = self.panel.run.running
+        self.ui.nextCaseButton.enabled = self.open and not running
+        ready = _("Save this review into the data set and open the next case ({key})").format(key="Alt+N")
+        if waiting:
+            ready = _("Not reviewed yet: save the result as it is, and open the next case ({key})").format(key="Alt+N")
+        self.ui.nextCaseButton.toolTip = _("A registration is running; cancel it first") if running else ready
+
+    def save(self) -> bool:
+        """The result with its review into the folder of every view that is used; says so. False if that failed."""
+        record = self.panel.review.current()
+        if not self.open or record is None:
+            return True
+        try:
+            names = saveToCase(self.panel.parameters, record)
+        except (InputError, OSError) as error:
+            self._say(_("Not saved in the data set: {error}").format(error=error), BAD)
+            return False
+        if names:
+            self._say(_("Saved in {views}.").format(views=", ".join(names)), GOOD)
+        return True
+
+    def onNext(self, *_args: Any) -> None:
+        """Save, and open the next case; a review that cannot be saved stays in sight."""
+        if self.save():
+            self.panel.widget.dataset.openNext()
+
+    def _say(self, text: str, colour: str = "") -> None:
+        name = self.panel.parameters.caseName
+        showStatus(self.ui.caseLabel, f"{_('Case {name}.').format(name=name)} {text}".strip(), colour)
+
+
+def saveToCase(parameters: Any, record: dict[str, Any]) -> list[str]:
+    """Write a result and its review into the views of the open case that are used; returns the views' names.
+
+    Raises:
+        InputError: The case or a view cannot be written.
+    """
+    from XRayTo3DGui.dataset.open_case import shownViews
+
+    saved = []
+    for nodeId, view in shownViews(parameters).items():
+        node = slicer.mrmlScene.GetNodeByID(nodeId)
+        if node in radiographs.usedRadiographNodes():
+            saveToView(view, record)
+            saved.append(view.name)
+    return saved
+
+
+def saveToView(view: Any, record: dict[str, Any]) -> None:
+    """Write a result and its review into one view (``XRayTo3DLib.dataset.case_views.CaseView``).
+
+    What the folder has already is not written again, so that earlier reviews and their dates stay.
+
+    Raises:
+        InputError: The view cannot be written.
+    """
+    from XRayTo3DLib.dataset.case_views import SAME_POSE, write_registration, write_review
+
+    review = record["review"]
+    try:
+        kept = view.registration()
+    except InputError:
+        kept = None  # a write that was stopped half way: written anew
+    matrix = record["pose_ct_to_world"]
+    if kept is None or not np.allclose(kept["pose_ct_to_world"], matrix, atol=SAME_POSE):
+        write_registration(view, {**record, "review": NO_REVIEW}, RigidPose(np.array(matrix)))
+        kept = {"review": NO_REVIEW}
+    before = {key: kept["review"].get(key, "") for key in NO_REVIEW}
+    if review["status"] != Review.UNREVIEWED.value and before != {key: review.get(key, "") for key in NO_REVIEW}:
+        write_review(view, Review(review["status"]), review["note"], review["by_role"])
