@@ -49,7 +49,7 @@ def _configuration(room: str, name: str) -> tuple[str, str]:
 CATALOGUE = (
     MethodEntry(
         "tl-net",
-        "TL-net: bones by a learnt code of shapes",
+        "TL-net: bones by a learnt code",
         "Makes 3D bones of radiographs that show bones alone.",
         "Wrist, proximal femur",
         "One view or several, fixed when it is trained",
@@ -59,7 +59,7 @@ CATALOGUE = (
     ),
     MethodEntry(
         "biplanar",
-        "Biplanar network: bones from calibrated views",
+        "Biplanar network: bones from two views",
         "Lifts calibrated views that show bones alone into a volume and labels its voxels.",
         "Knee",
         "Two calibrated views, at any angle",
@@ -69,7 +69,7 @@ CATALOGUE = (
     ),
     MethodEntry(
         "dual-face-depth",
-        "Dual-face depth: bones from one radiograph as it is",
+        "Dual-face depth: bones from one view",
         "Finds the front and back of every bone in one ordinary radiograph, and completes them by shape models.",
         "Both hips",
         "One view, as it is",
@@ -79,7 +79,7 @@ CATALOGUE = (
     ),
     MethodEntry(
         "shape-intensity-fit",
-        "Shape models: fitted, not learnt by a network",
+        "Shape models, fitted to radiographs",
         "Builds models of shape and density that are fitted to radiographs, and that refine other models' bones.",
         "Wrist, knee",
         "One to four views, at any angle",
@@ -90,7 +90,7 @@ CATALOGUE = (
     ),
     MethodEntry(
         "encoder-decoder",
-        "Encoder-decoder: a plain network to compare with",
+        "Encoder-decoder: a plain network",
         "Makes voxels of bones out of one vector per view; a baseline.",
         "Knee",
         "Two views, fixed when it is trained",
@@ -100,7 +100,7 @@ CATALOGUE = (
     ),
     MethodEntry(
         "image-translation",
-        "pix2pix: radiographs to pictures of bones alone",
+        "pix2pix: pictures of bones alone",
         "Learns from pairs of a radiograph and its registered CT; its model goes before TL-net or a biplanar network.",
         "Wrist",
         "The view of the pairs",
@@ -142,7 +142,7 @@ CATALOGUE = (
     ),
     MethodEntry(
         "nearest-shape",
-        "Nearest training person: a baseline",
+        "Nearest person: a baseline",
         "Answers with the bones of the training person whose pictures are most alike.",
         "Knee",
         "Two views, fixed when it is trained",
@@ -153,7 +153,7 @@ CATALOGUE = (
     ),
     MethodEntry(
         "mean-shape",
-        "Mean shape: the floor that every model must beat",
+        "Mean shape: what all must beat",
         "Answers with the mean of the training people's bones, whatever the radiographs show.",
         "Knee",
         "It looks at none",
@@ -239,7 +239,13 @@ def start_configurations(method: str = "", folder: Path | None = None) -> list[S
     """
     paths = sorted((folder or shipped_configurations_folder()).glob("*.yaml"))
     found = [_start_configuration(path) for path in paths]
-    return sorted((each for each in found if method in ("", each.method)), key=lambda each: each.large)
+    return sorted((each for each in found if method in ("", each.method)), key=_order)
+
+
+def _order(start: StartConfiguration) -> tuple[bool, int, str]:
+    """Small before large, then as the method's entry names the anatomies."""
+    anatomies = next((each.anatomy.lower() for each in CATALOGUE if each.name == start.method), "")
+    return start.large, anatomies.find(start.path.stem.partition("_")[0]), start.path.stem.removesuffix("_small")
 
 
 def _start_configuration(path: Path) -> StartConfiguration:

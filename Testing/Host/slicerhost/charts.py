@@ -47,6 +47,8 @@ def make_chart(node: Any) -> vtk.vtkChartXY:
         chart.SetTitle(node.GetTitle() or "")
     chart.GetAxis(vtk.vtkAxis.BOTTOM).SetTitle(node.GetXAxisTitle() or "")
     chart.GetAxis(vtk.vtkAxis.LEFT).SetTitle(node.GetYAxisTitle() or "")
+    chart.GetAxis(vtk.vtkAxis.BOTTOM).SetLogScale(bool(node.GetXAxisLogScale()))
+    chart.GetAxis(vtk.vtkAxis.LEFT).SetLogScale(bool(node.GetYAxisLogScale()))
     for index in range(node.GetNumberOfPlotSeriesNodes()):
         _add_series(chart, node.GetNthPlotSeriesNode(index))
     return chart
@@ -66,6 +68,10 @@ def _add_series(chart: vtk.vtkChartXY, series: Any) -> None:
     plot.SetColorF(*series.GetColor())
     plot.SetLabel(series.GetName())
     plot.SetWidth(series.GetLineWidth())
+    if isinstance(plot, vtk.vtkPlotPoints):  # lines too
+        style = series.GetMarkerStyle()
+        plot.SetMarkerStyle(vtk.vtkPlotPoints.NONE if style == series.MarkerStyleNone else style)
+        plot.SetMarkerSize(series.GetMarkerSize())
 
 
 def _plot_type(series: Any) -> int:

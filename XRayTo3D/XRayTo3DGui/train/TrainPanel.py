@@ -5,8 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import slicer
+import vtk
 
-from XRayTo3DGui.panel import connectGui
+from XRayTo3DGui.jobs import Throttle
+from XRayTo3DGui.panel import connectGui, explaining, showStatus
+from XRayTo3DGui.train.form import TrainForm
+from XRayTo3DGui.train.run import TrainRun
+from XRayTo3DGui.train.watching import TrainWatching
 
 
 class TrainPanel:
@@ -16,6 +21,9 @@ class TrainPanel:
         self.widget = widget
         self.parameters: Any = None
         self._guiTag: Any = None
+        self._tag: tuple[Any, int] | None = None
+        self._settingUp = True
+        self._sync = Throttle(self.sync, 50)
 
     # ---- life ----------------------------------------------------------------------------------------------------
 
@@ -23,15 +31,63 @@ class TrainPanel:
         """Build the section."""
         uiWidget = slicer.util.loadUI(self.widget.resourcePath("UI/Train.ui"))
         self.ui = slicer.util.childWidgetVariables(uiWidget)
+        self.watching = TrainWatching(self)
+        self.run = TrainRun(self)
+        self.form = TrainForm(self)
+        self.say("")
+        self.widget.ui.trainSection.connect("contentsCollapsed(bool)", self._onCollapsed)
+        self._settingUp = False
+        self.sync()
         return uiWidget
 
     def setParameterNode(self, node: Any | None) -> None:
-        """Follow another parameter node."""
+        """Follow another parameter node; a worker goes on by itself, whatever becomes of the scene."""
         if self.parameters is not None:
             self.parameters.disconnectGui(self._guiTag)
+            self.run.release()
+            self.form.check.stop()
+        self._unobserve()
         self.parameters = node
         if node is not None:
             self._guiTag = connectGui(node, self.ui)
+            event = vtk.vtkCommand.ModifiedEvent
+            self._tag = (node.parameterNode, node.parameterNode.AddObserver(event, self._sync.request))
+            self.watching.layout.register()
+            self.run.attach()
+        self.sync()
 
     def cleanup(self) -> None:
-        """Nothing of ours may run later."""
+        """Nothing of ours may run later; a worker goes on, and is found again."""
+        self.run.release()
+        self.form.check.stop()
+        self._unobserve()
+
+    def _unobserve(self) -> None:
+        self._sync.stop()
+        if self._tag is not None:
+            self._tag[0].RemoveObserver(self._tag[1])
+            self._tag = None
+
+    # ---- following the scene ---------------------------------------------------------------------------------------
+
+    def _onCollapsed(self, collapsed: bool) -> None:
+        if not collapsed:
+            self.sync()
+
+    def sync(self) -> None:
+        """Everything shown as the parameter node and the watched training have it now."""
+        self._sync.stop()
+        if self._settingUp or self.parameters is None or self.widget.ui.trainSection.collapsed:
+            return
+        self.run.attach()
+        self.form.sync()
+        self.run.sync()
+        self.watching.sync()
+
+    def say(self, text: str, colour: str = "") -> None:
+        """One sentence in the panel."""
+        showStatus(self.ui.trainStatusLabel, text, colour)
+
+    def explaining(self, say: Any = None) -> Any:
+        """Context: what a person can mend is said in the panel, anything else in Slicer's error window."""
+        return explaining(say or self.say)

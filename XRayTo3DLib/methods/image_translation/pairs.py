@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase
+from XRayTo3DLib.dataset.depth_views import trusted_views
 from XRayTo3DLib.dataset.prepared_files import prepared_file, read_prepared
 from XRayTo3DLib.dataset.view_pairs import read_pair
 from XRayTo3DLib.errors import InputError
@@ -52,12 +53,15 @@ class SplitPairs:
 
 
 def split_pairs(configuration: PairsConfiguration, near: Path) -> SplitPairs:
-    """The data set's pairs, as canonical images.
+    """The data set's pairs, as canonical images. Cases whose views nobody has accepted (yet) are left out.
 
     Raises:
-        InputError: No such data set, a case without an accepted registration of that view, or nobody left in a part.
+        InputError: No such data set, or nobody left in a part.
     """
     dataset, parts = split_cases(configuration.folder, near, configuration)
+    views = {view.view.lower() for view in configuration.canonical_views}
+    # Where nobody has been accepted, the first case says why when it is read.
+    parts = tuple(tuple(case for case in part if views <= set(trusted_views(case))) or part for part in parts)
     training, validation, test = (canonical_pairs(part, configuration) for part in parts)
     synthetic = dataset.synthetic or any(part.synthetic for part in (training, validation, test))
     return SplitPairs(training, validation, test, synthetic)

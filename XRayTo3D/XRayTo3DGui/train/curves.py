@@ -1,0 +1,192 @@
+"""The curves of a training in the scene: tables, series and two charts, and a layout that shows them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+from slicer.i18n import tr as _
+from vtk.util.numpy_support import numpy_to_vtk
+
+from XRayTo3DGui.scene import mrml
+from XRayTo3DLib.training.curves import LOSS, VALIDATION, Curve
+
+KIND, JOB = "XRayTo3D.TrainingPart", "XRayTo3D.TrainingJob"
+"""Attributes: what a node is of a training, and of which (its folder's name)."""
+COLOURS = ((0.08, 0.31, 0.49), (0.76, 0.35, 0.0), (0.18, 0.55, 0.34), (0.53, 0.34, 0.65), (0.70, 0.20, 0.25))
+STEPS = "Steps"
+LAYOUT_ID = 20810
+LOSS_VIEW, VALIDATION_VIEW = "XRayLoss", "XRayValidation"
+UNSHOWN = ("gradient_norm", "lost")
+
+
+def show(curves: Sequence[Curve], job: Path, stage: str = "", log: bool = False) -> None:
+    """Draw the curves of a training, of one stage or of all; the nodes of the last time are used again.
+
+    Args:
+        curves: As read from its ``metrics.csv``.
+        job: Its folder.
+        stage: "" for all stages.
+        log: Losses on a logarithmic scale.
+    """
+    chosen = [each for each in curves if stage in ("", each.stage) and each.name.rpartition("/")[2] not in UNSHOWN]
+    wanted = set()
+    for kind, title, axis in (
+        (LOSS, _("Loss"), _("Loss")),
+        (VALIDATION, _("Validation: people not learnt from"), _("Figure (distances in mm)")),
+    ):
+        own = [each for each in chosen if each.kind == kind]
+        chart = _node("vtkMRMLPlotChartNode", kind, job, f"{job.name} {kind}")
+        series = [
+            _series(curve, number, job, len({each.stage for each in own}) > 1) for number, curve in enumerate(own)
+        ]
+        _setChart(chart, series, f"{title}, {stage}" if stage else title, axis, log and kind == LOSS)
+        wanted |= {each.GetID() for each in series} | {each.GetTableNodeID() for each in series}
+    for node in partsOf(job):  # of a stage that is not shown now
+        if node.GetAttribute(KIND).startswith("curve") and node.GetID() not in wanted:
+            slicer.mrmlScene.RemoveNode(node)
+
+
+def partsOf(job: Path | None) -> list[Any]:
+    """Every node of a training's curves; of all trainings for None."""
+    kinds = ("vtkMRMLPlotChartNode", "vtkMRMLPlotSeriesNode", "vtkMRMLTableNode")
+    found = [node for kind in kinds for node in slicer.util.getNodesByClass(kind) if node.GetAttribute(KIND)]
+    return [node for node in found if job is None or node.GetAttribute(JOB) == job.name]
+
+
+def remove(job: Path) -> None:
+    """Take a training's curves out of the scene."""
+    for node in partsOf(job):
+        slicer.mrmlScene.RemoveNode(node)
+
+
+def chartOf(kind: str, job: Path) -> Any:
+    """The chart of a kind ("loss", "validation"), None before the first figure."""
+    return next((node for node in partsOf(job) if node.GetAttribute(KIND) == kind), None)
+
+
+def _series(curve: Curve, number: int, job: Path, named: bool) -> Any:
+    key = f"{curve.stage}/{curve.name}"
+    title = f"{curve.stage}: {curve.name}" if named else curve.name
+    table = _node("vtkMRMLTableNode", f"curve table {key}", job, f"{job.name} {key}")
+    points = [(step, value) for step, value in zip(curve.steps, curve.values, strict=True) if math.isfinite(value)]
+    if table.GetNumberOfRows() != len(points):
+        table.SetAndObserveTable(_table(points, title))
+    series = _node("vtkMRMLPlotSeriesNode", f"curve {key}", job, title)
+    with slicer.util.NodeModify(series):
+        series.SetName(title)
+        series.SetAndObserveTableNodeID(table.GetID())
+        series.SetXColumnName(STEPS)
+        series.SetYColumnName(table.GetTable().GetColumnName(1) if table.GetNumberOfColumns() > 1 else title)
+        series.SetPlotType(series.PlotTypeScatter)
+        few = curve.kind == VALIDATION or len(points) < 3
+        series.SetMarkerStyle(series.MarkerStyleCircle if few else series.MarkerStyleNone)
+        series.SetLineWidth(2)
+        series.SetColor(*COLOURS[number % len(COLOURS)])
+    return series
+
+
+def _table(points: Sequence[tuple[int, float]], title: str) -> vtk.vtkTable:
+    table = vtk.vtkTable()
+    for name, values in ((STEPS, [step for step, _value in points]), (title, [value for _step, value in points])):
+        column = numpy_to_vtk(np.array(values, dtype=np.float64), deep=True)
+        column.SetName(name)
+        table.AddColumn(column)
+    return table
+
+
+def _setChart(chart: Any, series: Sequence[Any], title: str, axis: str, log: bool) -> None:
+    now = [chart.GetNthPlotSeriesNodeID(index) for index in range(chart.GetNumberOfPlotSeriesNodes())]
+    with slicer.util.NodeModify(chart):
+        if now != [each.GetID() for each in series]:
+            chart.RemoveAllPlotSeriesNodeIDs()
+            for each in series:
+                chart.AddAndObservePlotSeriesNodeID(each.GetID())
+        chart.SetTitle(title)
+        chart.SetXAxisTitle(_("Steps of all stages"))
+        chart.SetYAxisTitle(axis)
+        chart.SetYAxisLogScale(log)
+        chart.SetLegendVisibility(True)
+
+
+def _node(className: str, kind: str, job: Path, name: str) -> Any:
+    found = [n for n in slicer.util.getNodesByClass(className) if n.GetAttribute(KIND) == kind]
+    found = [n for n in found if n.GetAttribute(JOB) == job.name]
+    if found:
+        return found[0]
+    node = slicer.mrmlScene.AddNewNodeByClass(className, name)
+    node.SetAttribute(KIND, kind)
+    node.SetAttribute(JOB, job.name)
+    node.SetAttribute(mrml.SYNTHETIC, "0")
+    return node
+
+
+# ---- layout ----------------------------------------------------------------------------------------------------------
+
+
+def layoutXml() -> str:
+    """A 3D view for the samples, both charts below it."""
+    scene = _view("View", "1", "1")
+    charts = _row("horizontal", _view("PlotView", LOSS_VIEW, "Loss"), _view("PlotView", VALIDATION_VIEW, "Validation"))
+    return _row("vertical", scene, charts)
+
+
+def _view(kind: str, tag: str, label: str) -> str:
+    return (
+        f'<view class="vtkMRML{kind}Node" singletontag="{tag}">'
+        f'<property name="viewlabel" action="default">{label}</property></view>'
+    )
+
+
+def _row(kind: str, *parts: str) -> str:
+    return f'<layout type="{kind}" split="true">{"".join(f"<item>{part}</item>" for part in parts)}</layout>'
+
+
+class CurvesLayout:
+    """Shows and leaves the layout; a no-op where Slicer has no layout manager."""
+
+    def __init__(self) -> None:
+        self._before: int | None = None
+
+    @property
+    def shown(self) -> bool:
+        manager = slicer.app.layoutManager()
+        return manager is not None and manager.layout == LAYOUT_ID
+
+    def register(self) -> Any:
+        """Tell Slicer the layout, so that a scene saved in it opens in it; returns the layout manager or None."""
+        manager = slicer.app.layoutManager()
+        if manager is not None:
+            node = manager.layoutLogic().GetLayoutNode()
+            if not node.IsLayoutDescription(LAYOUT_ID):
+                node.AddLayoutDescription(LAYOUT_ID, layoutXml())
+        return manager
+
+    def show(self, job: Path) -> None:
+        """The charts of this training."""
+        manager = self.register()
+        if manager is None:
+            return
+        if not self.shown:
+            self._before = manager.layout
+            manager.setLayout(LAYOUT_ID)
+        self.fill(job)
+
+    def fill(self, job: Path) -> None:
+        """Put the charts into their views, where these are shown."""
+        for tag, kind in ((LOSS_VIEW, LOSS), (VALIDATION_VIEW, VALIDATION)):
+            view = slicer.mrmlScene.GetSingletonNode(tag, "vtkMRMLPlotViewNode")
+            chart = chartOf(kind, job)
+            if view is not None and chart is not None and view.GetPlotChartNodeID() != chart.GetID():
+                view.SetPlotChartNodeID(chart.GetID())
+
+    def back(self) -> None:
+        """The layout that was shown before, Slicer's default where that is not known."""
+        manager = slicer.app.layoutManager()
+        if manager is not None and self.shown:
+            manager.setLayout(self._before or slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
