@@ -134,12 +134,16 @@ def test_dciodvfy_finds_nothing_wrong(referring: bool, tmp_path: Path) -> None:
 
 def test_every_attribute_that_the_standard_requires_is_there(tmp_path: Path) -> None:
     """Type 1 and 2 attributes of the SEG object's mandatory modules, by the tables that highdicom has of PS3.3."""
-    from highdicom._standard_utils import get_iod_module_map, get_module_attribute_map
+    try:
+        from highdicom._standard_utils import get_iod_module_map, get_module_attribute_map
 
+        iods, attributes = get_iod_module_map(), get_module_attribute_map()
+    except ImportError:  # before highdicom 0.28
+        from highdicom._iods import IOD_MODULE_MAP as iods
+        from highdicom._modules import MODULE_ATTRIBUTE_MAP as attributes
     made = pydicom.dcmread(write_dicom_segmentation(volume(), tmp_path / "bones.dcm", ORIGIN, [radiograph(tmp_path)]))
-    modules = [each["key"] for each in get_iod_module_map()["segmentation"] if each["usage"] == "M"]
+    modules = [each["key"] for each in iods["segmentation"] if each["usage"] == "M"]
     assert "segmentation-image" in modules and "patient" in modules
-    attributes = get_module_attribute_map()
     missing, empty = [], []
     for module in modules:
         for each in attributes[module]:
@@ -237,16 +241,23 @@ def test_a_header_that_dicom_forbids_is_refused_without_quoting_it(tmp_path: Pat
     assert caught.value.__suppress_context__ and not (tmp_path / "bones.dcm").exists()
 
 
-def test_what_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"\.dcm"):
         write_dicom_segmentation(volume(), tmp_path / "bones.nrrd", ORIGIN)
     bare = CtVolume(np.zeros((2, 2, 2), np.float32), np.eye(4))
     with pytest.raises(InputError, match="no labels"):
         write_dicom_segmentation(bare, tmp_path / "bones.dcm", ORIGIN)
-    monkeypatch.setattr("XRayTo3DLib.imaging.dicom_segmentation.find_spec", lambda name: None)
+
+
+@pytest.mark.parametrize("why", ["absent", "too old"])
+def test_without_highdicom_it_says_who_has_it(why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if why == "absent":
+        monkeypatch.setitem(sys.modules, "highdicom.color", None)
+    else:
+        monkeypatch.delattr("highdicom.color.CIELabColor.from_rgb")
     with pytest.raises(InputError) as caught:
         write_dicom_segmentation(volume(), tmp_path / "bones.dcm", ORIGIN)
-    assert str(caught.value) == NEEDS_HIGHDICOM and "5.12" in NEEDS_HIGHDICOM
+    assert str(caught.value) == NEEDS_HIGHDICOM and "Slicer 5.12" in NEEDS_HIGHDICOM
 
 
 @pytest.mark.parametrize("code", sorted({*BONES.values(), BONE, CATEGORY, *SIDES.values()}))

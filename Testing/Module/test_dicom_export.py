@@ -118,6 +118,6 @@ def test_two_people_are_refused_in_the_panel(panel: Any, tmp_path: Path, monkeyp
 
 def test_without_highdicom_the_panel_says_what_to_do(panel: Any, tmp_path: Path, monkeypatch: Any) -> None:
     result_of(panel, tmp_path, ["", ""])
-    monkeypatch.setattr("XRayTo3DLib.imaging.dicom_segmentation.find_spec", lambda _name: None)
+    monkeypatch.setitem(sys.modules, "highdicom.color", None)
     said = export(panel, "DICOM SEG", tmp_path / "out", monkeypatch)
     assert "highdicom" in said and "seg.nrrd" in said

@@ -9,7 +9,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,8 @@ from XRayTo3DLib.imaging.dicom_study import coded, new_uid, patient_and_study, r
 from XRayTo3DLib.imaging.types import CtVolume
 
 NEEDS_HIGHDICOM = (
-    "DICOM SEG needs the Python package highdicom, which is not installed (Slicer 5.12 and newer bring it, 5.10 does "
-    "not): export the label map (seg.nrrd) instead, or use a newer Slicer."
+    "DICOM SEG needs the Python package highdicom 0.27 or newer, which is not installed (Slicer 5.12 and newer bring "
+    "it, 5.10 does not): export the label map (seg.nrrd) instead, or use a newer Slicer."
 )
 DESCRIPTION = "Research use only. Made from radiographs by XRayTo3D."
 SYNTHETIC_DESCRIPTION = "SYNTHETIC. Research use only. Made by XRayTo3D."
@@ -64,6 +63,15 @@ class Origin:
     frame_of_reference: str = ""
 
 
+def has_highdicom() -> bool:
+    """Whether highdicom is there, and new enough."""
+    try:
+        from highdicom.color import CIELabColor
+    except ImportError:  # absent, or with a pydicom that it cannot use
+        return False
+    return hasattr(CIELabColor, "from_rgb")
+
+
 def write_dicom_segmentation(
     bones: CtVolume, path: Path | str, origin: Origin, radiographs: Sequence[Path | str] = ()
 ) -> Path:
@@ -85,7 +93,7 @@ def write_dicom_segmentation(
         raise InputError(f"DICOM SEG: write it as .dcm, not {path.name}.")
     if bones.labels is None or not bones.labels.any():
         raise InputError(f"{bones.name} has no labels to write.")
-    if find_spec("highdicom") is None:
+    if not has_highdicom():
         raise InputError(NEEDS_HIGHDICOM)
     headers = radiograph_headers(radiographs)
     labels, to_lps = _cut(bones.labels, bones.voxel_to_lps)
@@ -134,6 +142,7 @@ def _segmentation(
         series_description=SERIES,
         **_geometry(to_lps, len(planes)),
     )
+    made.SpecificCharacterSet = "ISO_IR 192"  # highdicom 0.27, which Slicer 5.12 brings, leaves it out
     refer_to(made, headers)
     _say_more(made, origin)
     return made
