@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,15 @@ import pytest
 
 from XRayTo3DLib.cli.main import main
 from XRayTo3DLib.dataset.case import write_case
+from XRayTo3DLib.dataset.case_views import add_view, view_of, write_review
 from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
 from XRayTo3DLib.dataset.landmarks_file import read_landmarks
 from XRayTo3DLib.dataset.phantoms import ForearmShape, PhantomCase, make_forearm
 from XRayTo3DLib.dataset.population import write_population
 from XRayTo3DLib.dataset.prepared_files import read_prepared
 from XRayTo3DLib.dataset.view_pairs import read_pair
+from XRayTo3DLib.imaging import read_radiograph
+from XRayTo3DLib.registration.result import Review
 
 Out = pytest.CaptureFixture[str]
 
@@ -120,6 +124,30 @@ def test_pairs_of_radiograph_and_drr(limb: Path, capsys: Out) -> None:
     assert run(*words[:-1]) == 0
     assert "4 SYNTHETIC radiographs" in capsys.readouterr().out
     assert files_of(limb, "wrist-0001") == first
+
+
+def test_pairs_of_what_people_accepted(limb: Path, capsys: Out) -> None:
+    """The radiograph as it is, and its bones where they were accepted; nothing of it is simulated anew."""
+    assert run("pairs", limb, "--pixel", 1.5) == 0
+    case, other = DatasetFolder.open(limb).cases()
+    view = view_of(case, "pa")
+    drr, before = view.folder / "drr.nrrd", view.radiograph_path.read_bytes()
+    simulated = read_radiograph(drr).pixels
+    drr.unlink()
+    write_review(view_of(other, "pa"), Review.REJECTED, "shifted", "tester")
+    capsys.readouterr()
+    assert run("pairs", limb, "--registered", "--view", "PA", "LAT", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["pairs"] == ["wrist-0001 pa"] and set(told["left_out"]) == {
+        "wrist-0001 lat", "wrist-test-0001 pa", "wrist-test-0001 lat"
+    }  # fmt: skip
+    assert "is rejected" in told["left_out"]["wrist-test-0001 pa"]
+    assert np.array_equal(read_radiograph(drr).pixels, simulated) and view.radiograph_path.read_bytes() == before
+    assert run("pairs", limb, "--registered") == 0
+    assert "1 pairs of radiograph and drr.nrrd" in capsys.readouterr().out
+    add_view(case, "pa", replace(view.radiograph(), synthetic=False), replace=True)
+    assert run("pairs", limb, "--pixel", 1.5) == 2
+    assert "case wrist-0001, view pa: there is a real radiograph" in capsys.readouterr().err
 
 
 def test_pairs_of_one_split_and_another_seed(limb: Path, capsys: Out) -> None:

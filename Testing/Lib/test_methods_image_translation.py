@@ -26,6 +26,7 @@ from XRayTo3DLib.methods.image_translation.translator import Translator, to_netw
 from XRayTo3DLib.methods.registry import method_named
 from XRayTo3DLib.methods.validation import meshes_of, posed_truth
 from XRayTo3DLib.models.bundle import load_bundle
+from XRayTo3DLib.registration.result import Review, record_review
 from XRayTo3DLib.training.loop import train
 from XRayTo3DLib.training.optimisers import only_trained
 
@@ -87,10 +88,19 @@ def test_poses_say_how_the_bones_lie_in_the_pictures(pairs: SplitPairs, wrists: 
         assert (drr[middle][shadow[middle]] > 0).mean() > 0.95
 
 
-def test_a_case_without_an_accepted_registration_is_named(wrists: Path, tmp_path: Path) -> None:
+def test_cases_without_an_accepted_registration_are_left_out(wrists: Path, pairs: SplitPairs, tmp_path: Path) -> None:
+    """A data set grows while people review it; where nobody is left a case is named."""
     folder = shutil.copytree(wrists, tmp_path / "copy")
+    cases = {case.id for part in (pairs.training, pairs.validation, pairs.test) for case in part.cases}
     (folder / "cases" / "wrist-0003" / "views" / "pa" / "registration.json").unlink()
-    with pytest.raises(InputError, match=r"case wrist-0003.*registration"):
+    rejected = folder / "cases" / "wrist-test-0002" / "views" / "pa" / "registration.json"
+    record_review(rejected, Review.REJECTED, "shifted", "tester")
+    found = split_pairs(settings_of(folder).data, Path())
+    left = {case.id for part in (found.training, found.validation, found.test) for case in part.cases}
+    assert cases - left == {"wrist-0003", "wrist-test-0002"}
+    for case in ("wrist-test-0001", "wrist-test-0003"):
+        (folder / "cases" / case / "views" / "pa" / "registration.json").unlink()
+    with pytest.raises(InputError, match=r"case wrist-test-0001.*registration"):
         split_pairs(settings_of(folder).data, Path())
     with pytest.raises(InputError, match=r"case wrist-.*"):
         split_pairs(settings_of(wrists, data={"view": "LAT"}).data, Path())

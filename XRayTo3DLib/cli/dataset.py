@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from XRayTo3DLib.cli.console import Progress, say
 from XRayTo3DLib.cli.dataset_cases import add_case_actions
@@ -18,6 +18,9 @@ from XRayTo3DLib.cli.dataset_synthetic import add_synthetic
 from XRayTo3DLib.cli.dataset_views import add_view_actions
 from XRayTo3DLib.cli.folders import require_folder_name
 from XRayTo3DLib.errors import InputError
+
+if TYPE_CHECKING:
+    from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
 
 EPILOG = """examples:
   xrayto3d dataset synthetic -o wrists --people 240 --test 40
@@ -125,6 +128,9 @@ def _add_pairs(actions: argparse._SubParsersAction) -> None:
     what = 'simulate SYNTHETIC "actual" radiographs with the true pose of the bones, for image translation'
     parser = add_action(actions, "pairs", what, _pairs)
     parser.add_argument("folder", type=Path, help="the data set; its CTs should have soft tissue")
+    parser.add_argument(
+        "--registered", action="store_true", help="simulate nothing: draw the bones of the registrations accepted"
+    )
     parser.add_argument("--view", nargs="+", choices=("PA", "LAT"), default=["PA"], help="which (default PA)")
     parser.add_argument("--split", choices=("train", "test"), help="only these cases (default: all)")
     parser.add_argument("--seed", type=int, default=0, help="of poses and of how radiographs differ (default 0)")
@@ -230,6 +236,8 @@ def _pairs(args: argparse.Namespace) -> int:
         raise InputError(f"--seed {args.seed} or --pixel {args.pixel:g} cannot be; use 0 or more, and 0.05 to 10 mm.")
     dataset, views = DatasetFolder.open(args.folder), list(dict.fromkeys(args.view))
     progress = Progress("pairs", quiet=args.json)
+    if args.registered:
+        return _registered_pairs(dataset, views, args, progress)
     write_pairs(dataset, views, split=args.split, pixel_mm=args.pixel, seed=args.seed, report=progress.update)
     progress.done()
     count = len(dataset.cases(args.split)) * len(views)
@@ -237,6 +245,20 @@ def _pairs(args: argparse.Namespace) -> int:
         say(json.dumps({"synthetic": True, "radiographs": count, "views": views, "folder": str(args.folder)}))
     else:
         say(f"{count} SYNTHETIC radiographs with registrations are in {args.folder / 'cases'}/<id>/views")
+    return 0
+
+
+def _registered_pairs(dataset: DatasetFolder, views: list[str], args: argparse.Namespace, progress: Progress) -> int:
+    from XRayTo3DLib.dataset.view_pairs import write_registered_drrs
+
+    done, others = write_registered_drrs(dataset, views, split=args.split, report=progress.update)
+    progress.done()
+    if args.json:
+        say(json.dumps({"pairs": done, "left_out": others, "folder": str(args.folder)}))
+        return 0
+    for why in others.values():
+        say(f"left out: {why}")
+    say(f"{len(done)} pairs of radiograph and drr.nrrd are in {args.folder / 'cases'}/<id>/views")
     return 0
 
 

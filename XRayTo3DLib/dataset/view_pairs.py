@@ -24,7 +24,7 @@ from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.geometry.anatomical_frame import MIRROR
 from XRayTo3DLib.geometry.calibration import VIEWS, standard_camera
 from XRayTo3DLib.imaging.radiograph_header import write_radiograph
-from XRayTo3DLib.imaging.radiograph_reader import read_radiograph
+from XRayTo3DLib.imaging.radiograph_reader import open_any, read_radiograph
 from XRayTo3DLib.imaging.types import CtVolume, IntensityNote, Radiograph
 from XRayTo3DLib.registration.result import RESULT_FORMAT, RegistrationResult, Review, Verdict
 
@@ -166,15 +166,25 @@ def _simulated_pair(
 
 
 def write_pair(case: DatasetCase, view: str, pair: ViewPair) -> None:
-    """Write one simulated pair into ``views/<view>/`` of its case; registration.json comes last."""
+    """Write one simulated pair into ``views/<view>/`` of its case; registration.json comes last.
+
+    Raises:
+        InputError: There is a radiograph that is not simulated.
+    """
     place = case.folder / "views" / view.lower()
+    if (place / "radiograph.nrrd").exists():
+        saved = open_any(place / "radiograph.nrrd").saved
+        if saved is None or not saved.synthetic:
+            raise InputError(
+                f"case {case.id}, view {view.lower()}: there is a real radiograph, which no simulated one replaces; "
+                f"simulate another view, or use the real ones with --registered."
+            )
     place.mkdir(parents=True, exist_ok=True)
     (place / "registration.json").unlink(missing_ok=True)
     radiograph = pair.radiograph
     radiograph.camera.save(place / "camera.json")
     write_radiograph(radiograph, place / "radiograph.nrrd")
-    bones = IntensityNote("line-integral", None, True, "DRR of the segmented bones alone.")
-    write_radiograph(replace(radiograph, pixels=pair.drr, intensity=bones), place / "drr.nrrd")
+    _write_drr(pair, place)
     centre = pair.case.frame.points_to_lps(WRIST_CENTRE_MM)
     write_true_pose(place, pair.pose, centre, radiograph.name, gradient_correlation(radiograph, pair.drr))
 
@@ -228,6 +238,49 @@ def read_pair(case: DatasetCase, view: str, prepared: PreparedCase | None = None
         raise case.refused(error) from error
     bones = prepared or read_prepared(prepared_file(case))
     return ViewPair(bones, radiograph, pose, registration_drr(bones, camera, pose))
+
+
+def write_registered_drrs(
+    dataset: DatasetFolder,
+    views: Sequence[str] = ("PA",),
+    *,
+    split: str | None = None,
+    report: Callable[[str, float], None] | None = None,
+) -> tuple[list[str], dict[str, str]]:
+    """Draw the bones of accepted registrations: ``drr.nrrd`` beside each radiograph, to look at.
+
+    Training reads radiograph, camera and pose and draws the bones itself.
+
+    Args:
+        dataset: With radiographs that were registered.
+        views: "PA", "LAT", ...
+        split: "train", "test" or ``None`` for all.
+        report: Called with (case id, share done).
+
+    Returns:
+        "case view" of all pairs, and by "case view" why the others are none.
+    """
+    cases, done, others = dataset.cases(split), [], {}
+    for number, case in enumerate(cases, 1):
+        for view in views:
+            place = case.folder / "views" / view.lower()
+            name = f"{case.id} {view.lower()}"
+            try:
+                if not place.is_dir():
+                    raise InputError(f"case {case.id}: there is no view {view.lower()}; add a radiograph.")
+                pair = read_pair(case, view)
+                _write_drr(pair, place)
+                done.append(name)
+            except InputError as error:
+                others[name] = str(error)
+        if report is not None:
+            report(case.id, number / len(cases))
+    return done, others
+
+
+def _write_drr(pair: ViewPair, place: Path) -> None:
+    bones = IntensityNote("line-integral", None, True, "DRR of the segmented bones alone.")
+    write_radiograph(replace(pair.radiograph, pixels=pair.drr, intensity=bones), place / "drr.nrrd")
 
 
 def accepted_pose(place: Path) -> RigidPose:
