@@ -43,6 +43,7 @@ class EvaluationPanel(VTKObservationMixin):
         self._guiTag: Any = None
         self._watched: list[Any] = []
         self._measured: tuple[Any, ...] | None = None
+        self._notes = ""
         self._choices: tuple[Any, ...] | None = None
         self._drawn: tuple[Any, ...] = ()
         self._reference = views.ReferenceDisplay()
@@ -171,10 +172,9 @@ class EvaluationPanel(VTKObservationMixin):
             self.parameters.evaluationBone = next(iter(found.comparisons))
         self._measured, self._drawn = self.inputs.state(), ()
         self.show()
-        self._choices = None
-        self.update()
         texts = [*found.problems, *dict.fromkeys(text for c in found.comparisons.values() for text in c.warnings)]
-        self.say(" ".join(texts), UNSURE)
+        self._notes = " ".join(texts)
+        self.update()
 
     def onBone(self, row: int, _column: int = 0) -> None:
         """Show all numbers of the bone in that row."""
@@ -246,7 +246,8 @@ class EvaluationPanel(VTKObservationMixin):
             else _("Measure first: the report is made from the numbers of this session")
         )
         stale = shown and not current
-        self.say(_("These numbers are of an earlier measurement: press Measure.") if stale else "", UNSURE)
+        notes = self._notes if current else ""
+        self.say(_("These numbers are of an earlier measurement: press Measure.") if stale else notes, UNSURE)
         self._fillViews()
 
     def shownBone(self) -> str:
