@@ -21,7 +21,7 @@ from XRayTo3DLib.imaging.bone_codes import BONE, BONES, CATEGORY, SIDES, bone_co
 from XRayTo3DLib.imaging.dicom_segmentation import NEEDS_HIGHDICOM, Origin, write_dicom_segmentation
 from XRayTo3DLib.imaging.types import CtVolume
 
-highdicom = pytest.importorskip("highdicom", reason="DICOM SEG needs highdicom: pip install '.[dicom]'")
+highdicom = pytest.importorskip("highdicom", "0.27", reason="DICOM SEG needs highdicom: pip install '.[dicom]'")
 ORIGIN = Origin("wrist-pa-lat-demo", "biplanar", side="right", notes=("The ulna was cut at the picture's edge.",))
 SECRET = "Secret^Person"
 

@@ -16,7 +16,7 @@ from module_cases import settle
 from reconstruct_cases import load_views, take_in, worker_folder
 
 pytestmark = pytest.mark.host
-highdicom = pytest.importorskip("highdicom", reason="DICOM SEG needs highdicom: pip install '.[dicom]'")
+highdicom = pytest.importorskip("highdicom", "0.27", reason="DICOM SEG needs highdicom: pip install '.[dicom]'")
 STUDY, SERIES = "1.2.840.99.7", "1.2.840.99.7.1"
 
 

@@ -18,12 +18,14 @@ RADIOGRAPH_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.1.1": "Digital X-Ray, for presentation",
     "1.2.840.10008.5.1.4.1.1.1.1.1": "Digital X-Ray, for processing",
     "1.2.840.10008.5.1.4.1.1.12.1": "X-Ray Angiographic",
-    "1.2.840.10008.5.1.4.1.1.12.1.1": "Enhanced X-Ray Angiographic",
+    "1.2.840.10008.5.1.4.1.1.12.1.1": "Enhanced XA",
     "1.2.840.10008.5.1.4.1.1.12.2": "X-Ray Radiofluoroscopic",
-    "1.2.840.10008.5.1.4.1.1.12.2.1": "Enhanced X-Ray Radiofluoroscopic",
-    "1.2.840.10008.5.1.4.1.1.12.3": "X-Ray Angiographic Bi-Plane (retired)",
+    "1.2.840.10008.5.1.4.1.1.12.2.1": "Enhanced XRF",
+    "1.2.840.10008.5.1.4.1.1.12.3": "X-Ray Angiographic Bi-Plane",
 }
 """SOP classes of projections (PS3.4 B.5). The modality alone is not enough: a 3D run of a C-arm is XA too."""
+UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
+"""Transfer syntaxes whose pixels take the room that rows, columns and bits say."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def preview_radiograph(path: Path | str) -> RadiographPreview:
 def _require_whole(dataset: Any, path: Path) -> None:
     """Refuse a file that is smaller than its uncompressed pixels; a compressed one shows only when decoded."""
     syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
-    if syntax is None or syntax.is_compressed:
+    if syntax not in UNCOMPRESSED:
         return
     numbers = [int(dataset.get(name) or 1) for name in ("Rows", "Columns", "SamplesPerPixel", "NumberOfFrames")]
     needed = numbers[0] * numbers[1] * numbers[2] * numbers[3] * (int(dataset.get("BitsAllocated") or 8) // 8)
