@@ -1,0 +1,228 @@
+"""Section 4 with its real worker: started by a click, paused, killed, found again by a new widget and a new Slicer.
+
+The weights at the end are, to the last bit, those of a training that nobody disturbed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import panel_audit as audit
+import pytest
+from event_loop import EventLoop
+from module_cases import settle, wait_until
+from test_module_quality import Findings, look
+from train_cases import (
+    TL_NET,
+    changed,
+    choose,
+    configuration,
+    in_training,
+    make_wrists,
+    open_section,
+    status,
+    write_yaml,
+)
+
+pytestmark = pytest.mark.host
+STEPS, EVERY = 20, 10
+RECENT = "XRayTo3D/RecentJobs/training"
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def wrists(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_wrists(tmp_path_factory.mktemp("train") / "wrists")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(wrists: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of the same training, done at once on the command line, without samples."""
+    from XRayTo3DLib.cli.main import main
+
+    folder = tmp_path_factory.mktemp("whole")
+    config = configuration(folder, STEPS, EVERY)
+    words = ["--data", str(wrists), "--device", "cpu", "--threads", "1", "--json"]
+    assert main(["train", str(config), "-o", str(folder / "run"), *words]) == 0
+    return folder / "run" / "bundle"
+
+
+@pytest.fixture
+def widgets(slicer_module: Any, slicer_app: Any) -> Iterator[list[Any]]:
+    """Module widgets, the newest last; no worker outlives the test, and no training is remembered."""
+    import slicer
+    from slicerhost import modules
+
+    from XRayTo3DLib.jobs.run import kill_worker
+
+    slicer.app.settings().setValue(RECENT, "")
+    widget = modules.make_module_widget(slicer_module)
+    modules.enter_module(widget)
+    made = [widget]
+    yield made
+    if made[-1].train.run.job is not None:
+        kill_worker(made[-1].train.run.job)
+    modules.discard_module_widget(slicer_module, made[-1])
+    slicer.app.settings().setValue(RECENT, "")
+    slicer.app.settings().setValue("XRayTo3D/ModelFolders", "")
+
+
+@pytest.fixture
+def panel(widgets: list[Any]) -> Any:
+    """Section 4, open."""
+    return open_section(widgets[-1])
+
+
+def same_weights(bundle: Path, other: Path) -> None:
+    import torch
+
+    from XRayTo3DLib.models.bundle import load_bundle
+
+    first, second = load_bundle(bundle), load_bundle(other)
+    assert first.networks == second.networks
+    for network in first.networks:
+        for name, tensor in first.weights(network).items():
+            assert torch.equal(tensor, second.weights(network)[name]), f"{network} {name}"
+
+
+def freeze(panel: Any) -> int:
+    """Stop the worker where it is, as a busy computer would; returns its number."""
+    import json
+
+    pid = json.loads((panel.run.job.path / "worker.json").read_text())["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    return pid
+
+
+def test_start_pause_kill_and_find_again_end_in_the_same_weights(
+    panel: Any, widgets: list[Any], wrists: Path, undisturbed: Path, tmp_path: Path, slicer_module: Any
+) -> None:
+    from slicerhost import modules
+
+    folder = tmp_path / "run"
+    choose(panel, configuration(tmp_path, STEPS, EVERY), wrists, folder)
+    with EventLoop() as loop:
+        panel.ui.trainButton.click()
+        assert panel.ui.trainButton.text == "Pause" and not panel.ui.trainInputsWidget.isVisibleTo(panel.ui.Train)
+        wait_until(lambda: in_training(panel), 120.0)
+        panel.ui.trainButton.click()  # Pause
+        wait_until(lambda: not panel.run.running, 60.0)
+    print(loop.report("training started, watched, paused"))
+    assert loop.longest_cpu_ms < 100
+    assert "nothing is lost" in status(panel) and panel.ui.trainButton.text == "Resume"
+    assert (folder / "configuration.yaml").exists() and str(wrists) not in (folder / "configuration.yaml").read_text()
+    paused = dict(panel.run.state.progress)
+
+    panel.ui.trainButton.click()  # Resume
+    wait_until(lambda: in_training(panel) and panel.run.state.progress != paused, 120.0)
+    pid = freeze(panel)
+    look_closely(widgets[0], panel)
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not panel.run.running, 60.0)
+    assert "The worker ended without a word" in status(panel) and "Resume goes on" in status(panel)
+
+    panel.ui.trainButton.click()  # Resume
+    wait_until(lambda: panel.run.running, 30.0)
+    modules.discard_module_widget(slicer_module, widgets[0])  # reloaded, or Slicer closed: the worker goes on
+    again = modules.make_module_widget(slicer_module)
+    widgets.append(again)
+    modules.enter_module(again)
+    newest = open_section(again)
+    assert newest.run.job is not None and newest.run.job.path == folder
+    wait_until(lambda: newest.run.state is not None and not newest.run.running, 120.0)
+    settle(0.3)
+    finished(again, newest, folder, undisturbed)
+
+
+def look_closely(widget: Any, panel: Any) -> None:
+    """Nothing of a running training's panel is cut off, silent or without a reason."""
+    found = Findings()
+    settle(0.5)
+    with audit.shown(widget.parent) as area:
+        audit.unfold(widget.ui.trainSection)
+        settle(0.5)
+        look(found, "running: train", widget.ui.trainSection, area)
+    assert (found.narrow, found.cut, found.silent, found.unreached) == ([], [], set(), set())
+    assert panel.ui.trainProgressBar.isVisibleTo(panel.ui.Train) and "step" in status(panel)
+
+
+def finished(widget: Any, panel: Any, folder: Path, undisturbed: Path) -> None:
+    """The whole curve, samples, the card; the model is used; its weights are those of an undisturbed training."""
+    from XRayTo3DGui.train import curves, samples
+
+    assert status(panel).startswith("Trained.") and not panel.ui.trainButton.isVisibleTo(panel.ui.Train)
+    same_weights(folder / "bundle", undisturbed)
+    loss = curves.chartOf("loss", folder).GetNthPlotSeriesNode(0).GetTableNode().GetTable()
+    assert [loss.GetValue(row, 0).ToDouble() for row in range(2)] == [10, 20]
+    panel.ui.trainSampleButton.click()
+    assert {node.GetName().split(",")[0] for node in samples.nodes()} >= {"radius", "ulna"}
+    assert [each.step for each in panel.watching._samples] == [10, 20, 30, 40, 50, 60]
+    assert "SYNTHETIC" in panel.ui.trainBundleLabel.text
+    panel.ui.trainUseButton.click()
+    settle(0.3)
+    assert not widget.ui.reconstructSection.collapsed
+    assert Path(panel.parameters.reconstructBundle) == (folder / "bundle").resolve()
+    assert widget.reconstruct.inputs.entry.title == "tiny"
+
+
+HOST = """
+import sys, time
+sys.path[:0] = [{host!r}, {module!r}]
+import slicerhost; slicerhost.boot()
+from slicerhost import modules
+from train_cases import *
+module = modules.load_module({repository!r} + "/XRayTo3D/XRayTo3D.py")
+widget = modules.make_module_widget(module); modules.enter_module(widget)
+panel = open_section(widget)
+choose(panel, Path({config!r}), Path({data!r}), Path({folder!r}))
+panel.ui.trainButton.click()
+while not in_training(panel):
+    settle(0.05)
+print("training", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_killed_slicer_leaves_the_worker_at_work(panel: Any, wrists: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    config = configuration(tmp_path, 200)
+    program = HOST.format(
+        host=str(REPOSITORY / "Testing" / "Host"),
+        module=str(REPOSITORY / "Testing" / "Module"),
+        repository=str(REPOSITORY),
+        config=str(config),
+        data=str(wrists),
+        folder=str(folder),
+    )
+    host = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    try:
+        assert host.stdout.readline().strip() == "training"
+    finally:
+        host.kill()
+        host.wait()
+    panel.run.open(str(folder))  # a new Slicer: found by its folder, or by the list of recent ones
+    step = panel.run.state.progress["step"], panel.run.state.progress["stage"]
+    assert panel.run.running
+    wait_until(lambda: (panel.run.state.progress["step"], panel.run.state.progress["stage"]) != step, 60.0)
+    panel.ui.trainButton.click()
+    wait_until(lambda: not panel.run.running, 60.0)
+    assert "nothing is lost" in status(panel)
+
+
+def test_what_the_worker_refuses_is_said(panel: Any, wrists: Path, tmp_path: Path) -> None:
+    config = write_yaml(tmp_path / "far.yaml", changed(TL_NET, data={"grid": {"centre_mm": [500, 0, 0]}}))
+    choose(panel, config, wrists, tmp_path / "run")
+    panel.ui.trainButton.click()
+    wait_until(lambda: not panel.run.running, 60.0)
+    assert "radius lies in data.grid" in status(panel)
+    panel.ui.trainJobCombo.currentIndex = 0  # mend it, and start again in the same folder
+    panel.form.onChange("data.grid.centre_mm=[-8, 0, -26]")
+    wait_until(lambda: not panel.form.check.running)
+    settle(0.1)
+    assert panel.ui.trainButton.enabled, panel.ui.trainButton.toolTip
