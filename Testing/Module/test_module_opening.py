@@ -1,4 +1,4 @@
-"""Opening the module in a fresh host loads nothing heavy; how long it takes: Testing/Benchmarks/bench_module_opening.py."""
+"""Opening the module in a fresh host loads nothing heavy; its time: Testing/Benchmarks/bench_module_opening.py."""
 
 from __future__ import annotations
 

@@ -144,3 +144,31 @@ def test_paths_of_the_last_session_are_not_taken_up(slicer_module: Any, monkeypa
     paths = [each.currentPath for each in (first.radiographPath, first.cameraPath, second.caseFolderPath)]
     modules.discard_module_widget(slicer_module, widget)
     assert paths == ["", "", ""]
+
+
+def test_another_scene_and_back(module_widget: Any) -> None:
+    """What Slicer's generic module test does to every module's panel."""
+    import slicer
+
+    other = slicer.vtkMRMLScene()
+    module_widget.parent.setMRMLScene(other)
+    settle()
+    module_widget.parent.setMRMLScene(slicer.mrmlScene)
+    settle()
+    module_widget.logic.loadExample(ctSpacing=1.8, pixelSpacing=1.5)
+    settle()
+    assert module_widget.radiographs.ui.loadedTable.rowCount == 2
+    assert module_widget.registration.ui.registerButton.enabled
+
+
+def test_it_opens_without_a_main_window(slicer_module: Any, slicer_app: Any) -> None:
+    """The host has none, as Slicer's generic test with --no-main-window."""
+    import slicer
+    from slicerhost import modules
+
+    assert slicer.util.mainWindow() is None
+    widget = modules.make_module_widget(slicer_module)
+    modules.enter_module(widget)
+    settle()
+    modules.leave_module(widget)
+    modules.discard_module_widget(slicer_module, widget)

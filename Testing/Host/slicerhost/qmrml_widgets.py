@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
+import slicer
 import vtk
 from PySide6 import QtCore
 
@@ -49,6 +51,16 @@ class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
     def self(self) -> Any:
         """The Python class behind the panel."""
         return self._python_widget
+
+    def reload(self) -> None:
+        """A new Python widget, of the class that the module's file has now, in this panel; entered if this is."""
+        name = self.objectName.removesuffix("ModuleWidget")
+        widget = getattr(sys.modules[name], f"{name}Widget")(self)
+        self.setPythonWidget(widget)
+        setattr(slicer.modules, f"{name}Widget", widget)
+        widget.setup()
+        if self.isEntered and hasattr(widget, "enter"):
+            widget.enter()
 
 
 class _WithQuantity:
