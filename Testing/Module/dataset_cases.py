@@ -44,6 +44,7 @@ def result(pose: RigidPose, synthetic: bool = True) -> RegistrationResult:
 @cache
 def _made() -> Path:
     """Four cases of two views each, not registered, to review, accepted, rejected; the last one without landmarks."""
+    from XRayTo3DGui.dataset.collect import markSynthetic
     from XRayTo3DGui.scene.example import truePose
 
     folder = Path(tempfile.mkdtemp(prefix="xrayto3d-test-")) / "wrists"
@@ -60,6 +61,7 @@ def _made() -> Path:
             if state is not None:
                 note = "does not fit" if state is Review.REJECTED else ""
                 write_registration(view, result(truePose()).to_dict(state, note), truePose())
+    markSynthetic(folder)
     return folder
 
 

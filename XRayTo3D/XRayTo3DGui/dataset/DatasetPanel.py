@@ -31,7 +31,8 @@ class DatasetPanel:
         self.widget = widget
         self.parameters: Any = None
         self.about: listing.About | None = None
-        self._folder = ""
+        self._folder: str | None = None
+        """The data set that is shown; None before anything was."""
         self._guiTag: Any = None
         self._tags: list[tuple[Any, int]] = []
         self._filling = False
@@ -73,7 +74,7 @@ class DatasetPanel:
         if self.parameters is not None:
             self.parameters.disconnectGui(self._guiTag)
         self._unobserve()
-        self.parameters, self._folder, self.about = node, "", None
+        self.parameters, self._folder, self.about = node, None, None
         if node is not None:
             self._guiTag = connectGui(node, self.ui)
             scene = slicer.mrmlScene
@@ -115,7 +116,7 @@ class DatasetPanel:
         self._sync.stop()
         if self._settingUp or self.parameters is None:
             return
-        if self.parameters.datasetFolder != self._folder or not self._tags:
+        if self.parameters.datasetFolder != self._folder:
             self._open()
         self.new.sync()
         self.adding.sync()

@@ -13,7 +13,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from XRayTo3DGui.dataset import listing
-from XRayTo3DGui.dataset.open_case import CASE, VIEW, caseOf, chooseGroup, closeCase, removeNodes
+from XRayTo3DGui.dataset.open_case import CASE, LANDMARKS, VIEW, caseOf, chooseGroup, closeSteps, removeSteps
 from XRayTo3DGui.jobs import inThread
 from XRayTo3DGui.registration import further, pose
 from XRayTo3DGui.registration.review import RECORD, REVIEW, VERDICT
@@ -36,9 +36,11 @@ def openCase(folder: Path | str, caseId: str, parameters: Any, view: str = "") -
 
 def nextCase(folder: Path | str, parameters: Any) -> str:
     """Open the next case with a view to review and wait for it; returns its id, "" where nothing is to review."""
-    for _doing in nextSteps(folder, parameters):
+    said = ""
+    for doing in nextSteps(folder, parameters):
+        said = doing
         slicer.app.processEvents()
-    return Path(parameters.caseFolder).name if _doing else ""
+    return Path(parameters.caseFolder).name if said else ""
 
 
 def nextSteps(folder: Path | str, parameters: Any, reader: listing.Listing | None = None) -> Iterator[str]:
@@ -74,9 +76,10 @@ def openSteps(folder: Path | str, caseId: str, parameters: Any, view: str = "") 
         InputError: A file is missing or cannot be used.
     """
     case = caseOf(Path(folder).absolute() / "cases" / caseId)
-    reading = _("Reading case {id}…").format(id=caseId)
+    reading = _("Reading {id}…").format(id=caseId)
     content = yield from waiting(lambda: _read(case, view), reading)
-    closeCase(parameters)
+    for _removed in closeSteps(parameters):
+        yield reading
     added: list[Any] = []
     whole = False
     try:
@@ -87,10 +90,10 @@ def openSteps(folder: Path | str, caseId: str, parameters: Any, view: str = "") 
         parameters.caseFolder, parameters.caseName = str(case.folder), case.id
         _fileNodes(added, case.id)
         whole = True
-        yield _("Case {id} is open.").format(id=caseId)
+        yield _("{id} is open.").format(id=caseId)
     finally:
         if not whole:
-            removeNodes(added)
+            list(removeSteps(added))
 
 
 # ---- reading, in a thread --------------------------------------------------------------------------------------------
@@ -135,7 +138,7 @@ def _moment(seconds: float, doing: str) -> Iterator[str]:
 
 def _addNodes(content: CaseContent, added: list[Any]) -> Iterator[str]:
     """CT, segmentation, landmarks, radiographs; ``added`` holds them in this order, the first two always."""
-    case, ct, doing = content.case, content.ct, _("Showing case {id}…").format(id=content.case.id)
+    case, ct, doing = content.case, content.ct, _("Showing {id}…").format(id=content.case.id)
     mark = mrml.SYNTHETIC_MARK if ct.synthetic or case.synthetic else ""
     volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", f"{case.id} CT{mark}")
     added.append(_of(volume, content))
@@ -157,6 +160,7 @@ def _addNodes(content: CaseContent, added: list[Any]) -> Iterator[str]:
     if case.landmarks_path.exists():
         added.append(_of(slicer.util.loadMarkups(str(case.landmarks_path)), content))
         added[-1].SetName(_("{id} landmarks").format(id=case.id))
+        added[-1].SetAttribute(LANDMARKS, "1")
     for view, radiograph in zip(content.views, content.radiographs, strict=True):
         yield doing
         node = radiographs.radiographToScene(radiograph)

@@ -78,6 +78,7 @@ class CasesBox:
         """Another filter, another open case."""
         if not self._reading.running:
             self._reading.start(self._fillSteps())
+        self.showLandmarks()
 
     def _onReadFailed(self, error: Exception) -> None:
         if not isinstance(error, InputError):
@@ -118,7 +119,7 @@ class CasesBox:
         ui.openCaseButton.enabled = self.opening or not select
         ready = _("Open the selected case in the scene, to be registered and reviewed in section 2")
         ui.openCaseButton.toolTip = _("Stop opening") if self.opening else select or ready
-        ui.saveLandmarksButton.setVisible(self._landmarksNode() is not None)
+        ui.landmarksRow.setVisible(self._landmarksNode() is not None)
 
     # ---- opening -----------------------------------------------------------------------------------------------------
 
@@ -157,7 +158,7 @@ class CasesBox:
         lost = open_case.unsaved(parameters) if parameters.caseFolder else ""
         if not lost:
             return True
-        text = _("{what} of case {id} is in the scene only, not in its folder. Open another case all the same?")
+        text = _("{id}: {what} is in the scene only, not in the data set. Open another case all the same?")
         return slicer.util.confirmOkCancelDisplay(text.format(what=lost, id=Path(parameters.caseFolder).name))
 
     def _onStep(self, text: str) -> None:
@@ -186,6 +187,12 @@ class CasesBox:
 
     def _landmarksNode(self) -> Any:
         return open_case.landmarksNode(self.panel.parameters) if self.panel.parameters is not None else None
+
+    def showLandmarks(self) -> None:
+        """Or hide them, as it is ticked."""
+        node, wanted = self._landmarksNode(), self.panel.parameters.datasetShowLandmarks
+        if node is not None and node.GetDisplayNode() is not None and node.GetDisplayVisibility() != wanted:
+            node.SetDisplayVisibility(wanted)
 
     def onSaveLandmarks(self, *_args: Any) -> None:
         """Write the open case's landmarks as the scene has them now."""

@@ -105,13 +105,13 @@ def addSteps(folder: Path | str, entry: CaseEntry, parameters: Any) -> Iterator[
         raise InputError(problem + ".")
     case = yield from _taken(entry.id, parameters)
     refused = yield from waiting(lambda: _write(Path(folder), entry, case), writingText(entry.id))
-    text = _("Case {id} added, with {count} radiographs.").format(id=entry.id, count=len(case.views) - len(refused))
+    text = _("{id} added, with {count} radiographs.").format(id=entry.id, count=len(case.views) - len(refused))
     yield " ".join([text, *refused])
 
 
 def writingText(caseId: str) -> str:
     """Said while files are written, which is not stopped half way."""
-    return _("Writing the case {id}").format(id=caseId)
+    return _("Writing {id}").format(id=caseId)
 
 
 def _taken(caseId: str, parameters: Any) -> Generator[str, None, SceneCase]:

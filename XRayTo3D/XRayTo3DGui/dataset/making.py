@@ -98,6 +98,7 @@ class NewDatasetBox:
         checkPeopleFolder(folder)
         self.panel.openFolder(str(folder))
         self.panel.job.start(folder, work.SYNTHETIC, options)
+        self.panel.refresh()
 
 
 def bonesOf(text: str) -> list[str]:

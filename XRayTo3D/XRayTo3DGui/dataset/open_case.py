@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.registration.result import Review
 
-CASE, VIEW = "XRayTo3D.Case", "XRayTo3D.CaseView"
-"""Attributes of nodes: the folder of the case they were read from, and of radiographs the view's name."""
+CASE, VIEW, LANDMARKS = "XRayTo3D.Case", "XRayTo3D.CaseView", "XRayTo3D.CaseLandmarks"
+"""Attributes of nodes: the folder of the case they were read from; the view's name of radiographs; of landmarks."""
 APART_DEG = 10.0
 """Beams closer than this are two exposures of one direction, as ``dataset register`` has it."""
 
@@ -107,7 +108,8 @@ def groupText(group: tuple[CaseView, ...]) -> str:
 def landmarksNode(parameters: Any) -> Any:
     """The landmarks of the open case in the scene, or None."""
     nodes = slicer.util.getNodesByClass("vtkMRMLMarkupsFiducialNode") if parameters.caseFolder else []
-    return next((node for node in nodes if node.GetAttribute(CASE) == parameters.caseFolder), None)
+    own = (node for node in nodes if node.GetAttribute(LANDMARKS))
+    return next((node for node in own if node.GetAttribute(CASE) == parameters.caseFolder), None)
 
 
 def saveLandmarks(parameters: Any) -> Path:
@@ -151,30 +153,30 @@ def unsaved(parameters: Any) -> str:
 
 def closeCase(parameters: Any) -> None:
     """Take the open case out of the scene, with all that was made for it there; the folder keeps its own."""
-    pose = parameters.poseTransform
+    for _removed in closeSteps(parameters):
+        pass
+
+
+def closeSteps(parameters: Any) -> Iterator[None]:
+    """:func:`closeCase`, node by node: to take one out can cost as much as to put it in."""
+    pose, made = parameters.poseTransform, []
     if pose is not None and pose.GetAttribute(CASE):
-        made = further.transforms(parameters)
-        made += [node.GetNodeReference(further.MODEL) for node in made]
-        for node in [*made, parameters.boneModel, parameters.ctLandmarks]:
-            if node is not None and node.GetScene() is not None:
-                slicer.mrmlScene.RemoveNode(node)
+        moved = further.transforms(parameters)
+        made = [*moved, *(node.GetNodeReference(further.MODEL) for node in moved)]
+        made += [parameters.boneModel, parameters.ctLandmarks]
         parameters.furtherSegments = ""
-    removeNodes(caseNodes())
     parameters.caseFolder = ""
+    own = [node for node in slicer.util.getNodesByClass("vtkMRMLStorableNode") if node.GetAttribute(CASE)]
+    yield from removeSteps([*(node for node in made if node is not None), *own])
 
 
-def caseNodes() -> list[Any]:
-    """Every node that was read from a case."""
-    return [node for node in slicer.util.getNodesByClass("vtkMRMLStorableNode") if node.GetAttribute(CASE)]
-
-
-def removeNodes(nodes: list[Any]) -> None:
-    """Radiographs with source and beam, transforms last: what hangs under them is gone by then."""
-    ordered = sorted(nodes, key=lambda node: node.IsA("vtkMRMLTransformNode"))
-    for node in ordered:
+def removeSteps(nodes: list[Any]) -> Iterator[None]:
+    """Radiographs with source and beam; transforms last, when nothing hangs under them any more."""
+    for node in sorted(nodes, key=lambda node: node.IsA("vtkMRMLTransformNode")):
         if node.GetScene() is None:
             continue
         if node in radiographs.radiographNodes():
             radiographs.removeRadiograph(node)
         else:
             slicer.mrmlScene.RemoveNode(node)
+        yield

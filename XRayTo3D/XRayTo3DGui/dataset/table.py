@@ -31,7 +31,7 @@ class CaseTable:
         self._widget, self._onSelected, self._onOpen = widget, onSelection, onOpen
         self.rows: list[CaseRow] = []
         self._filling = False
-        headers = [_("Case"), _("Side"), _("Split"), _("Files"), _("Views")]
+        headers = [_("Case"), _("Side"), _("Split"), _("Lacks"), _("Views")]
         widget.setColumnCount(len(headers))
         widget.setHorizontalHeaderLabels(headers)
         widget.verticalHeader().setVisible(False)
@@ -39,6 +39,7 @@ class CaseTable:
         header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
         header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
         header.setHighlightSections(False)
+        header.setResizeContentsPrecision(MOST)  # else the widths of a thousand rows are asked at every change
         widget.connect("itemSelectionChanged()", self._onSelection)
         widget.connect("cellDoubleClicked(int,int)", self._onDoubleClick)
 
@@ -68,10 +69,10 @@ class CaseTable:
 
     def _fillRow(self, number: int, row: CaseRow, opened: bool) -> None:
         said, colour = viewsText(row.views)
-        files = _("no {what}").format(what=row.lacks[0]) if row.lacks else _("all")
-        files = f"{files} +{len(row.lacks) - 1}" if len(row.lacks) > 1 else files
+        lacks = row.lacks[0] if row.lacks else "–"
+        lacks = f"{lacks} +{len(row.lacks) - 1}" if len(row.lacks) > 1 else lacks
         side = {"right": _("R"), "left": _("L")}.get(row.side, "–")
-        cells = ((row.id, ""), (side, ""), (row.split, ""), (files, UNSURE if row.lacks else ""), (said, colour))
+        cells = ((row.id, ""), (side, ""), (row.split, ""), (lacks, UNSURE if row.lacks else ""), (said, colour))
         toolTip = rowToolTip(row)
         self._widget.setRowHeight(number, ROW_HEIGHT)
         for column, (text, ink) in enumerate(cells):

@@ -30,6 +30,8 @@ TABLE, TABLE_PATH = "cases.csv", "table.txt"
 MOST_RATES, LOG_LINES = 30, 60
 PROGRESS = re.compile(r"\w+ +\d+ %  ")
 """How lines of progress begin, in a log."""
+AFTERWORDS = ("wrote ", "These are proposals")
+"""How lines begin that follow what came of it."""
 
 
 def titles() -> dict[str, str]:
@@ -243,7 +245,7 @@ def endText(job: JobFolder, state: JobState) -> str:
     """How a job ended, and what to do."""
     title = titles()[_kindOf(job.path)]
     if state.status is JobStatus.FINISHED:
-        said = [line for line in printed(job).splitlines() if not line.startswith("wrote ")]
+        said = [line for line in printed(job).splitlines() if not line.startswith(AFTERWORDS)]
         return _("{title}: done. {said}").format(title=title, said=said[-1] if said else "")
     if state.status is JobStatus.CANCELLED:
         return _("{title}: stopped. What is done is kept; 'Resume' goes on.").format(title=title)
