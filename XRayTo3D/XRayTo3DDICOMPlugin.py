@@ -133,12 +133,18 @@ def _load(path: Path, name: str, frame: int | None) -> Any:
     Raises:
         InputError: The file cannot be used, or four radiographs are loaded already.
     """
+    from XRayTo3DGui.radiographs.sources import awaited
     from XRayTo3DGui.scene.dicom_study import fileUnderStudy
     from XRayTo3DGui.scene.layouts import alignView
     from XRayTo3DGui.scene.mrml_radiographs import radiographToScene
+    from XRayTo3DGui.scene.radiograph_display import displayRange
     from XRayTo3DLib.imaging.radiograph_reader import read_radiograph
 
-    node = radiographToScene(read_radiograph(path, frame=frame, name=name))
+    def read() -> tuple[Any, Any]:
+        radiograph = read_radiograph(path, frame=frame, name=name)
+        return radiograph, displayRange(radiograph)
+
+    node = radiographToScene(*awaited(read))
     fileUnderStudy(node, path)
     manager = slicer.app.layoutManager()
     red = manager.sliceWidget("Red") if manager is not None else None

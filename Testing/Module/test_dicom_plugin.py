@@ -305,9 +305,22 @@ def test_several_that_must_be_asked_come_one_after_the_other(
         assert ui.radiographPath.currentPath == str(path)
         ui.sddSpinBox.value = 1200
         ui.loadButton.click()
-    assert module_widget.radiographs.waiting.paths == []
     settle()
     assert len(module_widget.radiographs.table.rows) == 2
+
+
+def test_a_volume_that_slicers_own_reader_loaded_goes_under_its_study_too(
+    module_widget: Any, browser: Browser, tmp_path: Path
+) -> None:
+    import slicer
+
+    path = write_dicom(tmp_path / "a.dcm", shown(), ViewPosition="AP", **COMPLETE)
+    browser.examine(tmp_path)
+    volume = slicer.util.addVolumeFromArray(shown()[None], name="3: Hand")
+    volume.SetAttribute("DICOM.instanceUIDs", slicer.dicomDatabase.instanceForFile(str(path)))
+    node = module_widget.logic.radiographFromVolume(volume)
+    assert hierarchyNames(node)[-1] == str(PATIENT["PatientName"])
+    assert node.GetAttribute("DICOM.instanceUIDs") == volume.GetAttribute("DICOM.instanceUIDs")
 
 
 def test_one_to_ask_among_complete_ones_takes_none_of_them_away(

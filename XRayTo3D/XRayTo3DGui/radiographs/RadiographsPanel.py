@@ -108,6 +108,11 @@ class RadiographsPanel:
         if self.layout.shown:
             self.layout.show()
 
+    def askFor(self, path: str) -> None:
+        """The DICOM plug-in's way in: files that do not say all of their geometry, asked about one by one."""
+        self.widget.ui.radiographsSection.collapsed = False
+        self.load.askFor(path)
+
     def onExample(self, *_args: Any) -> None:
         """The synthetic wrist, and the layout to see it in: here a person asked for something to look at."""
         with slicer.util.tryWithErrorDisplay(_("The example could not be made."), waitCursor=True):

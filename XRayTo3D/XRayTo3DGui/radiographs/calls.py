@@ -12,6 +12,7 @@ from XRayTo3DGui.radiographs.crop import boxCorners
 from XRayTo3DGui.radiographs.sources import FileSource, Source, VolumeSource, awaited
 from XRayTo3DGui.scene import folders, radiograph_changes
 from XRayTo3DGui.scene import mrml_radiographs as radiographs
+from XRayTo3DGui.scene.dicom_study import fileUnderStudy
 from XRayTo3DGui.scene.radiograph_display import displayRange
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.imaging.crop import Window, crop_to, exposed_window, window_of_box
@@ -65,7 +66,9 @@ class RadiographCalls:
             return radiograph, displayRange(radiograph)
 
         node = radiographs.radiographToScene(*awaited(read))
-        folders.fileRadiograph(node, self.getParameterNode().caseName)
+        file = source.file(answers.get("frame"))
+        if file is None or not fileUnderStudy(node, file):
+            folders.fileRadiograph(node, self.getParameterNode().caseName)
         return node
 
     def editGeometry(self, node: Any, **values: Any) -> None:

@@ -277,6 +277,15 @@ class LoadPart:
         """Leave this file out."""
         self._next()
 
+    def askFor(self, path: str) -> None:
+        """Show the form of a file, or let it wait while another one is being answered."""
+        self.waiting.append(path)
+        if self.form.info is not None and self.form.missing():
+            self.updateButtons()
+            self.keep()
+        else:
+            self._next(keepExposure=False)
+
     def onDicom(self, *_args: Any) -> None:
         """Slicer's DICOM browser; what it loads appears in the table by itself."""
         if not openDicomBrowser():

@@ -10,6 +10,7 @@ import slicer
 
 from XRayTo3DGui.jobs import inThread
 from XRayTo3DGui.scene import mrml
+from XRayTo3DGui.scene.dicom_study import INSTANCES, instanceFiles
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.geometry.spacing import Answers
@@ -19,7 +20,6 @@ from XRayTo3DLib.imaging.types import Radiograph
 
 MOST_SLICES = 4
 """AP and lateral that Slicer's own reader stacked into one volume; more is a CT."""
-DICOM_INSTANCES = "DICOM.instanceUIDs"
 Result = TypeVar("Result")
 
 
@@ -32,6 +32,10 @@ class Source(Protocol):
 
     def read(self, **arguments: Any) -> Radiograph:
         """The radiograph; arguments of ``read_radiograph``."""
+        ...
+
+    def file(self, frame: int | None) -> Path | None:
+        """The file that a frame is read from, None where it is read from the node's pixels."""
         ...
 
 
@@ -57,6 +61,10 @@ class FileSource:
     def read(self, **arguments: Any) -> Radiograph:
         """The radiograph."""
         return read_radiograph(self.path, **arguments)
+
+    def file(self, frame: int | None) -> Path | None:
+        """The file."""
+        return self.path
 
 
 class VolumeSource:
@@ -95,11 +103,16 @@ class VolumeSource:
         opened = self._open(frame)
         return settle_radiograph(opened, Answers(**answers), camera=camera, intensity=intensity, i0=i0, name=name)
 
-    def _open(self, frame: int | None) -> Any:
+    def file(self, frame: int | None) -> Path | None:
+        """The DICOM file of a frame, where Slicer's database has it."""
         if len(self._files) == 1:
-            return open_any(self._files[0], frame)
-        if self._files and frame is not None and frame < len(self._files):
-            return open_any(self._files[frame])
+            return self._files[0]
+        return self._files[frame] if self._files and frame is not None and frame < len(self._files) else None
+
+    def _open(self, frame: int | None) -> Any:
+        path = self.file(frame)
+        if path is not None:
+            return open_any(path, frame if len(self._files) == 1 else None)
         return open_array(self._values, self.name, frame=frame, spacing=self._spacing, kind="Volume of the scene")
 
 
@@ -121,9 +134,5 @@ def volumeCandidates() -> list[Any]:
 
 def dicomFiles(node: Any) -> list[Path]:
     """The files of a volume that Slicer's DICOM browser loaded; empty where they are not all there."""
-    database = getattr(slicer, "dicomDatabase", None)
-    instances = (node.GetAttribute(DICOM_INSTANCES) or "").split()
-    if database is None or not instances:
-        return []
-    paths = [Path(database.fileForInstance(instance) or "") for instance in instances]
-    return paths if all(path.is_file() for path in paths) else []
+    paths = instanceFiles([node])
+    return paths if len(paths) == len((node.GetAttribute(INSTANCES) or "").split()) else []
