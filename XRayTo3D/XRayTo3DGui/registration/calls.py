@@ -112,7 +112,10 @@ class RegistrationCalls:
         return script.placeByLandmarks(parameters)
 
     def centreInBeams(self, ctVolume: Any, segmentation: Any = None, segment: str = "") -> Any:
-        """Move a bone, without turning it, to where the beams of the ticked radiographs meet; returns the pose node."""
+        """Move a bone, without turning it, to where the beams of the ticked radiographs meet; returns the pose node.
+
+        Arguments as in :meth:`placeByView`.
+        """
         from XRayTo3DGui.registration import pose, script
         from XRayTo3DGui.scene import mrml
         from XRayTo3DGui.scene import mrml_radiographs as radiographs
