@@ -194,6 +194,39 @@ def test_a_folder_of_models_is_added_and_remembered(panel: Any, tmp_path: Path) 
     assert titles[:3] == ["Choose a model", "damaged", ONE_VIEW]
 
 
+def test_models_are_installed_from_a_zip_and_removed(panel: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    import shutil
+
+    import slicer
+
+    from XRayTo3DLib.models.find import shipped_models_folder
+
+    monkeypatch.setenv("XRAYTO3D_MODELS", str(tmp_path / "own"))
+    archive = shutil.make_archive(str(tmp_path / "mine"), "zip", shipped_models_folder(), "wrist-pa-demo")
+    panel.ui.manageSection.collapsed = False
+    assert "With XRayTo3D: 5 models" in panel.ui.modelsLabel.text
+    panel.manage.install(Path(archive))
+    wait_until(lambda: not panel.manage.installing)
+    assert panel.parameters.reconstructBundle == str(tmp_path / "own" / "wrist-pa-demo")
+    assert "every checksum holds" in panel.ui.reconstructStatusLabel.text
+    assert f"Yours, in {tmp_path / 'own'}: 1 models, 2.4 MB" in panel.ui.modelsLabel.text
+    panel.manage.install(Path(archive))
+    wait_until(lambda: not panel.manage.installing)
+    assert "has wrist-pa-demo already" in panel.ui.reconstructStatusLabel.text
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda *_a, **_k: True)
+    panel.ui.removeBundleButton.click()
+    assert not (tmp_path / "own" / "wrist-pa-demo").exists()
+    assert panel.parameters.reconstructBundle == ""
+    choose_model(panel, ONE_VIEW)
+    assert not panel.ui.removeBundleButton.enabled
+    assert "comes with XRayTo3D" in panel.ui.removeBundleButton.toolTip
+    shutil.copytree(shipped_models_folder() / "wrist-pa-demo", tmp_path / "elsewhere" / "pointed")
+    panel.inputs.addFolder(tmp_path / "elsewhere")
+    panel.ui.removeBundleButton.click()
+    assert (tmp_path / "elsewhere" / "pointed" / "bundle.json").is_file()
+    assert "no longer listed" in panel.ui.reconstructStatusLabel.text
+
+
 SHAPES = {"method": "shape-intensity-fit", "title": "Shapes of wrists"}
 
 
@@ -361,13 +394,13 @@ def test_what_nobody_expected_is_in_slicer_s_log(ready: Any, caplog: pytest.LogC
     from XRayTo3DGui.reconstruct import job as reconstruct_job
 
     ready.ui.reconstructButton.click()
-    ready.run._timer.stop()
+    ready.run._watch._timer.stop()
     job = reconstruct_job.JobFolder(ready.parameters.reconstructJob)
     wait_until(lambda: (job.path / "start.json").exists(), 30)
     reconstruct_job.kill_worker(job)
     job.log.write_text("Traceback: the disk is on fire")
     job.fail("unexpected OSError: on fire. log.txt has the rest.")
-    ready.run._look()
+    ready.run._watch.watch(job)
     assert ready.ui.reconstructStatusLabel.text == "Unexpected OSError: on fire. Slicer's error log has the rest."
     assert "the disk is on fire" in caplog.text and not job.path.exists()
 
@@ -405,28 +438,66 @@ def test_a_reloaded_module_finds_the_worker_again(ready: Any, slicer_module: Any
         modules.discard_module_widget(slicer_module, other)
 
 
-def test_closing_the_scene_ends_the_worker(ready: Any) -> None:
+def test_a_worker_without_memory_is_said(ready: Any, caplog: pytest.LogCaptureFixture) -> None:
+    import slicer
+
+    nodes = slicer.mrmlScene.GetNumberOfNodes()
+    from XRayTo3DGui.reconstruct import job as reconstruct_job
+
+    ready.ui.reconstructButton.click()
+    ready.run._watch._timer.stop()
+    job = reconstruct_job.JobFolder(ready.parameters.reconstructJob)
+    wait_until(lambda: (job.path / "start.json").exists(), 30)
+    reconstruct_job.kill_worker(job)
+    job.log.write_text("RuntimeError: ...")
+    job.fail(
+        "unexpected RuntimeError: DefaultCPUAllocator: can't allocate memory. log.txt has the rest."
+    )
+    ready.run._watch.watch(job)
+    assert ready.ui.reconstructStatusLabel.text.startswith("There was not enough memory.")
+    assert "DefaultCPUAllocator" not in ready.ui.reconstructStatusLabel.text
+    assert slicer.mrmlScene.GetNumberOfNodes() == nodes and ready.ui.reconstructButton.enabled
+
+
+def test_a_scene_saved_while_it_ran_takes_it_in(ready: Any, tmp_path: Path) -> None:
+    """Closing the scene lets the worker go on; the saved one finds it, with every input."""
     import slicer
 
     folder = start(ready)
     pid = worker_pid(folder)
+    slicer.util.saveScene(str(tmp_path / "case.mrb"))
     slicer.mrmlScene.Clear()
     settle()
-    assert not alive(pid) and not folder.exists() and not ready.run.running
+    assert alive(pid) and not ready.run.running
     assert ready.ui.reconstructButton.toolTip == "Choose a model first"
+    slicer.util.loadScene(str(tmp_path / "case.mrb"))
+    settle()
+    assert ready.ui.placeButton1.text.startswith("✓")
+    assert ready.ui.bundleCombo.currentText == TWO_VIEWS and ready.ui.sideCombo.currentText == "Right"
+    finish(ready)
+    result = ready.parameters.reconstructResult
+    assert result is not None, ready.ui.reconstructStatusLabel.text
+    assert not jobs_left() and ready.parameters.reconstructJob == ""
+    assert [node.GetName() for node in parts_of(result)] == ["Wrist PA (synthetic)", "Wrist LAT (synthetic)"]
 
 
-def test_a_scene_saved_while_it_ran_says_that_it_is_gone(ready: Any, tmp_path: Path) -> None:
+def parts_of(result: Any) -> list[Any]:
+    from XRayTo3DGui.reconstruct import nodes
+
+    return nodes.parts(result, nodes.VIEW)
+
+
+def test_a_job_that_is_gone_is_said(ready: Any, tmp_path: Path) -> None:
     import slicer
 
     start(ready)
     slicer.util.saveScene(str(tmp_path / "case.mrb"))
+    ready.ui.reconstructButton.click()  # cancelled, its folder removed
     slicer.mrmlScene.Clear()
     slicer.util.loadScene(str(tmp_path / "case.mrb"))
     settle()
     assert "is gone; run it again" in ready.ui.reconstructStatusLabel.text
-    assert ready.ui.placeButton1.text.startswith("✓") and ready.ui.reconstructButton.enabled
-    assert ready.ui.bundleCombo.currentText == TWO_VIEWS and ready.ui.sideCombo.currentText == "Right"
+    assert ready.ui.reconstructButton.enabled
 
 
 def test_without_pytorch(ready: Any, monkeypatch: pytest.MonkeyPatch) -> None:

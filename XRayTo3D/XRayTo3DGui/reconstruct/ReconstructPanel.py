@@ -1,4 +1,4 @@
-"""Section 3: choose a model and the radiographs, reconstruct, judge what came out, export it."""
+"""Section 5: choose a model and the radiographs, reconstruct, judge what came out, export it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from XRayTo3DGui.parameters import SHOWN_DRR, SHOWN_OUTLINES, SHOWN_RESIDUAL
 from XRayTo3DGui.reconstruct import display, nodes, tables
 from XRayTo3DGui.reconstruct.export import exportResult
 from XRayTo3DGui.reconstruct.inputs import ReconstructInputs
+from XRayTo3DGui.reconstruct.manage import ManageModels
 from XRayTo3DGui.reconstruct.outlines import BoneOutlines
 from XRayTo3DGui.reconstruct.run import ReconstructRun
 from XRayTo3DLib.errors import InputError, XRayTo3DError
@@ -46,6 +47,7 @@ class ReconstructPanel:
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         self.run = ReconstructRun(self)
         self.inputs = ReconstructInputs(self)
+        self.manage = ManageModels(self)
         self.ui.removeResultButton.connect("clicked(bool)", self.onRemove)
         self.ui.exportButton.connect("clicked(bool)", self.onExport)
         self.say("")
@@ -119,6 +121,7 @@ class ReconstructPanel:
         if self._settingUp:
             return
         self.run.updateButton(self.inputs.problem())
+        self.manage.update()
         button = self.ui.removeResultButton
         button.enabled = self._result() is not None and not self.run.running
         ready = _("Remove this reconstruction from the scene: its bones, computed radiographs and tables")

@@ -18,6 +18,9 @@ from XRayTo3DLib.errors import InputError
 FOLDERS_SETTING = "XRayTo3D/ModelFolders"
 SELF_PLACING = ("dual-face-depth",)
 """Methods that find the limb by themselves: neither side nor joint is asked."""
+PLAIN_S, REFINE_S = 5, 20
+BASE_GB, GB_PER_MB, REFINE_GB = 0.5, 0.02, 1.2
+"""Measured with the models that come along, see docs/reconstruct.md."""
 SHAPE_MODELS = "shape-intensity-fit"
 """The method whose bundles can be fitted to any number of radiographs, and refine other models' bones."""
 
@@ -112,6 +115,46 @@ def rememberFolder(folder: Path) -> list[Path]:
     return found
 
 
+def forgetFolderOf(path: Path) -> None:
+    """Take the folders through which that bundle was found out of the list; nothing is deleted."""
+    folders = [each for each in rememberedFolders() if path.resolve() not in (each.resolve(), *_inside(each))]
+    slicer.app.settings().setValue(FOLDERS_SETTING, "\n".join(map(str, folders)))
+
+
+def _inside(folder: Path) -> list[Path]:
+    from XRayTo3DLib.models.find import find_bundles
+
+    return find_bundles([folder])
+
+
+def removalProblem(entry: BundleEntry | None) -> str:
+    """Why a bundle cannot be removed from the list; empty where it can."""
+    from XRayTo3DLib.models.find import shipped_models_folder
+
+    if entry is None:
+        return _("Choose a model first")
+    if entry.path.parent == shipped_models_folder().resolve():
+        return _("This model comes with XRayTo3D; it cannot be removed")
+    return ""
+
+
+def inventory() -> str:
+    """How many models there are, how large, and where, as rich text."""
+    from XRayTo3DLib.models.find import find_bundles, shipped_models_folder, user_models_folder
+    from XRayTo3DLib.models.install import bundle_bytes
+
+    places = [(_("Yours, in {folder}"), user_models_folder())]
+    places += [(_("Yours, in {folder}"), folder) for folder in rememberedFolders()]
+    places += [(_("With XRayTo3D"), shipped_models_folder())]
+    lines = []
+    for title, folder in places:
+        found = find_bundles([folder])
+        size = sum(bundle_bytes(path) for path in found) / 1e6
+        text = _("{title}: {count} models, {size:.1f} MB")
+        lines.append(escape(text.format(title=title.format(folder=folder), count=len(found), size=size)))
+    return "<br>".join(lines)
+
+
 def chosenEntry(entries: Iterable[BundleEntry], stored: str) -> BundleEntry | None:
     """The entry a scene remembers, by path or, on another machine, by the folder's name."""
     entries = list(entries)
@@ -137,11 +180,27 @@ def cardSummary(entry: BundleEntry) -> str:
     if bundle.synthetic:
         text = _("SYNTHETIC: learnt from made-up people; its figures say nothing about patients.")
         lines.append(f'<span style="color:{UNSURE}"><b>{text}</b></span>')
+    lines.append(expectedCost(entry))
     if figures := _figures(bundle.metrics):
         lines.append(_("On its test people: {figures}.").format(figures=escape(figures)))
     limits = "".join(f"<li>{escape(each)}</li>" for each in bundle.limitations)
     items = f'<ul style="margin-top:2px; margin-bottom:0px; margin-left:12px; -qt-list-indent:0">{limits}</ul>'
     return "<br>".join(lines) + (items if limits else "")
+
+
+def expectedCost(entry: BundleEntry) -> str:
+    """How long it takes and how much memory it needs, from what the demonstration models needed per megabyte."""
+    from XRayTo3DLib.models.install import bundle_bytes
+
+    plain = (PLAIN_S, BASE_GB + GB_PER_MB * bundle_bytes(entry.path) / 1e6)
+    first = _("Takes about {seconds} s and {memory:.1f} GB of memory")
+    text = first.format(seconds=plain[0], memory=plain[1])
+    if entry.anyViews:
+        return first.format(seconds=REFINE_S, memory=REFINE_GB) + "."
+    if refinerOf(entry) is None:
+        return text + "."
+    more = _("refined about {seconds} s and {memory:.1f} GB").format(seconds=REFINE_S, memory=REFINE_GB)
+    return f"{text}; {more}."
 
 
 def _bones(labels: Iterable[str]) -> str:

@@ -77,9 +77,14 @@ class ReconstructInputs:
         except InputError as error:
             self.panel.say(str(error), BAD)
             return
+        self.choose(found[0])
+
+    def choose(self, path: Path | None) -> None:
+        """Read the list anew and choose that bundle; None chooses none."""
         self.readBundles()
-        if self.panel.parameters is not None and any(entry.path == found[0] for entry in self._entries):
-            self.panel.parameters.reconstructBundle = str(found[0])
+        known = path is None or any(entry.path == path for entry in self._entries)
+        if self.panel.parameters is not None and known:
+            self.panel.parameters.reconstructBundle = str(path) if path is not None else ""
         self.panel.sync()
 
     def _onBundle(self, index: int) -> None:

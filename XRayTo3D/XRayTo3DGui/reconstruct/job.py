@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import time
 import uuid
 from pathlib import Path
@@ -12,10 +11,11 @@ from typing import Any
 
 import slicer
 
+from XRayTo3DGui.job_watch import startCommand
 from XRayTo3DGui.reconstruct.request import REQUEST_FILE, RESULT_FOLDER, Request, commandOf
 from XRayTo3DGui.setup.packages import torchProblem
 from XRayTo3DLib.jobs.folder import JobFolder
-from XRayTo3DLib.jobs.run import kill_worker, start_worker
+from XRayTo3DLib.jobs.run import kill_worker
 from XRayTo3DLib.jobs.state import JobState
 
 KIND = "reconstruction"
@@ -46,8 +46,7 @@ def startWorker(job: JobFolder, request: Request) -> None:
     Raises:
         InputError: Python cannot be started.
     """
-    python = shutil.which("PythonSlicer") or sys.executable
-    start_worker(job, ["-m", "XRayTo3DLib.cli.as_job", str(job.path), *commandOf(request, job.path)], python)
+    startCommand(job, commandOf(request, job.path))
 
 
 def resultFolder(job: JobFolder) -> Path:

@@ -103,7 +103,7 @@ def importSteps(folder: Path, request: dict[str, Any]) -> Iterator[Any]:
     from XRayTo3DLib.files import read_json
 
     record = read_json(folder / "reconstruction.json", "reconstruction", FORMAT)
-    views = [slicer.mrmlScene.GetNodeByID(identifier) for identifier in request["radiographs"]]
+    views = [_radiograph(*each) for each in zip(request["radiographs"], request["names"], strict=True)]
     result = _addRecord(record, [node for node in views if node is not None], request)
     yield result
     for number, bone in enumerate(record["bones"]):
@@ -120,6 +120,14 @@ def importSteps(folder: Path, request: dict[str, Any]) -> Iterator[Any]:
     if record.get("measurements"):
         _addTable(result, record["measurements"])
         yield result
+
+
+def _radiograph(identifier: str, name: str) -> Any:
+    """The radiograph of that ID, if it still is that one: a scene that was loaded may have given it another."""
+    there = radiographs.radiographNodes()
+    named = [node for node in there if node.GetName().removesuffix(mrml.SYNTHETIC_MARK) == name]
+    same = [node for node in named or there if node.GetID() == identifier]
+    return next(iter([*same, *named]), None)
 
 
 def _addRecord(record: dict[str, Any], views: list[Any], request: dict[str, Any]) -> Any:

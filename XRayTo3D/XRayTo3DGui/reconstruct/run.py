@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
+from XRayTo3DGui.job_watch import JobWatch
 from XRayTo3DGui.jobs import StepRunner
 from XRayTo3DGui.panel import BAD, GOOD, UNSURE
 from XRayTo3DGui.reconstruct import job as jobs
@@ -21,8 +21,8 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.jobs.folder import JobFolder
 from XRayTo3DLib.jobs.state import JobState, JobStatus
 
-LOOK_MS = 200
 LOG_MENTIONED, LOG_LINES = "log.txt has the rest.", 60
+OUT_OF_MEMORY = ("memoryerror", "out of memory", "not enough memory", "allocate memory")
 INPUTS = ("bundleCombo", "addBundleButton", "inputsWidget", "uncalibratedCheckBox", "reconstructAdvancedSection")
 
 
@@ -36,9 +36,7 @@ class ReconstructRun:
         self._result: Any = None
         self._began = 0.0
         self._steps = StepRunner(self._onStep, self._onStepsDone, self._onStepsFailed)
-        self._timer = qt.QTimer()
-        self._timer.setInterval(LOOK_MS)
-        self._timer.connect("timeout()", self._look)
+        self._watch = JobWatch(self._onLook, lambda _records: None, self._onEnded)
         self.ui.reconstructProgressBar.setVisible(False)
         self.ui.reconstructButton.connect("clicked(bool)", self.onButton)
 
@@ -84,14 +82,14 @@ class ReconstructRun:
         self.panel.say(_("Cancelled; nothing was added to the scene."))
 
     def leave(self, closing: bool) -> None:
-        """The module is left or Slicer ends: the worker goes on, and is found again. A closing scene ends it."""
+        """The module is left, the scene or Slicer closes: the worker goes on, and is found again by the saved scene."""
         job, preparing, result = self._job, self._request is not None, self._result
         if job is None:
             return
         self._release()
         if result is not None and not closing:  # half taken in: it is taken in anew when somebody comes back
             nodes.removeResult(result)
-        if closing or preparing:
+        if preparing:
             self.panel.parameters.reconstructJob = ""
             jobs.discard(job)
 
@@ -107,22 +105,12 @@ class ReconstructRun:
             self.panel.say(_("The reconstruction that was running is gone; run it again."), UNSURE)
             return
         self._take(job)
-        self._timer.start()
-        self._look()
+        self._watch.watch(job)
 
     # ---- the worker ----------------------------------------------------------------------------------------------
 
-    def _look(self) -> None:
-        """How the worker is doing."""
-        try:
-            state = self._job.state()
-        except InputError as error:
-            self._fail(str(error))
-            return
-        if not state.status.ended:
-            self._tell(state)
-            return
-        self._timer.stop()
+    def _onEnded(self, state: JobState) -> None:
+        """The worker has ended, one way or another."""
         if state.status is JobStatus.FINISHED:
             self.panel.say(_("Taking in the bones…"))
             self._steps.start(self._importSteps())
@@ -136,12 +124,15 @@ class ReconstructRun:
 
     def _inWords(self, message: str) -> str:
         """The worker's sentence. What nobody expected goes to Slicer's log whole, before the folder is removed."""
+        if any(words in message.lower() for words in OUT_OF_MEMORY):
+            logging.error("Reconstruction ran out of memory:\n%s", self._job.log_end(LOG_LINES))
+            return _("There was not enough memory. Close other programs, or take a smaller model or fewer radiographs.")
         if LOG_MENTIONED in message:
             logging.error("Reconstruction failed:\n%s", self._job.log_end(LOG_LINES))
             message = message.replace(LOG_MENTIONED, _("Slicer's error log has the rest."))
         return message[:1].upper() + message[1:]
 
-    def _tell(self, state: JobState) -> None:
+    def _onLook(self, state: JobState) -> None:
         fraction, bar = jobs.lastFraction(state), self.ui.reconstructProgressBar
         bar.maximum = 100 if fraction is not None else 0
         bar.setValue(round(100 * fraction) if fraction is not None else 0)
@@ -170,8 +161,7 @@ class ReconstructRun:
             except InputError as error:
                 self._fail(str(error))
                 return
-            self._timer.start()
-            self._look()
+            self._watch.watch(self._job)
             return
         result, job, seconds = self._result, self._job, time.monotonic() - self._began
         self._end()
@@ -202,7 +192,7 @@ class ReconstructRun:
         self._showRunning(False)
 
     def _release(self) -> None:
-        self._timer.stop()
+        self._watch.letGo()
         job, self._job = self._job, None
         self._steps.cancel()
         self._request = self._result = None
