@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from XRayTo3DLib.geometry.calibration import standard_camera
 from XRayTo3DLib.imaging.attenuation import attenuation_of
 from XRayTo3DLib.imaging.ct_writer import write_ct
 from XRayTo3DLib.projection.engines import make_projector
+from XRayTo3DLib.registration.global_search import GlobalSearchOptions
 from XRayTo3DLib.registration.result import Review
 
 OPTIONS = BatchOptions(search=QUICK)
@@ -50,6 +52,10 @@ def dataset(made: Path, tmp_path: Path) -> DatasetFolder:
 def stamps(dataset: DatasetFolder) -> dict[str, int]:
     """When each registration was written."""
     return {str(path): path.stat().st_mtime_ns for path in dataset.folder.rglob("registration.json")}
+
+
+def _written(dataset: DatasetFolder) -> dict[str, Any]:
+    return json.loads((dataset.folder / "registrations.json").read_text())
 
 
 def actions(report: Any) -> dict[str, str]:
@@ -86,7 +92,14 @@ def test_every_view_is_registered_once(dataset: DatasetFolder) -> None:
     assert [each.similarity for each in again.outcomes] == [each.similarity for each in report.outcomes]
 
 
-def test_without_a_start_the_view_tells_where_to_look(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("more", "how"), [({}, "a search near the view's usual pose"), ({"everywhere": True}, "a search everywhere")]
+)
+def test_without_a_start_it_is_searched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: dict[str, Any], how: str
+) -> None:
+    quick = partial(GlobalSearchOptions, refined=12, kept=4, pixel_mm=4.0)
+    monkeypatch.setattr("XRayTo3DLib.dataset.case_registration.GlobalSearchOptions", quick)
     dataset = bones(tmp_path / "bones", 1, near=False)
     drawn: list[str] = []
 
@@ -95,9 +108,9 @@ def test_without_a_start_the_view_tells_where_to_look(tmp_path: Path) -> None:
         assert error_of(found)[1] < 0.5
         return b"picture"
 
-    register_dataset(dataset.folder, OPTIONS, overlay=overlay)
+    register_dataset(dataset.folder, replace(OPTIONS, **more), overlay=overlay)
     view = view_of(dataset.case("case-1"), "pa")
-    assert view.registration()["started_from"] == "a search near the view's usual pose"  # type: ignore[index]
+    assert view.registration()["started_from"] == how  # type: ignore[index]
     assert view.verdict == "converged" and error_of(view.pose())[0] < 2
     assert drawn == ["lat", "pa"] and (view.folder / "overlay.png").read_bytes() == b"picture"
 
@@ -212,7 +225,15 @@ def test_a_bad_pair_is_told_and_the_rest_goes_on(tmp_path: Path) -> None:
     assert not notes
     verdicts = {each.case_id: each.verdict for each in report.outcomes if each.action == "registered"}
     assert verdicts == {"case-4": "failed", "case-6": "converged"}
-    assert report.counts == {"registered": 2, "kept": 0, "problem": 4, "converged": 1, "ambiguous": 0, "failed": 1}
+    assert report.counts == {
+        "registered": 2,
+        "kept": 0,
+        "problem": 4,
+        "waiting": 0,
+        "converged": 1,
+        "ambiguous": 0,
+        "failed": 1,
+    }
     view["case-3"].initial_path.unlink()  # mended: only what was a problem is tried again
     mended = register_dataset(dataset.folder, OPTIONS)
     assert actions(mended)["case-3 pa"] == "registered" and actions(mended)["case-6 pa"] == "kept"
@@ -270,7 +291,8 @@ def test_stopped_within_a_pair_and_gone_on(dataset: DatasetFolder) -> None:
     assert [view.status for view in views_of(dataset.case("case-2"))] == ["unregistered"] * 2
     assert [view.status for view in views_of(dataset.case("case-1"))] == ["unreviewed"] * 2
     assert not any(unfinished(case) for case in dataset.cases())
-    assert json.loads((dataset.folder / "registrations.json").read_text())["counts"]["registered"] == 2
+    assert _written(dataset)["counts"]["registered"] == 2
+    assert [each["view"] for each in _written(dataset)["views"] if each["action"] == "waiting"] == ["lat", "pa"]
     assert sorted(actions(register_dataset(dataset.folder, OPTIONS)).values()) == ["kept"] * 2 + ["registered"] * 2
 
 

@@ -30,6 +30,8 @@ from XRayTo3DLib.files import write_json, write_text
 BATCH_FORMAT = "xrayto3d.registrations/1"
 LOOK_S = 0.1
 """Seconds between two looks at the workers, and between two things that one of them tells."""
+SAVE_S = 5.0
+"""Seconds between two writings of the report while it grows."""
 SURE_AFTER = 0.02
 """Share of the work after which the time that is left is told."""
 
@@ -59,10 +61,10 @@ class BatchReport:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many views were registered, kept and are a problem; and how many have each verdict."""
+        """How many views were registered, kept, are a problem or wait (stopped); and how many have each verdict."""
         actions = Counter(outcome.action for outcome in self.outcomes)
         verdicts = Counter(outcome.verdict for outcome in self.outcomes)
-        names = ("registered", "kept", "problem"), ("converged", "ambiguous", "failed")
+        names = ("registered", "kept", "problem", "waiting"), ("converged", "ambiguous", "failed")
         return {name: actions[name] for name in names[0]} | {name: verdicts[name] for name in names[1]}
 
     def to_dict(self) -> dict[str, Any]:
@@ -103,8 +105,8 @@ def register_dataset(
     """Register every case's bones to its radiographs.
 
     Started again it goes on where it stopped: views that are registered are kept (see :class:`BatchOptions`), those
-    that were a problem are tried again. ``registrations.json`` and ``.csv`` in the data set are written after each
-    case.
+    that were a problem are tried again. ``registrations.json`` and ``.csv`` in the data set are written now and then
+    and at the end, however it ends.
 
     Args:
         folder: The data set.
@@ -133,23 +135,30 @@ def register_dataset(
     done: dict[int, list[ViewOutcome]] = {}
 
     def so_far() -> BatchReport:
-        found = [each for number, plan in enumerate(plans) for each in _in_order(plan, done.get(number, []))]
+        found = [each for number, plan in enumerate(plans) for each in _in_order(plan, done.get(number))]
         return BatchReport(dataset.folder, tuple(found), dataset.folder / f"{name}.json", dataset.synthetic)
 
     todo = {number: plan for number, plan in enumerate(plans) if plan.todo}
     told = _Told(list(todo), report, cancelled)
-    with contextlib.closing(_outcomes(todo, options, min(workers, max(1, len(todo))), told, overlay)) as ending:
-        for number, outcomes in ending:
-            done[number] = outcomes
-            told.ended(number)
-            so_far().save()
-    result = so_far()
-    result.save()
+    saved = time.monotonic()
+    try:
+        with contextlib.closing(_outcomes(todo, options, min(workers, max(1, len(todo))), told, overlay)) as ending:
+            for number, outcomes in ending:
+                done[number] = outcomes
+                told.ended(number)
+                if time.monotonic() - saved > SAVE_S:
+                    so_far().save()
+                    saved = time.monotonic()
+    finally:
+        result = so_far()
+        result.save()
     return result
 
 
-def _in_order(plan: CasePlan, found: Sequence[ViewOutcome]) -> list[ViewOutcome]:
-    """Outcomes of a case by view, those that were known before among them."""
+def _in_order(plan: CasePlan, found: Sequence[ViewOutcome] | None) -> list[ViewOutcome]:
+    """Outcomes of a case by view, those that were known before among them; its turn has not come where ``None``."""
+    if found is None:
+        found = [ViewOutcome(plan.case.id, view.name, "waiting") for view in plan.todo]
     return sorted([*plan.known, *found], key=lambda outcome: view_order(outcome.view))
 
 

@@ -54,7 +54,7 @@ class ViewOutcome:
     Attributes:
         case_id: The case.
         view: The view; "" where the case itself cannot be used.
-        action: "registered", "kept" (it was registered before) or "problem".
+        action: "registered", "kept" (it was registered before), "problem", or "waiting" where the batch was stopped.
         status: As :attr:`CaseView.status`; "" with a problem.
         verdict: The worst of its bones; "" with a problem.
         similarity: Gradient correlation of the first bone in this view, -1 to 1, or ``None``.
@@ -111,15 +111,17 @@ def outcome_of(view: CaseView, action: str = "kept") -> ViewOutcome:
         return ViewOutcome(view.case_id, view.name, action, UNREGISTERED)
     records = [record, *record.get(FURTHER, ())]
     worst = min(records, key=lambda each: WORST_FIRST.index(Verdict(each["verdict"])))
-    own = [each for each in record.get("views", ()) if each.get("name") == view.name] or list(record.get("views", ()))
+    views = list(record.get("views", ()))
+    # Registered by hand the pictures may have names of their own: then the first one stands for this view.
+    own = next((each for each in views if each.get("name") == view.name), views[0] if views else {})
     return ViewOutcome(
         view.case_id,
         view.name,
         action,
         str(record["review"]["status"]),
         str(worst["verdict"]),
-        own[0].get("similarity") if own else None,
-        tuple(each["name"] for each in record.get("views", ()) if each.get("name") != view.name),
+        own.get("similarity"),
+        tuple(str(each.get("name", "")) for each in views if each is not own),
         float(record.get("seconds", 0.0)),
         str(record["review"].get("note") or worst.get("reason", "")),
     )
