@@ -57,6 +57,17 @@ def run(panel: Any) -> None:
     wait_until(lambda: not panel.run.running)
 
 
+def saved_and_opened(folder: Path) -> None:
+    """Save the scene, close it, open it again."""
+    import slicer
+
+    slicer.util.saveScene(str(folder / "case.mrb"))
+    slicer.mrmlScene.Clear()
+    settle()
+    slicer.util.loadScene(str(folder / "case.mrb"))
+    settle()
+
+
 # ---- inputs ----------------------------------------------------------------------------------------------------------
 
 

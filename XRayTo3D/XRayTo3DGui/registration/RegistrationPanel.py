@@ -70,6 +70,8 @@ class RegistrationPanel:
         self._unobserve()
         if node is None:
             self.overlay.drawn.hideAll()  # nobody would move it along any more
+        if slicer.mrmlScene.IsClosing():
+            self.say("")  # it was about that scene
         self.parameters = node
         if node is not None:
             if node.ctVolume is None:
@@ -100,6 +102,7 @@ class RegistrationPanel:
         self.overlay.stop()
         self._sync.stop()
         self.start.stop()
+        self.cases.stop()
         self._followPose(None)
 
     # ---- following the scene -------------------------------------------------------------------------------------

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
+from XRayTo3DGui.jobs import StepRunner
 from XRayTo3DGui.panel import BAD, GOOD, showStatus
 from XRayTo3DGui.scene import mrml_radiographs as radiographs
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.registration.result import Review
 
+WAIT_S = 0.01
 NO_REVIEW = {"status": Review.UNREVIEWED.value, "note": "", "by_role": ""}
 
 
@@ -22,6 +26,7 @@ class CaseStep:
 
     def __init__(self, panel: Any) -> None:
         self.panel, self.ui = panel, panel.ui
+        self._runner = StepRunner()
         self.ui.nextCaseButton.connect("clicked(bool)", self.onNext)
         self.ui.caseWidget.setVisible(False)
 
@@ -33,7 +38,7 @@ class CaseStep:
     def sync(self) -> None:
         """As the parameters have it."""
         self.ui.caseWidget.setVisible(self.open)
-        if self.open:
+        if self.open and not self._runner.running:
             self._say("")
 
     def updateButtons(self, waiting: bool) -> None:
@@ -61,8 +66,24 @@ class CaseStep:
 
     def onNext(self, *_args: Any) -> None:
         """Save, and open the next case; a review that cannot be saved stays in sight."""
-        if self.save():
-            self.panel.widget.dataset.openNext()
+        if self.panel.run.running or not self.save():
+            return
+        before, dataset = self.panel.parameters.caseFolder, self.panel.widget.dataset
+        dataset.openNext()
+        self._runner.start(self._opening(dataset, before))
+
+    def _opening(self, dataset: Any, before: str) -> Iterator[None]:
+        """Wait for the case; section 3, which nobody looks at now, says why where there is none."""
+        while dataset.cases.opening:
+            self._say(_("Opening the next case…"))
+            time.sleep(WAIT_S)
+            yield
+        if self.panel.parameters is not None and self.panel.parameters.caseFolder == before:
+            self._say(dataset.ui.openStatusLabel.text)
+
+    def stop(self) -> None:
+        """Wait for nothing any more."""
+        self._runner.cancel()
 
     def _say(self, text: str, colour: str = "") -> None:
         name = self.panel.parameters.caseName

@@ -90,20 +90,17 @@ class StartChoice:
 
 
 def _hint(start: str) -> str:
-    """What the chosen start needs."""
+    """What the chosen start does, or needs."""
     if start == START_BY_VIEW:
-        marked = [
-            radiographs.viewLetter(node) for node in radiographs.usedRadiographNodes() if markedPixel(node) is not None
-        ]
-        text = _("Turned as the radiographs' views (AP, PA, LAT …) say, {where}.")
-        middle = _("in the middle of the pictures; better mark the bone in each")
-        return text.format(
-            where=_("where it is marked in {views}").format(views=", ".join(marked)) if marked else middle
-        )
+        used = radiographs.usedRadiographNodes()
+        marked = [radiographs.viewLetter(node) for node in used if markedPixel(node) is not None]
+        if not marked:
+            return _("Turned as AP, PA, LAT … say, in the pictures' middle; or mark it.")
+        return _("Turned as AP, PA, LAT … say, where marked in {views}.").format(views=", ".join(marked))
     if start == START_BY_LANDMARKS:
-        return _("Place the same landmarks on the CT and the radiographs, below under Landmarks.")
+        return _("From the points under Landmarks.")
     if start == START_EVERYWHERE:
-        return _("Every rotation and place, about half a minute; two views are much surer than one.")
+        return _("About half a minute; two views are much surer than one.")
     return ""
 
 

@@ -14,8 +14,12 @@ from XRayTo3DLib.geometry.frames import FloatArray
 
 OUTLINE_SHARE = 0.08
 """Height of the outline: share of the DRR's brightest pixel, low enough for the thin edge of a bone."""
-EDGE_PERCENTILE = 99.5
+EDGE_PERCENTILE = 98.0
 """The strength of edges that is drawn in full; the few stronger ones do not dim the others."""
+EDGE_LEAST = 0.25
+"""Edges weaker than this share of a full one are not drawn."""
+BROAD_SHARE = 0.05
+"""Standard deviation of what is broad in a picture, in its longer side."""
 INSIDE_SHARE = 0.02
 """Where the bone's line integral is above this share of the largest, radiograph and DRR are compared."""
 
@@ -122,15 +126,19 @@ def edges(image: np.ndarray) -> np.ndarray:
 
 
 def difference(radiograph: np.ndarray, drr: np.ndarray) -> np.ndarray:
-    """(rows, columns) float32: the radiograph less the DRR, brought to its brightness and contrast where the bone is.
+    """(rows, columns) float32: fine detail of the radiograph less that of the DRR, where the bone is; NaN elsewhere.
 
-    Gain and offset are the least-squares ones inside the bone's shadow; outside of it the difference is NaN.
+    Of both pictures what is broader than :data:`BROAD_SHARE` is taken away first: soft tissue and scatter are in the
+    radiograph only. The DRR is then brought to the radiograph's contrast (least squares inside the shadow).
     """
+    from scipy.ndimage import gaussian_filter
+
     inside = drr > INSIDE_SHARE * float(drr.max())
-    if np.count_nonzero(inside) < 2 or np.ptp(drr[inside]) == 0:
+    if np.count_nonzero(inside) < 2:
         return np.full_like(drr, np.nan)
-    gain, offset = np.polyfit(drr[inside], radiograph[inside], 1)
-    return np.where(inside, radiograph - gain * drr - offset, np.nan).astype(np.float32)
+    seen, drawn = (each - gaussian_filter(each, BROAD_SHARE * max(each.shape)) for each in (radiograph, drr))
+    gain = float(seen[inside] @ drawn[inside]) / max(float(drawn[inside] @ drawn[inside]), 1e-12)
+    return np.where(inside, seen - gain * drawn, np.nan).astype(np.float32)
 
 
 def sampled(pixels: np.ndarray, camera: XRayCamera, near: XRayCamera) -> np.ndarray:

@@ -9,10 +9,10 @@ import slicer
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
 
-from XRayTo3DGui.parameters import OVERLAY_DIFFERENCE
+from XRayTo3DGui.parameters import OVERLAY_DIFFERENCE, OVERLAY_EDGES
 from XRayTo3DGui.scene import layouts, mrml
 from XRayTo3DGui.scene import mrml_radiographs as radiographs
-from XRayTo3DGui.scene.overlay_pictures import OUTLINE_SHARE, Drawing, Picture
+from XRayTo3DGui.scene.overlay_pictures import EDGE_LEAST, OUTLINE_SHARE, Drawing, Picture
 from XRayTo3DGui.scene.overlay_pictures import nearCamera as nearCamera
 from XRayTo3DLib.geometry.frames import FloatArray
 
@@ -111,7 +111,8 @@ class Overlays:
             shown, low, colours = (-high, high), -2 * high, _colours("difference", DIFFERENCE_COLOURS)
         else:
             high = max(float(image.max()), 1e-3)
-            shown, low = (0.0, high), OUTLINE_SHARE / 2 * high
+            share = EDGE_LEAST if parameters.overlayMode == OVERLAY_EDGES else OUTLINE_SHARE / 2
+            shown, low = (0.0, high), share * high
             colours = _colours(radiographs.viewLetter(node), ((0.0, 0.0, 0.0), radiographs.colourOf(node)))
         slicer.util.updateVolumeFromArray(volume, image[None].astype(np.float32))
         mrml.setIjkToLps(volume, camera.detector_to_world)
