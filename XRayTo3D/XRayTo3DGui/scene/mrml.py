@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import slicer
 import vtk
+from slicer.i18n import tr as _
 
 from XRayTo3DLib.errors import InputError, MissingInformationError
 from XRayTo3DLib.geometry import RigidPose
@@ -53,7 +54,9 @@ def parentToWorld(node: Any) -> FloatArray:
         return np.eye(4)
     matrix = vtk.vtkMatrix4x4()
     if not parent.GetMatrixTransformToWorld(matrix):
-        raise InputError(f"{node.GetName()} hangs under a transform that is not linear; use a linear one.")
+        raise InputError(
+            _("{name} hangs under a transform that is not linear; use a linear one.").format(name=node.GetName())
+        )
     return toNumpy(matrix)
 
 
@@ -76,7 +79,7 @@ def voxels(volumeNode: Any) -> np.ndarray:
         InputError: It has none.
     """
     if volumeNode.GetImageData() is None:
-        raise InputError(f"volume {volumeNode.GetName()} is empty; load it again.")
+        raise InputError(_("volume {volume} is empty; load it again.").format(volume=volumeNode.GetName()))
     return slicer.util.arrayFromVolume(volumeNode)
 
 
@@ -91,7 +94,9 @@ def poseFromNode(transformNode: Any) -> RigidPose:
     """
     matrix = vtk.vtkMatrix4x4()
     if not transformNode.GetMatrixTransformToWorld(matrix):
-        raise InputError(f"{transformNode.GetName()} is not a linear transform; choose or create a linear one.")
+        raise InputError(
+            _("{name} is not a linear transform; choose or create a linear one.").format(name=transformNode.GetName())
+        )
     return RigidPose(LPS_TO_RAS @ toNumpy(matrix) @ LPS_TO_RAS)
 
 
@@ -137,9 +142,9 @@ def requireCt(volumeNode: Any) -> None:
     """Raises an InputError where the node cannot be a CT."""
     name = volumeNode.GetName()
     if volumeNode.GetAttribute(ROLE) == ROLE_RADIOGRAPH:
-        raise InputError(f"{name} is a radiograph; choose the CT volume.")
+        raise InputError(_("{name} is a radiograph; choose the CT volume.").format(name=name))
     if volumeNode.GetImageData() is None:
-        raise InputError(f"volume {name} is empty; load the CT again.")
+        raise InputError(_("volume {name} is empty; load the CT again.").format(name=name))
 
 
 def makeCt(volumeNode: Any, values: str, labels: Any = None, names: dict[str, int] | None = None) -> CtVolume:
@@ -168,8 +173,10 @@ def ctReader(
             hu, notes = to_hounsfield(voxels, values, name)
         except MissingInformationError as error:
             raise InputError(
-                f"{name} holds no air, so its values may be Hounsfield units or Hounsfield units + 1024; "
-                f"say which under Advanced."
+                _(
+                    "{name} holds no air, so its values may be Hounsfield units or Hounsfield units + 1024; "
+                    "say which under Advanced."
+                ).format(name=name)
             ) from error
         return CtVolume(hu, toLps, found, names or {}, name, notes, synthetic)
 
@@ -181,7 +188,11 @@ def filledMask(labelNode: Any, segmentId: str, volumeNode: Any) -> np.ndarray:
     mask = labelMask(labelNode, segmentId, volumeNode)
     if not mask.any():
         name = segmentName(labelNode, segmentId)
-        raise InputError(f"{name} has no voxel inside {volumeNode.GetName()}; choose another segment.")
+        raise InputError(
+            _("{name} has no voxel inside {volume}; choose another segment.").format(
+                name=name, volume=volumeNode.GetName()
+            )
+        )
     return mask
 
 
@@ -197,13 +208,21 @@ def labelMask(labelNode: Any, segmentId: str, volumeNode: Any) -> np.ndarray:
 def requireSegment(labelNode: Any, segmentId: str) -> None:
     """Raises an InputError where the segmentation has no such segment."""
     if labelNode.GetSegmentation().GetSegment(segmentId) is None:
-        raise InputError(f"segmentation {labelNode.GetName()} has no segment {segmentId}; choose one of its own.")
+        raise InputError(
+            _("segmentation {name} has no segment {segment}; choose one of its own.").format(
+                name=labelNode.GetName(), segment=segmentId
+            )
+        )
 
 
 def requireSameSize(labelNode: Any, volumeNode: Any) -> None:
     """Raises an InputError where a label map has not the volume's voxels."""
     if slicer.util.arrayFromVolume(labelNode).shape != slicer.util.arrayFromVolume(volumeNode).shape:
-        raise InputError(f"label map {labelNode.GetName()} has another size than {volumeNode.GetName()}; resample it.")
+        raise InputError(
+            _("label map {name} has another size than {volume}; resample it.").format(
+                name=labelNode.GetName(), volume=volumeNode.GetName()
+            )
+        )
 
 
 def segmentChoices(labelNode: Any) -> list[tuple[str, str]]:

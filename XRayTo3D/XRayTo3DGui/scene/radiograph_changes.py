@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import slicer
+from slicer.i18n import tr as _
 
 from XRayTo3DGui.scene import mrml
 from XRayTo3DGui.scene import mrml_radiographs as radiographs
@@ -84,7 +85,9 @@ def resetGeometry(node: Any) -> None:
     """
     before = asLoaded(node)
     if before is None:
-        raise InputError(f"{node.GetName()}: the scene does not hold what its file said; load the file again.")
+        raise InputError(
+            _("{name}: the scene does not hold what its file said; load the file again.").format(name=node.GetName())
+        )
     setRadiograph(node, before)
 
 
@@ -134,7 +137,7 @@ def uncropped(node: Any) -> Radiograph:
     """The radiograph as it was before its crop."""
     window, keeper = cropOf(node), node.GetNodeReference(radiographs.UNCROPPED)
     if window is None or keeper.GetImageData() is None:
-        raise InputError(f"{node.GetName()} is not cropped.")
+        raise InputError(_("{name} is not cropped.").format(name=node.GetName()))
     pixels = slicer.util.arrayFromVolume(keeper)[0]
     part = radiographs.radiographFromNode(node)
     return replace(part, pixels=pixels, camera=uncropped_camera(part.camera, window, pixels.shape[::-1]))
@@ -151,7 +154,9 @@ def mirror(node: Any) -> None:
     """
     marks = node.GetNodeReference(radiographs.LANDMARKS)
     if marks is not None and mrml.landmarks(marks):
-        raise InputError(f"{node.GetName()} has points marked on it, which would not follow; remove them first.")
+        raise InputError(
+            _("{name} has points marked on it, which would not follow; remove them first.").format(name=node.GetName())
+        )
     radiograph = mirror_radiograph(radiographs.radiographFromNode(node))
     window = cropOf(node)
     if window is not None:
