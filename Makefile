@@ -24,7 +24,7 @@ CONSTRAINED := --constraint constraints.txt --constraint $(TORCH_PIN)
 unexport OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bundle host clean
+.PHONY: help demo test lint bench bundle host screenshots clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
@@ -64,6 +64,10 @@ bundle: $(TEST_DONE) ## train the demonstration models again, on SYNTHETIC wrist
 
 host: $(TEST_DONE) ## open the Slicer module in a window, on the test host (needs a screen)
 	PYTHONPATH=Testing/Host $(BIN)/python -m slicerhost.show
+
+screenshots: $(TEST_DONE) ## make the pictures of the module again: Testing/Module/make_*screenshots.py
+	@for file in $(sort $(wildcard Testing/Module/make_*screenshots.py)); do echo "== $$file"; \
+	  OMP_NUM_THREADS=1 $(BIN)/python $$file || exit 1; done
 
 clean: ## remove what the targets made, .venv too
 	rm -rf $(VENV) build dist demo-output bench-output artifacts *.egg-info
