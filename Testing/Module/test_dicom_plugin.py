@@ -3,6 +3,7 @@ confident offers of each series are loaded. Slicer's own two readers compete, wi
 
 from __future__ import annotations
 
+import ast
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -154,6 +155,20 @@ def test_slicer_finds_a_hidden_module_that_registers_its_class(browser: Browser)
     made = slicer.modules.dicomPlugins["XRayTo3DDICOMPlugin"]()
     assert isinstance(made, DICOMPlugin) and made.loadType == OURS
     assert all(len(tag) == 9 and tag[4] == "," for tag in made.tags.values())
+
+
+def test_slicer_tries_every_python_file_of_the_folder_as_a_module() -> None:
+    """So each must have the class of its name; and importing the plug-in costs nothing."""
+    for path in PLUGIN_FILE.parent.glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert path.stem in [each.name for each in tree.body if isinstance(each, ast.ClassDef)], path.name
+    imported = {
+        alias.name if isinstance(each, ast.Import) else each.module
+        for each in ast.parse(PLUGIN_FILE.read_text(encoding="utf-8")).body
+        if isinstance(each, ast.Import | ast.ImportFrom)
+        for alias in each.names
+    }
+    assert imported == {"__future__", "logging", "sys", "pathlib", "typing", "slicer", "DICOMLib", "slicer.i18n"}
 
 
 # ---- one picture -----------------------------------------------------------------------------------------------------
