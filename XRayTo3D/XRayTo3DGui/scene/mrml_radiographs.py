@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import slicer
 import vtk
+from slicer.i18n import tr as _
 
 from XRayTo3DGui.scene import mrml
 from XRayTo3DGui.scene.radiograph_display import DisplayRange, applyDisplay, displayRange
@@ -74,7 +75,7 @@ def radiographToScene(radiograph: Radiograph, shown: DisplayRange | None = None)
     taken = {viewLetter(node) for node in radiographNodes()}
     free = [letter for letter in LETTERS if letter not in taken]
     if not free:
-        raise InputError(f"{MOST_VIEWS} radiographs are loaded already; remove one first.")
+        raise InputError(_("{count} radiographs are loaded already; remove one first.").format(count=MOST_VIEWS))
     mark = mrml.SYNTHETIC_MARK if radiograph.synthetic and mrml.SYNTHETIC_MARK.strip() not in radiograph.name else ""
     name = slicer.mrmlScene.GenerateUniqueName(f"{radiograph.name}{mark}")
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
@@ -136,9 +137,13 @@ def cameraFromNode(node: Any) -> XRayCamera:
     """
     source = sourceNode(node)
     if source is None or source.GetNumberOfControlPoints() < 1:
-        raise InputError(f"radiograph {node.GetName()} has lost its X-ray source point; load it again.")
+        raise InputError(
+            _("radiograph {name} has lost its X-ray source point; load it again.").format(name=node.GetName())
+        )
     if node.GetImageData() is None:
-        raise InputError(f"radiograph {node.GetName()} has no pixels (its file was not found?); load it again.")
+        raise InputError(
+            _("radiograph {name} has no pixels (its file was not found?); load it again.").format(name=node.GetName())
+        )
     toLps = mrml.ijkToLps(node, world=True)
     spacing = np.linalg.norm(toLps[:3, :2], axis=0)
     columns, rows, _slices = node.GetImageData().GetDimensions()
@@ -160,7 +165,9 @@ def radiographFromNode(node: Any) -> Radiograph:
         InputError: Not a radiograph, or without pixels or source.
     """
     if node.GetAttribute(mrml.ROLE) != mrml.ROLE_RADIOGRAPH or node.GetImageData() is None:
-        raise InputError(f"{node.GetName()} is not a radiograph with its X-ray geometry; load it in section 1.")
+        raise InputError(
+            _("{name} is not a radiograph with its X-ray geometry; load it in section 1.").format(name=node.GetName())
+        )
 
     name = node.GetName().removesuffix(mrml.SYNTHETIC_MARK)
     pixels = slicer.util.arrayFromVolume(node)[0]
@@ -265,7 +272,7 @@ def showBeam(node: Any, visible: bool) -> None:
 
 def removeRadiograph(node: Any) -> None:
     """Remove a radiograph and everything that belongs to it alone."""
-    for role in (SOURCE, BEAM, LANDMARKS, ORIGIN, BONE_MARK):
+    for role in (SOURCE, BEAM, LANDMARKS, ORIGIN, BONE_MARK, UNCROPPED):
         each = node.GetNodeReference(role)
         if each is not None:
             slicer.mrmlScene.RemoveNode(each)
