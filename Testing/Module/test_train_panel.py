@@ -8,9 +8,12 @@ import math
 from pathlib import Path
 from typing import Any
 
+import panel_audit as audit
 import pytest
 import yaml
+from event_loop import EventLoop
 from module_cases import settle, wait_until
+from test_module_quality import Findings, look
 from train_cases import (
     TL_NET,
     add_samples,
@@ -46,6 +49,12 @@ def titles(combo: Any) -> list[str]:
     return [combo.itemText(index) for index in range(combo.count)]
 
 
+def refreshed(panel: Any) -> None:
+    """What the worker has written is read and drawn."""
+    panel.run.refresh()
+    wait_until(lambda: not panel.run._reading.running)
+
+
 def row_of(panel: Any, key: str) -> int:
     table = panel.ui.trainSettingsTable
     return next(row for row in range(table.rowCount) if table.item(row, 0).text() == key)
@@ -60,7 +69,7 @@ def test_a_method_brings_its_configurations_and_says_what_it_is(panel: Any) -> N
     ui.trainMethodCombo.currentIndex = 1
     settle(0.1)
     assert panel.parameters.trainMethod == "tl-net" and panel.parameters.trainStart == "wrist_pa_small"
-    assert titles(ui.trainStartCombo)[0] == "TL-net, wrist, one PA view, small"
+    assert titles(ui.trainStartCombo)[0] == "wrist, one PA view, small"
     assert "radiographs that show bones alone" in ui.trainMethodLabel.text and "17 minutes" in ui.trainMethodLabel.text
     assert ui.trainStepsLabel.text == "autoencoder 2000 steps, predictor 4000 steps, joint 1500 steps"
     assert (ui.trainLengthSpinBox.value, ui.trainBatchSpinBox.value, ui.trainViewsEdit.text) == (100, 8, "PA")
@@ -177,13 +186,14 @@ def test_folders_that_cannot_be_taken(kind: str, message: str, panel: Any, wrist
 
 
 def test_missing_packages_are_said_before_the_start(
-    panel: Any, wrists: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    panel: Any, module_widget: Any, wrists: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from XRayTo3DGui.train import job
 
     choose(panel, configuration(tmp_path, 4), wrists, tmp_path / "run")
     monkeypatch.setattr(job, "trainingProblem", lambda: "lightning: missing; install it in the section Set-up.")
-    panel.sync()
+    module_widget.ui.trainSection.collapsed = True
+    module_widget.ui.trainSection.collapsed = False
     assert panel.ui.trainButton.toolTip.startswith("lightning: missing") and not panel.ui.trainButton.enabled
     panel.form.setMethod("mean-shape")  # takes no steps, needs none of them
     settle(0.1)
@@ -291,7 +301,7 @@ def test_forgetting_asks_and_leaves_the_folder(panel: Any, tmp_path: Path, shown
     folder = made_by_hand(tmp_path / "run", "cancelled")
     add_samples(folder, 40)
     panel.run.open(str(folder))
-    settle(0.2)
+    refreshed(panel)
     panel.ui.trainSampleButton.click()
     assert samples.nodes() and curves.partsOf(folder)
     shown_messages.answer = False
@@ -318,8 +328,7 @@ def test_samples_are_listed_and_shown_beside_their_truth(panel: Any, tmp_path: P
     assert panel.ui.trainSampleButton.toolTip == "The first samples come with the first validation"
     for step in (10, 20):
         add_samples(folder, step, lost="ulna" if step == 10 else "")
-    panel.run.refresh()
-    settle(0.2)
+    refreshed(panel)
     assert titles(panel.ui.trainSampleCombo) == ["Newest", "Step 20: joint", "Step 10: joint"]
     panel.ui.trainSampleButton.click()
     assert len(samples.nodes()) == 8 and "Coloured: the model's bones" in panel.ui.trainSampleLabel.text
@@ -345,12 +354,10 @@ def test_new_samples_are_shown_as_they_come(panel: Any, tmp_path: Path) -> None:
     panel.ui.trainFollowCheckBox.click()
     panel.run.open(str(folder))
     add_samples(folder, 10)
-    panel.run.refresh()
-    settle(0.2)
+    refreshed(panel)
     assert len(samples.nodes()) == 8 and "Step 10" in panel.ui.trainSampleLabel.text
     add_samples(folder, 20)
-    panel.run.refresh()
-    settle(0.2)
+    refreshed(panel)
     assert len(samples.nodes()) == 8 and "Step 20" in panel.ui.trainSampleLabel.text
 
 
@@ -363,7 +370,7 @@ def test_pictures_are_shown_in_the_panel(panel: Any, tmp_path: Path) -> None:
     pictures = {"radiograph": np.eye(8), "made": np.eye(8), "true DRR": np.eye(8)}
     write_samples(folder, 5, "pix2pix", 5, [TrainingSample("wrist-1", pictures=pictures)])
     panel.run.open(str(folder))
-    settle(0.2)
+    refreshed(panel)
     panel.ui.trainSampleButton.click()
     assert "pictures.png" in panel.ui.trainPictureLabel.text and panel.ui.trainPictureLabel.isVisibleTo(panel.ui.Train)
     assert "From left to right: radiograph, made, true DRR." in panel.ui.trainSampleLabel.text
@@ -457,3 +464,34 @@ def test_the_calls_say_what_there_is(module_widget: Any, wrists: Path, tmp_path:
         logic.startTraining("femur_ap_small", wrists, tmp_path / "new")
     assert not (tmp_path / "new").exists()
     assert json.loads((folder / "result.json").read_text())["status"] == "failed"
+
+
+# ---- a small screen, and a long training -----------------------------------------------------------------------------
+
+
+def test_nothing_is_cut_off_whatever_method_is_chosen(panel: Any, module_widget: Any, wrists: Path) -> None:
+    from XRayTo3DLib.methods.catalogue import CATALOGUE
+
+    found = Findings()
+    panel.ui.trainDataEdit.text = str(wrists)
+    with audit.shown(module_widget.parent) as area:
+        audit.unfold(module_widget.ui.trainSection)
+        for entry in CATALOGUE:
+            panel.form.setMethod(entry.name)
+            wait_until(lambda: not panel.form.check.running)
+            settle(0.1)
+            look(found, f"{entry.name}: train", module_widget.ui.trainSection, area)
+    assert (found.narrow, found.cut, found.silent, found.unreached) == ([], [], set(), set())
+
+
+def test_a_long_training_does_not_stop_qt(panel: Any, tmp_path: Path) -> None:
+    folder = made_by_hand(tmp_path / "run", "cancelled", steps=80_000)
+    with EventLoop() as loop:
+        panel.run.open(str(folder))
+        wait_until(lambda: panel.run.reader.curves and not panel.run._reading.running)
+        settle(0.2)
+        panel.ui.trainLogCheckBox.click()
+        settle(0.2)
+    print(loop.report("48 000 rows of metrics.csv opened and drawn"))
+    assert loop.longest_cpu_ms < 100
+    assert sum(len(each.steps) for each in panel.run.reader.curves) == 48_000

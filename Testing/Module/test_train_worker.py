@@ -32,6 +32,7 @@ from train_cases import (
 
 pytestmark = pytest.mark.host
 STEPS, EVERY = 20, 10
+CHANGES = {"steps": STEPS, "validate_every": EVERY}
 RECENT = "XRayTo3D/RecentJobs/training"
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -226,3 +227,25 @@ def test_what_the_worker_refuses_is_said(panel: Any, wrists: Path, tmp_path: Pat
     wait_until(lambda: not panel.form.check.running)
     settle(0.1)
     assert panel.ui.trainButton.enabled, panel.ui.trainButton.toolTip
+
+
+def test_a_script_trains_pauses_and_goes_on(
+    widgets: list[Any], wrists: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    from XRayTo3DLib.jobs.state import JobStatus
+
+    logic = widgets[0].logic
+    config = write_yaml(tmp_path / "tiny.yaml", TL_NET)
+    changes = {f"stages.{name}.{key}": value for name in TL_NET["stages"] for key, value in CHANGES.items()}
+    options = {"device": "cpu", "threads": 1, "samples": 1, "licence": "CC0"}
+    folder = logic.startTraining(config, wrists, tmp_path / "run", changes, **options)
+    while not (logic.trainingState(folder).progress or {}).get("stage"):
+        settle(0.05)
+    assert logic.pauseTraining(folder).status is JobStatus.CANCELLED
+    with pytest.raises(ValueError, match="holds a training"):
+        logic.startTraining(config, wrists, folder, changes)
+    logic.resumeTraining(folder)
+    assert logic.waitForTraining(folder, 120.0).status is JobStatus.FINISHED
+    same_weights(folder / "bundle", undisturbed)
+    assert logic.trainingSamples(folder)[-1] == 3 * STEPS and logic.showTrainingSample(folder)
+    assert "CC0" in (folder / "bundle" / "bundle.json").read_text()

@@ -68,10 +68,15 @@ class JobWatch:
     def watching(self) -> bool:
         return self.job is not None
 
-    def watch(self, job: JobFolder) -> None:
-        """From now on this one; its records from the first on are told, also of a job that has ended."""
+    def watch(self, job: JobFolder, since: int = 0) -> None:
+        """From now on this one; its records from the first on are told, also of a job that has ended.
+
+        Args:
+            job: Started by whomever.
+            since: Byte of its progress.jsonl to begin at: a training of days has written a hundred megabytes.
+        """
         self.letGo()
-        self.job = job
+        self.job, self._place = job, since
         self._timer.start()
         self.look()
 

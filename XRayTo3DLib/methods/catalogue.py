@@ -220,6 +220,12 @@ class StartConfiguration:
         return read_configuration(self.path)
 
     @property
+    def short_title(self) -> str:
+        """The same without the method, for narrow lists: "wrist, one PA view (paper)"."""
+        parts = [part for part in self.title.split(", ")[1:] if part not in ("the paper's size", "as published")]
+        return (", ".join(parts) or self.title).replace("pixels", "px") + (" (paper)" if self.large else "")
+
+    @property
     def large(self) -> bool:
         """Whether it is of a paper's size and wants a graphics card."""
         return "paper" in self.path.stem

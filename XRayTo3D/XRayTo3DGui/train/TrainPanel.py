@@ -9,6 +9,7 @@ import vtk
 
 from XRayTo3DGui.jobs import Throttle
 from XRayTo3DGui.panel import connectGui, explaining, showStatus
+from XRayTo3DGui.train import job as jobs
 from XRayTo3DGui.train.form import TrainForm
 from XRayTo3DGui.train.run import TrainRun
 from XRayTo3DGui.train.watching import TrainWatching
@@ -23,6 +24,7 @@ class TrainPanel:
         self._guiTag: Any = None
         self._tag: tuple[Any, int] | None = None
         self._settingUp = True
+        self._packages: dict[bool, str] = {}
         self._sync = Throttle(self.sync, 50)
 
     # ---- life ----------------------------------------------------------------------------------------------------
@@ -72,7 +74,15 @@ class TrainPanel:
 
     def _onCollapsed(self, collapsed: bool) -> None:
         if not collapsed:
+            self._packages.clear()  # something may have been installed meanwhile
             self.sync()
+
+    def packagesProblem(self, entry: Any) -> str:
+        """Why this computer cannot train that method; looked up once for each opening of the section."""
+        stepped = entry is None or entry.stepped
+        if stepped not in self._packages:
+            self._packages[stepped] = jobs.packagesProblem(entry)
+        return self._packages[stepped]
 
     def sync(self) -> None:
         """Everything shown as the parameter node and the watched training have it now."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,8 @@ from XRayTo3DLib.training.curves import LOSS, VALIDATION, Curve
 
 KIND, JOB = "XRayTo3D.TrainingPart", "XRayTo3D.TrainingJob"
 """Attributes: what a node is of a training, and of which (its folder's name)."""
+COUNT = "XRayTo3D.TrainingPoints"
+"""Attribute of a table: points it was made of."""
 COLOURS = ((0.08, 0.31, 0.49), (0.76, 0.35, 0.0), (0.18, 0.55, 0.34), (0.53, 0.34, 0.65), (0.70, 0.20, 0.25))
 STEPS = "Steps"
 LAYOUT_ID = 20810
@@ -26,7 +27,13 @@ UNSHOWN = ("gradient_norm", "lost")
 
 
 def show(curves: Sequence[Curve], job: Path, stage: str = "", log: bool = False) -> None:
-    """Draw the curves of a training, of one stage or of all; the nodes of the last time are used again.
+    """Draw the curves of a training at once; see :func:`showSteps`."""
+    for _step in showSteps(curves, job, stage, log):
+        pass
+
+
+def showSteps(curves: Sequence[Curve], job: Path, stage: str = "", log: bool = False) -> Iterator[None]:
+    """Draw the curves of a training, of one stage or of all, a node a step; those of the last time are used again.
 
     Args:
         curves: As read from its ``metrics.csv``.
@@ -42,9 +49,10 @@ def show(curves: Sequence[Curve], job: Path, stage: str = "", log: bool = False)
     ):
         own = [each for each in chosen if each.kind == kind]
         chart = _node("vtkMRMLPlotChartNode", kind, job, f"{job.name} {kind}")
-        series = [
-            _series(curve, number, job, len({each.stage for each in own}) > 1) for number, curve in enumerate(own)
-        ]
+        series = []
+        for number, curve in enumerate(own):
+            series.append(_series(curve, number, job, len({each.stage for each in own}) > 1))
+            yield None
         _setChart(chart, series, f"{title}, {stage}" if stage else title, axis, log and kind == LOSS)
         wanted |= {each.GetID() for each in series} | {each.GetTableNodeID() for each in series}
     for node in partsOf(job):  # of a stage that is not shown now
@@ -74,9 +82,9 @@ def _series(curve: Curve, number: int, job: Path, named: bool) -> Any:
     key = f"{curve.stage}/{curve.name}"
     title = f"{curve.stage}: {curve.name}" if named else curve.name
     table = _node("vtkMRMLTableNode", f"curve table {key}", job, f"{job.name} {key}")
-    points = [(step, value) for step, value in zip(curve.steps, curve.values, strict=True) if math.isfinite(value)]
-    if table.GetNumberOfRows() != len(points):
-        table.SetAndObserveTable(_table(points, title))
+    if table.GetAttribute(COUNT) != str(len(curve.steps)) or table.GetNumberOfColumns() != 2:
+        table.SetAndObserveTable(_table(curve, title))
+        table.SetAttribute(COUNT, str(len(curve.steps)))
     series = _node("vtkMRMLPlotSeriesNode", f"curve {key}", job, title)
     with slicer.util.NodeModify(series):
         series.SetName(title)
@@ -84,17 +92,19 @@ def _series(curve: Curve, number: int, job: Path, named: bool) -> Any:
         series.SetXColumnName(STEPS)
         series.SetYColumnName(table.GetTable().GetColumnName(1) if table.GetNumberOfColumns() > 1 else title)
         series.SetPlotType(series.PlotTypeScatter)
-        few = curve.kind == VALIDATION or len(points) < 3
+        few = curve.kind == VALIDATION or len(curve.steps) < 3
         series.SetMarkerStyle(series.MarkerStyleCircle if few else series.MarkerStyleNone)
         series.SetLineWidth(2)
         series.SetColor(*COLOURS[number % len(COLOURS)])
     return series
 
 
-def _table(points: Sequence[tuple[int, float]], title: str) -> vtk.vtkTable:
+def _table(curve: Curve, title: str) -> vtk.vtkTable:
+    """Steps and values, as far as they are numbers: a lost bone has no distance."""
+    points = np.array([curve.steps, curve.values], dtype=np.float64)
     table = vtk.vtkTable()
-    for name, values in ((STEPS, [step for step, _value in points]), (title, [value for _step, value in points])):
-        column = numpy_to_vtk(np.array(values, dtype=np.float64), deep=True)
+    for name, values in zip((STEPS, title), points[:, np.isfinite(points[1])], strict=True):
+        column = numpy_to_vtk(np.ascontiguousarray(values), deep=True)
         column.SetName(name)
         table.AddColumn(column)
     return table

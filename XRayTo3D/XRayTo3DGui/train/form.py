@@ -163,7 +163,7 @@ class TrainForm:
             self._listed = listed
             self._starts = start_configurations(parameters.trainMethod) if parameters.trainMethod else []
             ui.trainStartCombo.clear()
-            ui.trainStartCombo.addItems([each.title for each in self._starts])
+            ui.trainStartCombo.addItems([each.short_title for each in self._starts])
             if Path(parameters.trainStart).is_absolute():
                 ui.trainStartCombo.addItem(Path(parameters.trainStart).name)
         names = [each.path.stem for each in self._starts]
@@ -212,7 +212,7 @@ class TrainForm:
         if self.entry is None:
             return _("Choose what to train")
         return (
-            jobs.packagesProblem(self.entry)
+            self.panel.packagesProblem(self.entry)
             or self._error
             or (_("Choose a configuration to start from") if self.choice is None else "")
             or self.check.problem()

@@ -35,12 +35,11 @@ class TrainRun:
         self.job: JobFolder | None = None
         self.state: JobState | None = None
         self.reader: CurveReader | None = None
-        self.stages: list[str] = []
         self.entry: Any = None
         self._listed: list[str] = []
         self._pace = progress.Pace()
         self._refreshedAt = 0.0
-        self._filling = False
+        self._filling = self._again = False
         self._watch = JobWatch(self._onLook, self._onRecords, self._onEnded)
         self._reading = StepRunner(onFinished=self._onRead, onFailed=self._onReadFailed)
         ui = self.ui
@@ -131,19 +130,20 @@ class TrainRun:
     # ---- following the job -----------------------------------------------------------------------------------------
 
     def take(self, job: JobFolder) -> None:
-        """Watch it, from its first record on."""
+        """Watch it from now on."""
         self.release()
         self.job, self.entry = job, jobs.entryOf(job)
         self.panel.parameters.trainJob = str(job.path)
         self.reader = CurveReader(job.path)
-        self._watch.watch(job)
+        told = job.path / "progress.jsonl"  # what is past is in the curves
+        self._watch.watch(job, told.stat().st_size if told.exists() else 0)
 
     def release(self) -> None:
         """Look no more; the worker goes on."""
         self._watch.letGo()
         self._reading.cancel()
         self.job = self.state = self.reader = None
-        self.stages, self._pace, self._refreshedAt = [], progress.Pace(), 0.0
+        self._pace, self._refreshedAt = progress.Pace(), 0.0
         self.panel.watching.forget()
 
     def attach(self) -> None:
@@ -161,8 +161,6 @@ class TrainRun:
     def _onRecords(self, records: list[dict[str, Any]]) -> None:
         for record in records:
             self._pace.take(record)
-            if record.get("stage") and record["stage"] not in self.stages:
-                self.stages.append(record["stage"])
 
     def _onLook(self, state: JobState) -> None:
         changed = self.state is None or (state.status, state.cancelling) != (self.state.status, self.state.cancelling)
@@ -199,17 +197,20 @@ class TrainRun:
     def refresh(self) -> None:
         """Read on what the worker has written, in slices."""
         self._refreshedAt = time.monotonic()
-        if self.reader is not None and not self._reading.running:
+        self._again = self._reading.running
+        if self.reader is not None and not self._again:
             self._reading.start(self._readOn(self.reader))
 
     def _readOn(self, reader: CurveReader) -> Iterator[None]:
         while reader.read():
             yield None
-        yield None
+        yield from self.panel.watching.updateSteps()
 
     def _onRead(self) -> None:
         if self.job is not None:
-            self.panel.watching.update()
+            self.panel.watching.sync()
+        if self._again:
+            self.refresh()
 
     def _onReadFailed(self, error: Exception) -> None:
         self.panel.say(_("The curves cannot be read: {error}").format(error=error), BAD)
@@ -283,7 +284,7 @@ class TrainRun:
                 _("The worker ends its step, saves a checkpoint and stops; Resume goes on, to the same result"),
             )
         elif self.job is not None:
-            problem = jobs.packagesProblem(self.entry)
+            problem = self.panel.packagesProblem(self.entry)
             text, tip = _("Resume"), _("Go on from the last checkpoint, to the same result as without the pause")
         else:
             problem = self.panel.form.problem()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,15 +59,16 @@ class TrainWatching:
 
     # ---- following -------------------------------------------------------------------------------------------------
 
-    def update(self) -> None:
-        """New figures or samples were read: draw what changed."""
+    def updateSteps(self) -> Iterator[None]:
+        """New figures or samples were read: draw what changed, a little a step."""
         self._samples = samples_in(self._job)
-        self._draw()
+        yield None
+        yield from self._drawSteps()
         parameters = self.panel.parameters
         newest = self._samples[-1].step if self._samples else 0
         if parameters is not None and parameters.trainFollowSamples and newest and self._shown != (self._job, newest):
             self._show(self._samples[-1])
-        self.sync()
+            yield None
 
     def sync(self) -> None:
         """Controls as the training has it."""
@@ -76,7 +78,8 @@ class TrainWatching:
             showStatus(ui.trainSampleLabel, "")
             ui.trainPictureLabel.setVisible(False)
             return
-        self._draw()
+        if self._drawn is not None and self._drawn != self._wanted():
+            self.panel.run.refresh()
         self._syncCurves()
         self._syncSamples()
         self._syncBundle(job)
@@ -141,18 +144,22 @@ class TrainWatching:
         if not self._filling and self.panel.parameters is not None and index >= 0:
             self.panel.parameters.trainCurveStage = self._stages[index - 1] if index else ""
 
-    def _draw(self) -> None:
-        """Into the scene's tables and charts, where something changed."""
+    def _wanted(self) -> tuple[Any, ...] | None:
+        """What the charts are to show now; None where there is nothing yet."""
         reader, parameters = self.panel.run.reader, self.panel.parameters
         if reader is None or parameters is None or not reader.curves:
-            return
+            return None
         stage = parameters.trainCurveStage
         stage = stage if any(each.stage == stage for each in reader.curves) else ""
-        state = (self._job, stage, parameters.trainCurveLog, sum(len(each.steps) for each in reader.curves))
-        if state == self._drawn:
+        return (self._job, stage, parameters.trainCurveLog, sum(len(each.steps) for each in reader.curves))
+
+    def _drawSteps(self) -> Iterator[None]:
+        """Into the scene's tables and charts, where something changed."""
+        wanted = self._wanted()
+        if wanted is None or wanted == self._drawn:
             return
-        self._drawn = state
-        curves.show(reader.curves, self._job, stage, parameters.trainCurveLog)
+        self._drawn = wanted
+        yield from curves.showSteps(self.panel.run.reader.curves, *wanted[:3])
         if self.layout.shown:
             self.layout.fill(self._job)
 
@@ -161,8 +168,8 @@ class TrainWatching:
         if self.layout.shown:
             self.layout.back()
         elif self._job is not None:
-            self._drawn = None
-            self._draw()
+            for _step in self._drawSteps():
+                pass
             self.layout.show(self._job)
         self._syncCurves()
 
