@@ -12,7 +12,7 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY / "Testing" / "Host"), str(Path(__file__).parent)]
-SIZE = (1366, 768)
+SIZE = (1500, 830)
 SHOWN_FOLDER = "/data/wrists"
 
 

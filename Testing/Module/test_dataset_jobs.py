@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -184,14 +185,14 @@ def test_landmarks_and_preparation_of_all_cases(panel: Any, tmp_path: Path) -> N
     assert [path.name for path in sorted((tmp_path / "wrists" / "jobs").iterdir())] == ["landmarks-1", "prepare-1"]
 
 
-def test_a_case_that_cannot_be_used_is_named_with_the_log(panel: Any, tmp_path: Path) -> None:
+def test_a_case_that_cannot_be_used_is_named(panel: Any, tmp_path: Path) -> None:
     folder = dataset(tmp_path)
     choose(panel, folder)
     (folder / "cases" / "case-002" / "labels.seg.nrrd").write_bytes(b"no segmentation")
     button(panel, "prepareButton").click()
     ended(panel)
     assert "Preparing for training failed: case case-002" in panel.ui.jobStatusLabel.text
-    assert not panel.ui.jobLogText.isHidden() and not panel.ui.resumeJobButton.isHidden()
+    assert panel.ui.jobLogText.isHidden() and not panel.ui.resumeJobButton.isHidden()  # it says no more than that
 
 
 def test_all_cases_are_registered(panel: Any, tmp_path: Path) -> None:
@@ -270,4 +271,12 @@ def test_a_script_starts_jobs_and_waits(module_widget: Any, tmp_path: Path) -> N
     (next((tmp_path / "people" / "cases").iterdir()) / "ct.nrrd").write_bytes(b"broken")
     with pytest.raises(InputError, match="Preparing for training failed"):
         logic.prepareDataset(tmp_path / "people", workers=1)
+    read(module_widget.dataset)
+
+
+def test_the_script_of_the_documentation_runs(module_widget: Any, tmp_path: Path, repository: Path) -> None:
+    page = (repository / "docs" / "datasets.md").read_text(encoding="utf-8")
+    (script,) = [part for part in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "getModuleLogic" in part]
+    exec(script.replace("/tmp/wrists", str(tmp_path / "wrists")), {})
+    assert module_widget.parameters.ctVolume is not None
     read(module_widget.dataset)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import panel_audit
 import pytest
 from dataset_cases import button, choose, dataset, opened, read, result, rows
 from event_loop import EventLoop
@@ -128,6 +129,22 @@ def test_a_damaged_view_is_said_and_opening_it_leaves_the_scene_alone(chosen: An
     opened(chosen)
     assert "case-003, view lat: pose.tfm" in chosen.ui.openStatusLabel.text
     assert chosen.parameters.caseFolder.endswith("case-002") and chosen.parameters.ctVolume is not None
+
+
+def test_a_filled_panel_fits_a_small_screen(chosen: Any) -> None:
+    """Everything unfolded, a case open: no text is cut off, nothing needs more than 380 pixels."""
+    section = chosen.widget.ui.datasetSection
+    chosen.ui.caseTable.cellDoubleClicked.emit(1, 0)
+    opened(chosen)
+    with panel_audit.shown(chosen.widget.parent) as area:
+        section.collapsed = False
+        panel_audit.unfold(section)
+        for kind in ("SYNTHETIC people", "Cases of your own"):
+            chosen.ui.newKindCombo.currentText = kind
+            settle()
+            assert section.minimumSizeHint().width() <= area.viewport().size.width(), panel_audit.widest(section)
+            texts = [panel_audit.clipped(each) for each in panel_audit.visible_widgets(section)]
+            assert not any(texts), texts
 
 
 # ---- opening and reviewing -------------------------------------------------------------------------------------------
@@ -333,7 +350,7 @@ def test_the_split_is_by_person_and_seen_before(chosen: Any) -> None:
     assert "to train on: 2 cases (people: 1); to test on: 2 cases (people: 1)" in told
     button(chosen, "splitButton").click()
     read(chosen)
-    assert chosen.ui.datasetStatusLabel.text == told.replace("It would be", "It is")
+    assert chosen.ui.datasetStatusLabel.text == told.replace("Then", "Now")
     splits = [row[2] for row in rows(chosen)]
     assert splits in (["train", "train", "test", "test"], ["test", "test", "train", "train"])
 

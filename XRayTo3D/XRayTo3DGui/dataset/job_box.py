@@ -140,7 +140,7 @@ class JobBox:
         going = state is not None and state.status in (JobStatus.CANCELLED, JobStatus.FAILED, JobStatus.DEAD)
         ui.resumeJobButton.setVisible(going and not running)
         said = work.printed(job) if job is not None and state is not None and not running else ""
-        ui.jobLogText.setVisible(len(said.splitlines()) > 1 or bool(going and said))
+        ui.jobLogText.setVisible(len(said.splitlines()) > 1)  # a single line is in the label already
         if job is None or state is None:
             showStatus(ui.jobStatusLabel, "")
         elif running:

@@ -36,7 +36,7 @@ class SplitBox:
                 split = planned_split(
                     dataset, share=parameters.datasetTestShare / 100, seed=parameters.datasetSplitSeed
                 )
-                text = _("It would be {words}").format(words=split.in_words())
+                text = _("Then {words}").format(words=split.in_words())
             except InputError as error:
                 self._problem = str(error)
         showStatus(self.ui.splitLabel, text or (self._problem if dataset is not None else ""), QUIET)
@@ -57,4 +57,4 @@ class SplitBox:
             )
             self._shown = ()
             self.panel.refresh()
-            self.panel.say(_("It is {words}").format(words=split.in_words()), GOOD)
+            self.panel.say(_("Now {words}").format(words=split.in_words()), GOOD)
