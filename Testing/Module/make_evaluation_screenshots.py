@@ -12,37 +12,94 @@ from typing import Any
 import numpy as np
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY / "Testing" / "Host"))
+SIZE = (1600, 1000)
+sys.path[:0] = [str(REPOSITORY / "Testing" / "Host"), str(Path(__file__).parent)]
 
 
 def main(folder: Path) -> None:
     import slicerhost
 
     slicerhost.boot()
-    import slicer
-    from slicerhost import modules, screenshots
+    from slicerhost import modules
 
     module = modules.load_module(REPOSITORY / "XRayTo3D" / "XRayTo3D.py")
     widget = modules.make_module_widget(module)
     modules.enter_module(widget)
-    panel = widget.evaluation
-    for section in ("radiographsSection", "registrationSection"):
-        getattr(widget.ui, section).collapsed = True
     widget.ui.evaluationSection.collapsed = False
-    reference, result = add_bones()
-    panel.ui.evaluationReferenceSelector.setCurrentNode(reference)
-    panel.ui.evaluationResultSelector.setCurrentNode(result)
+    case(widget, folder)
+    one_bone(widget, folder)
+
+
+def case(widget: Any, folder: Path) -> None:
+    """A reconstruction of two bones against a CT's segmentation, with outlines on the radiographs."""
+    import slicer
+    from make_reconstruct_screenshots import tidy
+    from module_cases import bare_wrist, settle
+    from reconstruct_cases import JOINT
+    from slicerhost import screenshots
+
+    from XRayTo3DGui.scene import layouts, mrml
+    from XRayTo3DGui.scene.mrml_radiographs import radiographToScene
+
+    panel = widget.evaluation
+    views = [radiographToScene(each) for each in bare_wrist(0.7, 0.3)[1]]
+    segmentation = mrml.ctToScene(bare_wrist(0.7, 0.3)[0].ct)[1]
+    segmentation.SetDisplayVisibility(False)
+    origin = bare_wrist(0.7, 0.3)[1][0].camera.project(np.array(JOINT))
+    result = widget.logic.reconstruct("wrist-pa-demo", views[:1], side="right", origins=[tuple(origin)], refine=False)
+    widget.reconstruct.parameters.reconstructOverlay = "Nothing"
+    choose(panel, segmentation, result)
+    panel.ui.evaluationOutlinesCheckBox.click()
+    panel.ui.evaluationIgnoreBoundaryCheckBox.click()
+    press(panel)
+    tidy()
+    for _ in range(2):  # the views have their sizes after the first
+        screenshots.capture(folder / "panel_evaluation.png", widget, size=SIZE)
+        bounds = [0.0] * 6
+        for node, outline in zip(views, panel.outlines.models[::4], strict=True):
+            outline.GetRASBounds(bounds)
+            layouts.zoomTo(node, bounds)
+        look(slicer)
+        settle()
+    slicer.mrmlScene.Clear(False)
+    settle()
+
+
+def one_bone(widget: Any, folder: Path) -> None:
+    """Signed distances of one bone beside its reference."""
+    import slicer
+    from slicerhost import screenshots
+
+    panel = widget.evaluation
+    choose(panel, *add_bones())
     panel.ui.evaluationPreset2Button.click()
     prepare_view(slicer)
-    panel.ui.evaluationMeasureButton.click()
+    press(panel)
     panel.ui.evaluationTablesButton.click()
     look(slicer)
-    screenshots.capture(folder / "panel_evaluation.png", widget, size=(1600, 1000))
+    screenshots.capture(folder / "panel_evaluation_bone.png", widget, size=SIZE)
     panel.ui.evaluationSignedCheckBox.click()
     panel.ui.evaluationReferenceView.setCurrentIndex(2)
     prepare_view(slicer)
     look(slicer)
     screenshots.capture(folder / "scene_distance.png", None, size=(1200, 900))
+
+
+def choose(panel: Any, reference: Any, result: Any) -> None:
+    from module_cases import settle
+
+    panel.ui.evaluationReferenceSelector.setCurrentNode(reference)
+    panel.ui.evaluationResultSelector.setCurrentNode(result)
+    settle()
+
+
+def press(panel: Any) -> None:
+    from module_cases import settle, wait_until
+
+    panel.ui.evaluationMeasureButton.click()
+    wait_until(lambda: not panel.run.running)
+    wait_until(lambda: not panel.outlines.drawing)
+    settle()
 
 
 def add_bones() -> tuple[Any, Any]:

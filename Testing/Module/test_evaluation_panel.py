@@ -43,15 +43,15 @@ def panel(slicer_app: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     widget.deleteLater()
 
 
-def sphere(radius: float, name: str, center: tuple[float, float, float] = (0, 0, 0)) -> Any:
+def sphere(radius: float, name: str, center: tuple[float, float, float] = (0, 0, 0), resolution: int = 90) -> Any:
     import slicer
     import vtk
 
     source = vtk.vtkSphereSource()
     source.SetRadius(radius)
     source.SetCenter(*center)
-    source.SetThetaResolution(90)
-    source.SetPhiResolution(90)
+    source.SetThetaResolution(resolution)
+    source.SetPhiResolution(resolution)
     source.Update()
     model = slicer.modules.models.logic().AddModel(source.GetOutput())
     model.SetName(name)

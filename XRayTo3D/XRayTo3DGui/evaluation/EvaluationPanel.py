@@ -43,7 +43,7 @@ class EvaluationPanel(VTKObservationMixin):
         self._guiTag: Any = None
         self._watched: list[Any] = []
         self._measured: tuple[Any, ...] | None = None
-        self._notes = ""
+        self._problems: list[str] = []
         self._choices: tuple[Any, ...] | None = None
         self._drawn: tuple[Any, ...] = ()
         self._reference = views.ReferenceDisplay()
@@ -172,8 +172,7 @@ class EvaluationPanel(VTKObservationMixin):
             self.parameters.evaluationBone = next(iter(found.comparisons))
         self._measured, self._drawn = self.inputs.state(), ()
         self.show()
-        texts = [*found.problems, *dict.fromkeys(text for c in found.comparisons.values() for text in c.warnings)]
-        self._notes = " ".join(texts)
+        self._problems = found.problems
         self.update()
 
     def onBone(self, row: int, _column: int = 0) -> None:
@@ -238,6 +237,7 @@ class EvaluationPanel(VTKObservationMixin):
         self.ui.evaluationResultTable.enabled = current
         self.ui.evaluationTablesButton.enabled = shown
         self.ui.evaluationShownWidget.setVisible(shown)
+        self.ui.evaluationOutlinesLabel.setVisible(shown and self.parameters.evaluationOutlines)
         report = self.ui.evaluationReportButton
         report.enabled = bool(current and self.run.comparisons)
         report.toolTip = (
@@ -246,8 +246,10 @@ class EvaluationPanel(VTKObservationMixin):
             else _("Measure first: the report is made from the numbers of this session")
         )
         stale = shown and not current
-        notes = self._notes if current else ""
-        self.say(_("These numbers are of an earlier measurement: press Measure.") if stale else notes, UNSURE)
+        shownNow = self.run.comparisons.get(self.shownBone()) if current else None
+        notes = [*self._problems, *shownNow.warnings] if shownNow is not None else []
+        old = _("These numbers are of an earlier measurement: press Measure.")
+        self.say(old if stale else " ".join(notes), UNSURE)
         self._fillViews()
 
     def shownBone(self) -> str:

@@ -83,6 +83,7 @@ def measureSteps(
                 else:
                     comparison, truth = each
             nodes.referenceModel(pair, truth)
+            yield found
             nodes.show(comparison, pair.result.node, maximum, signed)
             found.comparisons[pair.name] = comparison
         except InputError as error:

@@ -51,13 +51,13 @@ def fillBones(widget: Any, rows: list[tuple[str, dict[str, tuple[float, str, str
         rows: A bone's name and its :func:`statistics`, empty before it was measured.
         shown: The bone whose row is marked.
     """
-    headers = (_("Bone"), _("ASSD"), _("HD95"), _("Max"))
+    headers = (_("Bone"), _("ASSD mm"), _("HD95 mm"), _("Max mm"))
     texts = [
         (name, *(f"{values[key][0]:.2f}" if key in values else "–" for key in ("assd", "hd95", "hd")))
         for name, values in rows
     ]
     fillColumns(widget, headers, texts if len(texts) > 1 else [])
-    widget.setToolTip(_("Millimeters. Click a bone to see all of its numbers, its histogram and its definitions"))
+    widget.setToolTip(_("Click a bone to see all of its numbers, its histogram and its definitions"))
     widget.clearSelection()
     for row, (name, _values) in enumerate(rows):
         if name == shown and len(rows) > 1:

@@ -193,13 +193,13 @@ def expectedCost(entry: BundleEntry) -> str:
     from XRayTo3DLib.models.install import bundle_bytes
 
     plain = (PLAIN_S, BASE_GB + GB_PER_MB * bundle_bytes(entry.path) / 1e6)
-    first = _("Takes about {seconds} s and {memory:.1f} GB of memory")
+    first = _("Takes {seconds} s, {memory:.1f} GB of memory")
     text = first.format(seconds=plain[0], memory=plain[1])
     if entry.anyViews:
         return first.format(seconds=REFINE_S, memory=REFINE_GB) + "."
     if refinerOf(entry) is None:
         return text + "."
-    more = _("refined about {seconds} s and {memory:.1f} GB").format(seconds=REFINE_S, memory=REFINE_GB)
+    more = _("refined {seconds} s, {memory:.1f} GB").format(seconds=REFINE_S, memory=REFINE_GB)
     return f"{text}; {more}."
 
 
