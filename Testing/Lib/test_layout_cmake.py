@@ -101,7 +101,8 @@ def test_installed_files_are_the_tree(installed: tuple[Path, list[str]]) -> None
     library = cmake_lists.expected_lists(REPOSITORY, "XRayTo3DLib")
     expected = {name for files in module.values() for name in files}
     expected |= {f"XRayTo3DLib/{name}" for files in library.values() for name in files}
-    expected |= set(cmake_lists.tree_files(REPOSITORY, "Resources/models"))
+    for folder in ("Resources/configs", "Resources/models"):
+        expected |= set(cmake_lists.tree_files(REPOSITORY, folder))
     assert found == expected
 
 
@@ -115,6 +116,18 @@ def test_models_are_found_where_they_are_installed(installed: tuple[Path, list[s
     found = Path(run(sys.executable, "-P", "-c", program, root).strip())
     assert found == root / "Resources" / "models" / "wrist-pa-demo"
     assert (found / "bundle.json").is_file()
+
+
+def test_configurations_are_found_where_they_are_installed(installed: tuple[Path, list[str]]) -> None:
+    root, _ = installed
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from XRayTo3DLib.methods.catalogue import start_configurations\n"
+        "print(*[each.path for each in start_configurations()], sep='\\n')"
+    )
+    found = run(sys.executable, "-P", "-c", program, root).split()
+    there = cmake_lists.tree_files(REPOSITORY, "Resources/configs")
+    assert sorted(found) == sorted(str(root / name) for name in there)
 
 
 def test_pip_installs_every_model() -> None:
