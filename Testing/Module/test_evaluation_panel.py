@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from module_cases import settle, wait_until
+from module_cases import wait_until
 
 pytestmark = [pytest.mark.host, pytest.mark.gl]
 MODULE = Path(__file__).resolve().parents[2] / "XRayTo3D"
