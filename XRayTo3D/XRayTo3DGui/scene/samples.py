@@ -53,17 +53,13 @@ def makeSyntheticKnee(ctSpacing: float = 1.0, pixelSpacing: float = 0.4) -> tupl
 
 
 def _cut(surface: vtk.vtkPolyData) -> vtk.vtkPolyData:
-    """What lies within the model's reach of the joint line, closed by flat ends."""
-    planes = vtk.vtkPlaneCollection()
-    for height, normal in ((-KNEE_REACH_MM, 1.0), (KNEE_REACH_MM, -1.0)):
-        plane = vtk.vtkPlane()
-        plane.SetOrigin(0.0, 0.0, height)
-        plane.SetNormal(0.0, 0.0, normal)
-        planes.AddItem(plane)
-    clip = vtk.vtkClipClosedSurface()
+    """What lies within the model's reach of the joint line, open where it is cut, as the model's own bones are."""
+    box = vtk.vtkPlanes()
+    box.SetBounds(-1e3, 1e3, -1e3, 1e3, -KNEE_REACH_MM, KNEE_REACH_MM)
+    clip = vtk.vtkClipPolyData()
     clip.SetInputData(surface)
-    clip.SetClippingPlanes(planes)
-    clip.GenerateFacesOn()
+    clip.SetClipFunction(box)
+    clip.InsideOutOn()
     triangles = vtk.vtkTriangleFilter()
     triangles.SetInputConnection(clip.GetOutputPort())
     triangles.PassLinesOff()
