@@ -6,7 +6,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -206,6 +206,22 @@ def test_it_is_filed_under_its_study_and_patient_and_nowhere_else_named(browser:
     assert node.GetAttribute("DICOM.instanceUIDs") == slicer.dicomDatabase.instanceForFile(str(path))
     texts = sceneTexts()
     assert not any(secret in texts for secret in ("Secretname", "SECRETID7", "Anna", "19870605"))
+
+
+def test_a_path_of_windows_is_found_in_the_database_which_writes_slashes(browser: Browser, tmp_path: Path) -> None:
+    import slicer
+    from module_cases import small_radiograph
+
+    from XRayTo3DGui.scene.dicom_study import fileUnderStudy
+    from XRayTo3DGui.scene.mrml_radiographs import radiographToScene
+
+    write_dicom(tmp_path / "a.dcm", shown(), **COMPLETE)
+    browser.examine(tmp_path)
+    (instance,) = slicer.dicomDatabase._instances.values()
+    instance.path = "C:/pictures/a.dcm"
+    node = radiographToScene(small_radiograph())
+    assert not fileUnderStudy(node, PureWindowsPath(r"D:\pictures\a.dcm")) and hierarchyNames(node) == []
+    assert fileUnderStudy(node, PureWindowsPath(r"C:\pictures\a.dcm")) and len(hierarchyNames(node)) == 2
 
 
 def test_the_red_view_shows_it_upright(browser: Browser, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import slicer
@@ -22,7 +22,7 @@ def database() -> Any:
     return found if found is not None and found.isOpen else None
 
 
-def fileUnderStudy(node: Any, path: Path | str) -> bool:
+def fileUnderStudy(node: Any, path: PurePath) -> bool:
     """File a radiograph as Slicer files what it loads from DICOM, and note its instance on the node.
 
     Its source and beam go beside it. Patient and study are named by the subject hierarchy only; no node is.
@@ -30,14 +30,14 @@ def fileUnderStudy(node: Any, path: Path | str) -> bool:
     Returns:
         Whether the file is in the database; if not, nothing is done.
     """
-    found = database()
-    instance = found.instanceForFile(str(path)) if found is not None else ""
+    found, file = database(), path.as_posix()  # as Qt writes paths, on Windows too
+    instance = found.instanceForFile(file) if found is not None else ""
     if not instance:
         return False
     from DICOMLib import DICOMLoadable, DICOMPlugin
 
     loadable = DICOMLoadable()
-    loadable.files = [str(path)]
+    loadable.files = [file]
     DICOMPlugin().addSeriesInSubjectHierarchy(loadable, node)
     node.SetAttribute(INSTANCES, instance)
     for role in (SOURCE, BEAM):
