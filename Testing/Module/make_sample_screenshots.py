@@ -32,9 +32,12 @@ def main(_folder: Path | None = None) -> None:
     widget.logic.loadKneeExample()
     radiograph(widget, "SampleKnee.png")
     slicer.mrmlScene.Clear()
+    from module_cases import wait_until
+
     reference, _result = widget.logic.loadBonePair()
     reference.GetDisplayNode().SetVisibility(False)
     widget.evaluation.ui.evaluationMeasureButton.click()
+    wait_until(lambda: not widget.evaluation.run.running)
     settle()
     three_d("SampleRadius.png")
 

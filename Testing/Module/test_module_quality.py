@@ -11,7 +11,7 @@ from typing import Any
 
 import panel_audit as audit
 import pytest
-from module_cases import settle
+from module_cases import settle, wait_until
 
 pytestmark = pytest.mark.host
 SECTIONS = ("radiographs", "registration", "dataset", "train", "reconstruct", "evaluation", "setup")
@@ -39,6 +39,7 @@ def pair(widget: Any) -> None:
     widget.logic.loadBonePair()
     settle()
     widget.evaluation.ui.evaluationMeasureButton.click()
+    wait_until(lambda: not widget.evaluation.run.running)
     settle()
 
 
