@@ -92,3 +92,17 @@ def test_the_exposed_field_is_found_inside_the_blades() -> None:
     assert 30 <= window.column <= 36 and 20 <= window.row <= 26
     assert 84 <= window.column + window.columns <= 90 and 64 <= window.row + window.rows <= 70
     assert exposed_window(picture()) == Window.whole(SIZE)
+
+
+def test_a_large_picture_is_looked_at_in_every_other_pixel() -> None:
+    """The same field, four times as large, to within a step."""
+    rng = np.random.default_rng(0)
+    pixels = np.full((600, 800), 3.0) + rng.normal(0, 0.01, (600, 800))
+    pixels[100:500, 200:600] = 0.3 + 0.5 * np.exp(-(((np.arange(400) - 200) / 60.0) ** 2))
+    camera = standard_camera(1000.0, (0.5, 0.5), (800, 600))
+    small = exposed_window(replace(picture(), pixels=pixels, camera=camera))
+    large = exposed_window(
+        replace(picture(), pixels=np.kron(pixels, np.ones((4, 4))), camera=camera.resampled((3200, 2400)))
+    )
+    for one, other in zip(small.to_text().split(), large.to_text().split(), strict=True):
+        assert int(other) == pytest.approx(4 * int(one), abs=8)

@@ -14,7 +14,7 @@ from XRayTo3DLib.geometry.calibration import standard_camera
 from XRayTo3DLib.imaging import IntensityNote, Radiograph, SpacingSource, read_radiograph
 from XRayTo3DLib.imaging.geometry_edit import GeometryEdit, edit_geometry
 from XRayTo3DLib.imaging.radiograph_facts import RadiographFacts
-from XRayTo3DLib.imaging.radiograph_quality import check_radiograph, check_together, measure_picture
+from XRayTo3DLib.imaging.radiograph_quality import check_radiograph, check_sides, measure_picture
 
 ROWS, COLUMNS = 480, 400
 LINE_INTEGRAL = IntensityNote("line-integral", None, True, "made")
@@ -133,8 +133,9 @@ def test_a_side_against_the_file_and_against_the_other_view(tmp_path: Path) -> N
     radiograph = read_radiograph(header(tmp_path))
     other = edit_geometry(radiograph, GeometryEdit(laterality="L"))
     assert severity(other, "side") == "warning"
-    assert [finding.code for finding in check_together([radiograph, other])] == ["sides-differ"]
-    assert check_together([radiograph, radiograph]) == ()
+    sides = {"PA": radiograph.laterality, "LAT": other.laterality}
+    assert [finding.code for finding in check_sides(sides)] == ["sides-differ"]
+    assert check_sides({"PA": "R", "LAT": "R", "oblique": ""}) == ()
 
 
 def test_a_doubtful_polarity_is_said() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from XRayTo3DLib.imaging.types import Radiograph
 
 SMALLEST = 16
 """Pixels a side of a crop must have: less is a slip of the hand."""
+LOOKED_AT = 2048
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,18 @@ def uncropped_camera(camera: XRayCamera, window: Window, size: tuple[int, int]) 
 
 
 def exposed_window(radiograph: Radiograph) -> Window:
-    """The smallest window that holds what the beam reached: inside the blades, without the surround."""
-    return _window(np.argwhere(usable_field(radiograph))[:, ::-1], radiograph.camera.size)
+    """The smallest window that holds what the beam reached: inside the blades, without the surround.
+
+    A picture of more than 2048 pixels is looked at in every n-th.
+    """
+    size = radiograph.camera.size
+    step = -(-max(size) // LOOKED_AT)
+    pixels = radiograph.pixels[::step, ::step]
+    small = replace(radiograph, pixels=pixels, camera=radiograph.camera.resampled(pixels.shape[::-1]))
+    found = np.argwhere(usable_field(small))[:, ::-1] * step
+    # The last of every n pixels stands for those after it.
+    last = np.minimum(found + step - 1, np.array(size) - 1) if step > 1 else found
+    return _window(np.concatenate([found, last]), size)
 
 
 def window_of_box(camera: XRayCamera, corners: Any) -> Window:

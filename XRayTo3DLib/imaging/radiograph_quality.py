@@ -5,7 +5,7 @@ Nothing is said of what is usual: an empty list means that nothing was found, no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -79,12 +79,15 @@ def check_radiograph(radiograph: Radiograph, measures: PictureMeasures | None = 
     return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
 
 
-def check_together(radiographs: Sequence[Radiograph]) -> tuple[Finding, ...]:
-    """What does not fit between the radiographs of one case."""
-    sides = {each.laterality for each in radiographs if each.laterality}
-    if len(sides) < 2:
+def check_sides(sides: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Whether the radiographs of one case are of one side.
+
+    Args:
+        sides: "L", "R" or "" by the radiographs' names.
+    """
+    if len({side for side in sides.values() if side}) < 2:
         return ()
-    names = ", ".join(f"{each.name} {each.laterality}" for each in radiographs if each.laterality)
+    names = ", ".join(f"{name} {side}" for name, side in sides.items() if side)
     return (Finding(PROBLEM, "sides-differ", f"The radiographs are of different sides ({names})."),)
 
 

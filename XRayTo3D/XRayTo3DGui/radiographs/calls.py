@@ -101,7 +101,8 @@ class RadiographCalls:
         Raises:
             InputError: The header says that it hangs mirrored (its camera follows that), or points are marked on it.
         """
-        radiograph_changes.mirror(node)
+        radiograph = radiograph_changes.mirrored(node)
+        radiograph_changes.mirror(node, awaited(lambda: displayRange(radiograph)))
 
     def cropRadiograph(
         self,

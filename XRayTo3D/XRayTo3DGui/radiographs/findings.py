@@ -10,7 +10,6 @@ from slicer.i18n import tr as _
 from XRayTo3DGui.jobs import StepRunner, inThread
 from XRayTo3DGui.panel import BAD, GOOD, QUIET, UNSURE
 from XRayTo3DGui.scene import mrml_radiographs as radiographs
-from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.imaging.radiograph_quality import (
     NOTE,
     PROBLEM,
@@ -18,9 +17,10 @@ from XRayTo3DLib.imaging.radiograph_quality import (
     Finding,
     PictureMeasures,
     check_radiograph,
-    check_together,
+    check_sides,
     measure_picture,
 )
+from XRayTo3DLib.imaging.types import Radiograph
 
 COLOURS = {PROBLEM: BAD, WARNING: UNSURE, NOTE: QUIET}
 
@@ -37,14 +37,14 @@ class FindingsList:
         self._label = label
         self._measured: dict[tuple[str, int], PictureMeasures] = {}
         self._key: tuple[str, int] | None = None
-        self._node: Any = None
+        self._radiograph: Radiograph | None = None
         self._run = StepRunner(onState=self._onMeasured, onFailed=onFailed)
         self.found: tuple[Finding, ...] = ()
 
-    def show(self, node: Any) -> None:
-        """Check a radiograph, or none."""
-        self._node, self.found = node, ()
-        if node is None or node.GetImageData() is None or radiographs.sourceNode(node) is None:
+    def show(self, node: Any, radiograph: Radiograph | None) -> None:
+        """Check a radiograph, or none; ``radiograph`` is what the node holds."""
+        self._radiograph, self.found = radiograph, ()
+        if node is None or radiograph is None:
             self._run.cancel()
             self._label.text = ""
             return
@@ -55,7 +55,6 @@ class FindingsList:
         elif not (self._run.running and key == self._key):
             self._key = key
             self._label.text = f'<span style="color: {QUIET}">{_("Checking the picture…")}</span>'
-            radiograph = radiographs.radiographFromNode(node)
             self._run.start(inThread(lambda: measure_picture(radiograph)))
 
     @property
@@ -74,18 +73,16 @@ class FindingsList:
             self._tell(measures)
 
     def _tell(self, measures: PictureMeasures) -> None:
-        try:
-            together = check_together(_others(self._node))
-            self.found = (*together, *check_radiograph(radiographs.radiographFromNode(self._node), measures))
-        except InputError:  # its source has gone meanwhile; the table says so
-            self.found = ()
-        self._label.text = findingsText(self.found)
+        if self._radiograph is not None:
+            self.found = (*check_sides(_sides()), *check_radiograph(self._radiograph, measures))
+            self._label.text = findingsText(self.found)
 
 
-def _others(node: Any) -> list[Any]:
-    """All radiographs of the scene that can be read, without their pixels' cost."""
-    known = [each for each in radiographs.usedRadiographNodes() if radiographs.sourceNode(each) is not None]
-    return [radiographs.radiographFromNode(each) for each in known if each is node or each.GetImageData() is not None]
+def _sides() -> dict[str, str]:
+    """Side by name of the scene's radiographs that are used."""
+    return {
+        node.GetName(): node.GetAttribute("XRayTo3D.Laterality") or "" for node in radiographs.usedRadiographNodes()
+    }
 
 
 def findingsText(findings: tuple[Finding, ...]) -> str:

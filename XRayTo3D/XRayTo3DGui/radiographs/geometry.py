@@ -45,6 +45,7 @@ class GeometryFields:
         self.node: Any = None
         self._shown: ShownGeometry | None = None
         self._radiograph: Radiograph | None = None
+        self._before: Radiograph | None = None
         self._key: tuple[Any, ...] = ()
         self._filling = False
         self._numbers = (
@@ -69,10 +70,11 @@ class GeometryFields:
             radiograph = radiographs.radiographFromNode(node) if node is not None else None
         except InputError:  # no pixels or no source: the table says so
             radiograph = None
-        key = () if radiograph is None else (node.GetID(), shown_geometry(radiograph), radiograph.facts)
+        key = () if radiograph is None else _keyOf(node, radiograph)
         self._radiograph = radiograph
         if key != self._key:
             self._key = key
+            self._before = None if radiograph is None else asLoaded(node, radiograph)
             self._fill()
         self._onChanged()
 
@@ -186,9 +188,10 @@ class GeometryFields:
         """Why there is nothing to go back to, "" where there is."""
         if self._radiograph is None:
             return _("Select a radiograph in the table first")
-        if asLoaded(self.node) is None:
+        if self._before is None:
             return _("The scene does not hold what the file said")
-        return "" if isEdited(self.node) or self.changes() else _("Nothing was changed")
+        edited = isEdited(self._radiograph, self._before) or self.changes()
+        return "" if edited else _("Nothing was changed")
 
     def mirrorProblem(self) -> str:
         """Why the picture cannot be mirrored, "" where it can."""
@@ -198,7 +201,19 @@ class GeometryFields:
             return _("The header says that it hangs mirrored, and the camera follows that: nothing is to be done")
         return ""
 
+    @property
+    def radiograph(self) -> Radiograph | None:
+        """What is shown; None where it cannot be read."""
+        return self._radiograph
+
     def forget(self) -> None:
         """What was typed is dropped; the fields show the radiograph again."""
         self._key = ()
         self.show(self.node)
+
+
+def _keyOf(node: Any, radiograph: Radiograph) -> tuple[Any, ...]:
+    """What makes the fields show something else."""
+    camera = radiograph.camera
+    place = (*camera.source, *camera.origin, *camera.column_direction, *camera.row_direction)
+    return node.GetID(), shown_geometry(radiograph), radiograph.facts, camera.size, place

@@ -57,7 +57,7 @@ class SelectedPart:
         self.ui.selectedWidget.setVisible(node is not None)
         self.ui.detailLabel.text = detailsText(node) if node is not None else ""
         self.geometry.show(node if readable else None)
-        self.findings.show(node if readable else None)
+        self.findings.show(node if readable else None, self.geometry.radiograph)
         if another or not readable or self._sizeChanged():
             self.crop.show(node if readable else None)
         self._filling = False
@@ -137,7 +137,9 @@ class SelectedPart:
         """The numbers of the exposed field; 'Crop' keeps it."""
         with explaining(self._panel.say):
             radiograph = radiographs.radiographFromNode(self.node)
+            self._panel.say(_("Looking for the exposed field…"))
             window = awaited(lambda: exposed_window(radiograph))
+            self._panel.say("")
             if window == Window.whole(radiograph.camera.size):
                 self._panel.say(_("No collimation was found: all of the picture was exposed."))
                 return

@@ -79,12 +79,12 @@ def radiographToScene(radiograph: Radiograph, shown: DisplayRange | None = None)
     mark = mrml.SYNTHETIC_MARK if radiograph.synthetic and mrml.SYNTHETIC_MARK.strip() not in radiograph.name else ""
     name = slicer.mrmlScene.GenerateUniqueName(f"{radiograph.name}{mark}")
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    applyDisplay(node, shown or displayRange(radiograph))  # before the pixels: else Slicer looks for a window in them
     slicer.util.updateVolumeFromArray(node, radiograph.pixels[None])
     mrml.setIjkToLps(node, radiograph.camera.detector_to_world)
     for key, value in {**attributesOf(radiograph, free[0]), USED: "1", SHOW_BEAM: "1"}.items():
         node.SetAttribute(key, value)
     node.SetDescription("\n".join(radiograph.notes))
-    applyDisplay(node, shown or displayRange(radiograph))
     _addSource(node, radiograph.camera)
     updateBeam(node)
     node.SetAttribute(AS_LOADED, _asLoadedText(radiograph))

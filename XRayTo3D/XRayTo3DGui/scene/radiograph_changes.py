@@ -33,8 +33,8 @@ def setRadiograph(node: Any, radiograph: Radiograph, shown: DisplayRange | None 
     columns, rows, _slices = node.GetImageData().GetDimensions()
     with slicer.util.NodeModify(node):
         if shown is not None or pixels.shape != (rows, columns):
-            slicer.util.updateVolumeFromArray(node, np.ascontiguousarray(pixels)[None])
             applyDisplay(node, shown or displayRange(radiograph))
+            slicer.util.updateVolumeFromArray(node, np.ascontiguousarray(pixels)[None])
         for key, value in radiographs.attributesOf(radiograph, radiographs.viewLetter(node)).items():
             node.SetAttribute(key, value)
         radiographs.setCamera(node, radiograph.camera)
@@ -44,13 +44,18 @@ def setRadiograph(node: Any, radiograph: Radiograph, shown: DisplayRange | None 
 # ---- what the file said ----------------------------------------------------------------------------------------------
 
 
-def asLoaded(node: Any) -> Radiograph | None:
-    """The radiograph with the geometry it was loaded with, cropped and mirrored as it is now; None without record."""
+def asLoaded(node: Any, now: Radiograph | None = None) -> Radiograph | None:
+    """The radiograph with the geometry it was loaded with, cropped and mirrored as it is now; None without record.
+
+    Args:
+        node: A radiograph.
+        now: What it is now, where that was read already.
+    """
     text = node.GetAttribute(radiographs.AS_LOADED)
     if not text:
         return None
     content = json.loads(text)
-    now = radiographs.radiographFromNode(node)
+    now = now or radiographs.radiographFromNode(node)
     camera = XRayCamera.from_dict(content["camera"])
     facts = RadiographFacts.from_text(content["facts"])
     if now.facts.mirrored != facts.mirrored:
@@ -67,12 +72,8 @@ def asLoaded(node: Any) -> Radiograph | None:
     )
 
 
-def isEdited(node: Any) -> bool:
-    """Whether geometry, view or side differ from what was loaded."""
-    before = asLoaded(node)
-    if before is None:
-        return False
-    now = radiographs.radiographFromNode(node)
+def isEdited(now: Radiograph, before: Radiograph) -> bool:
+    """Whether geometry, view or side differ from what was loaded (:func:`asLoaded`)."""
     same = (now.view, now.laterality, now.facts) == (before.view, before.laterality, before.facts)
     return not (same and now.camera.is_close(before.camera, 1e-3))
 
@@ -146,22 +147,26 @@ def uncropped(node: Any) -> Radiograph:
 # ---- left and right --------------------------------------------------------------------------------------------------
 
 
-def mirror(node: Any) -> None:
-    """Exchange left and right of the picture; the cropped-away pixels too.
+def mirrored(node: Any) -> Radiograph:
+    """The radiograph with left and right exchanged.
 
     Raises:
         InputError: Its header says that it hangs mirrored, or points were marked on it.
     """
     marks = node.GetNodeReference(radiographs.LANDMARKS)
     if marks is not None and mrml.landmarks(marks):
-        raise InputError(
-            _("{name} has points marked on it, which would not follow; remove them first.").format(name=node.GetName())
-        )
-    radiograph = mirror_radiograph(radiographs.radiographFromNode(node))
+        raise InputError(f"{node.GetName()} has points marked on it, which would not follow; remove them first.")
+    return mirror_radiograph(radiographs.radiographFromNode(node))
+
+
+def mirror(node: Any, shown: DisplayRange | None = None) -> None:
+    """Exchange left and right of the picture; the cropped-away pixels too. Errors as :func:`mirrored`."""
+    radiograph = mirrored(node)
     window = cropOf(node)
     if window is not None:
-        pixels = slicer.util.arrayFromVolume(node.GetNodeReference(radiographs.UNCROPPED))[0]
-        slicer.util.updateVolumeFromArray(node.GetNodeReference(radiographs.UNCROPPED), pixels[None, :, ::-1].copy())
+        keeper = node.GetNodeReference(radiographs.UNCROPPED)
+        pixels = slicer.util.arrayFromVolume(keeper)[0]
+        slicer.util.updateVolumeFromArray(keeper, pixels[None, :, ::-1].copy())
         column = pixels.shape[1] - window.column - window.columns
         node.SetAttribute(CROP, replace(window, column=column).to_text())
-    setRadiograph(node, radiograph, displayRange(radiograph))
+    setRadiograph(node, radiograph, shown or displayRange(radiograph))
