@@ -10,6 +10,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from XRayTo3DGui.parameters import EXPORTS
+from XRayTo3DGui.radiographs.sources import awaited
 from XRayTo3DGui.reconstruct import nodes
 from XRayTo3DGui.scene import mrml
 from XRayTo3DGui.scene.dicom_study import instanceFiles
@@ -46,13 +47,12 @@ def exportResult(result: Any, folder: Path, kind: str) -> list[Path]:
     if not bones:
         raise InputError(_("{name} has no bones any more.").format(name=result.GetName()))
     folder.mkdir(parents=True, exist_ok=True)
-    suffix = SUFFIXES[kind]
+    suffix, record = SUFFIXES[kind], nodes.recordOf(result)
     if suffix in (".seg.nrrd", ".dcm"):
         paths = [_writeLabels(result, bones, folder / f"reconstruction{suffix}", joinStudy=kind == DICOM_SEG)]
     else:
         paths = [_writeSurface(bone, folder, suffix) for bone in bones]
-    record = {**nodes.recordOf(result), "files": [path.name for path in paths]}
-    write_json(folder / "reconstruction.json", record)
+    write_json(folder / "reconstruction.json", {**record, "files": [path.name for path in paths]})
     return [*paths, folder / "reconstruction.json"]
 
 
@@ -64,14 +64,16 @@ def _writeSurface(bone: Any, folder: Path, suffix: str) -> Path:
 
 
 def _writeLabels(result: Any, bones: list[Any], path: Path, joinStudy: bool) -> Path:
+    """What needs the scene first; filling and writing in a thread, for a long bone takes seconds."""
     from XRayTo3DLib.imaging.ct_writer import write_labels
     from XRayTo3DLib.imaging.dicom_segmentation import write_dicom_segmentation
 
-    filled = _filled(result, bones)
+    surfaces = {bone.GetAttribute(nodes.BONE_NAME): mrml.surfaceFromNode(bone, world=True) for bone in bones}
+    title, synthetic = result.GetName(), result.GetAttribute(mrml.SYNTHETIC) == "1"
     if path.suffix != ".dcm":
-        return write_labels(filled, path)
-    views = instanceFiles(nodes.parts(result, nodes.VIEW)) if joinStudy else []
-    return write_dicom_segmentation(filled, path, _origin(result), views)
+        return awaited(lambda: write_labels(_filled(surfaces, title, synthetic), path))
+    origin, views = _origin(result), instanceFiles(nodes.parts(result, nodes.VIEW)) if joinStudy else []
+    return awaited(lambda: write_dicom_segmentation(_filled(surfaces, title, synthetic), path, origin, views))
 
 
 def _origin(result: Any) -> Any:
@@ -91,25 +93,23 @@ def _origin(result: Any) -> Any:
     )
 
 
-def _filled(result: Any, bones: list[Any]) -> Any:
+def _filled(surfaces: dict[str, vtk.vtkPolyData], title: str, synthetic: bool) -> Any:
     """Half-millimeter voxels round all bones; an end that the field of view cut open is closed flat."""
     from XRayTo3DLib.imaging.types import CtVolume
     from XRayTo3DLib.shape.distance_grid import inside_grid
     from XRayTo3DLib.shape.meshes import points_of
 
-    surfaces = [_closed(mrml.surfaceFromNode(bone, world=True)) for bone in bones]
-    points = np.concatenate([points_of(surface) for surface in surfaces])
+    points = np.concatenate([points_of(surface) for surface in surfaces.values()])
     low, high = points.min(axis=0) - MARGIN_MM, points.max(axis=0) + MARGIN_MM
     columns, rows, slices = (int(size) for size in np.ceil((high - low) / VOXEL_MM) + 1)
     labels = np.zeros((slices, rows, columns), dtype=np.uint8)
-    for number, surface in enumerate(surfaces, start=1):
-        labels[inside_grid(surface, low.tolist(), VOXEL_MM, labels.shape)] = number
+    names = {name: number for number, name in enumerate(surfaces, start=1)}
+    for name, surface in surfaces.items():
+        labels[inside_grid(_closed(surface), low.tolist(), VOXEL_MM, labels.shape)] = names[name]
     toLps = np.diag([VOXEL_MM, VOXEL_MM, VOXEL_MM, 1.0])
     toLps[:3, 3] = low
-    names = {bone.GetAttribute(nodes.BONE_NAME): number for number, bone in enumerate(bones, start=1)}
-    synthetic = result.GetAttribute(mrml.SYNTHETIC) == "1"
     nothing = np.zeros(labels.shape, dtype=np.float32)
-    return CtVolume(nothing, toLps, labels, names, result.GetName(), synthetic=synthetic)
+    return CtVolume(nothing, toLps, labels, names, title, synthetic=synthetic)
 
 
 def _closed(surface: vtk.vtkPolyData) -> vtk.vtkPolyData:
