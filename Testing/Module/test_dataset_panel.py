@@ -189,6 +189,22 @@ def test_cases_are_reviewed_one_after_another(chosen: Any) -> None:
     assert [row[4] for row in rows(chosen)] == ["accepted", "rejected", "accepted", "rejected"]
 
 
+def test_the_bones_are_where_the_files_have_them(chosen: Any) -> None:
+    import slicer
+
+    from XRayTo3DGui.scene import mrml
+
+    chosen.ui.caseTable.cellDoubleClicked.emit(1, 0)
+    opened(chosen)
+    volume, segmentation = chosen.parameters.ctVolume, chosen.parameters.segmentation
+    kept = case(chosen, "case-002").ct()
+    assert np.array_equal(slicer.util.arrayFromVolume(volume), kept.hu)
+    assert np.allclose(mrml.ijkToLps(volume), kept.voxel_to_lps)
+    assert [name for _identifier, name in mrml.segmentChoices(segmentation)][:2] == ["radius", "ulna"]
+    for bone in kept.label_names:
+        assert np.array_equal(mrml.labelMask(segmentation, bone, volume), kept.label_mask(bone)), bone
+
+
 def test_what_is_only_in_the_scene_is_asked_about(chosen: Any, shown_messages: Any) -> None:
     from XRayTo3DGui.registration.review import RECORD
 

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 import slicer
+import vtk
 from slicer.i18n import tr as _
+from vtk.util.numpy_support import numpy_to_vtk
 
 from XRayTo3DGui.dataset import listing
 from XRayTo3DGui.dataset.open_case import CASE, LANDMARKS, VIEW, caseOf, chooseGroup, closeSteps, removeSteps
@@ -22,6 +24,8 @@ from XRayTo3DGui.scene import mrml_radiographs as radiographs
 from XRayTo3DLib.dataset.case_views import FURTHER, CaseView
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase
 from XRayTo3DLib.geometry import RigidPose
+from XRayTo3DLib.geometry.frames import LPS_TO_RAS
+from XRayTo3DLib.imaging.ct_writer import segment_colour
 from XRayTo3DLib.imaging.types import CtVolume, Radiograph
 
 FOLLOWED_S = 0.15
@@ -152,11 +156,9 @@ def _addNodes(content: CaseContent, added: list[Any]) -> Iterator[str]:
     added.append(_of(segmentation, content))
     segmentation.CreateDefaultDisplayNodes()
     segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)
-    for name, value in _bonesFirst(ct, case.labels):
-        identifier = segmentation.GetSegmentation().AddEmptySegment(name, name)
-        mask = yield from waiting(lambda value=value: (ct.labels == value).astype(np.uint8), doing)
-        slicer.util.updateSegmentBinaryLabelmapFromArray(mask, segmentation, identifier, volume)
-        yield doing
+    labels = yield from waiting(lambda: np.ascontiguousarray(ct.labels, np.int16), doing)
+    _addSegments(segmentation, ct, labels, case.labels)
+    yield doing
     if case.landmarks_path.exists():
         added.append(_of(slicer.util.loadMarkups(str(case.landmarks_path)), content))
         added[-1].SetName(_("{id} landmarks").format(id=case.id))
@@ -170,6 +172,24 @@ def _addNodes(content: CaseContent, added: list[Any]) -> Iterator[str]:
     for node in radiographs.radiographNodes():  # others of the scene are not this person's: they do not join in
         if ours and node not in ours:
             node.SetAttribute(radiographs.USED, "0")
+
+
+def _addSegments(segmentation: Any, ct: CtVolume, labels: np.ndarray, bones: tuple[str, ...]) -> None:
+    """All segments in one label map, as Slicer reads them from a file: masks of their own take as much memory each."""
+    image = slicer.vtkOrientedImageData()
+    image.SetDimensions(*labels.shape[::-1])
+    image.SetImageToWorldMatrix(mrml.toVtk(LPS_TO_RAS @ ct.voxel_to_lps))
+    image.GetPointData().SetScalars(numpy_to_vtk(labels.ravel(), deep=True, array_type=vtk.VTK_SHORT))
+    name = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+    inside = segmentation.GetSegmentation()
+    inside.SetSourceRepresentationName(name)
+    for number, (bone, value) in enumerate(_bonesFirst(ct, bones)):
+        segment = slicer.vtkSegment()
+        segment.SetName(bone)
+        segment.SetColor(*segment_colour(number))
+        segment.SetLabelValue(value)
+        segment.AddRepresentation(name, image)
+        inside.AddSegment(segment, bone)
 
 
 def _bonesFirst(ct: CtVolume, labels: tuple[str, ...]) -> list[tuple[str, int]]:
