@@ -46,6 +46,8 @@ from XRayTo3DGui.train.TrainPanel import TrainPanel
 OWN_PACKAGES = ("XRayTo3DGui", XRayTo3DLib.__name__)
 SECTIONS = ("radiographs", "registration", "dataset", "train", "reconstruct", "evaluation", "setup")
 """In the order of work; each is ``<name>Section`` in XRayTo3D.ui."""
+PAGES = "https://github.com/XRayTo3D/SlicerXRayTo3D/blob/main/"
+"""Where the documentation is read."""
 CATEGORY = "XRayTo3D"
 """Of the samples in Slicer's Sample Data module."""
 
@@ -60,12 +62,19 @@ class XRayTo3D(ScriptedLoadableModule):
         self.parent.dependencies = ["Markups", "Segmentations", "Transforms"]
         self.parent.contributors = ["The XRayTo3D developers"]
         self.parent.helpText = _(
-            "Registers a CT bone to one or more radiographs with known X-ray geometry, makes 3D bones of radiographs "
-            "with a trained model, and judges 3D bones against a reference.<br>"
+            "Places CT bones where radiographs show them (2D-3D registration), makes 3D bones of radiographs with "
+            "models that you can train, and judges 3D bones against a reference.<br>"
             "<b>Research use only. Not clinically validated.</b><br>"
-            "To try it: 'Synthetic example' in section 1, then 'Register' in section 2."
-        )
-        self.parent.acknowledgementText = _("Built on 3D Slicer, VTK, SimpleITK, pydicom and PyTorch.")
+            "To try it without data: 'Synthetic example' in section 1, then 'Register' in section 2; more in "
+            "<i>Sample Data</i>.<br>"
+            '<a href="{page}docs/tutorial.md">Tutorial of five minutes</a>, '
+            '<a href="{page}docs/slicer.md">documentation</a>, '
+            '<a href="{page}docs/scripting.md">scripting</a>.'
+        ).format(page=PAGES)
+        self.parent.acknowledgementText = _(
+            "Built on 3D Slicer, VTK, SimpleITK, pydicom, PyTorch, MONAI and Lightning. The papers whose methods it "
+            'builds on are named in the <a href="{page}README.md">README</a>; please cite those that you use.'
+        ).format(page=PAGES)
         slicer.app.connect("startupCompleted()", registerSampleData)
 
 
@@ -101,8 +110,13 @@ def registerSampleData() -> None:
 
 
 def _computeSample(method: str, _source: Any = None) -> list[Any]:
-    """Nothing is downloaded: the case is computed."""
-    return getattr(XRayTo3DLogic(), method)()
+    """Nothing is downloaded: the case is computed. Radiographs are shown: a person asked for something to look at."""
+    from XRayTo3DGui.scene.layouts import XRayLayout
+
+    nodes = getattr(XRayTo3DLogic(), method)()
+    widget = getattr(slicer.modules, "XRayTo3DWidget", None)
+    (widget.radiographs.layout if widget is not None else XRayLayout()).show()
+    return nodes
 
 
 class XRayTo3DWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):

@@ -172,3 +172,35 @@ def test_it_opens_without_a_main_window(slicer_module: Any, slicer_app: Any) -> 
     settle()
     modules.leave_module(widget)
     modules.discard_module_widget(slicer_module, widget)
+
+
+def test_the_help_leads_to_pages_that_exist(slicer_module: Any) -> None:
+    import re
+    from pathlib import Path
+
+    parent = slicer_module.instance.parent
+    pages = re.findall(r'href="https://github.com/XRayTo3D/SlicerXRayTo3D/blob/main/([^"]+)"', parent.helpText)
+    assert {"docs/tutorial.md", "docs/slicer.md", "docs/scripting.md"} == set(pages)
+    repository = Path(slicer_module.path).resolve().parents[1]
+    assert [page for page in pages if not (repository / page).is_file()] == []
+    assert "README.md" in parent.acknowledgementText
+
+
+def test_a_sample_with_radiographs_is_shown(module_widget: Any) -> None:
+    """Also when the X-ray layout was shown before and its scene was closed."""
+    import slicer
+
+    import XRayTo3D as module
+    from XRayTo3DGui.scene import layouts
+
+    module_widget.logic.loadExample(ctSpacing=1.8, pixelSpacing=1.5)
+    module_widget.radiographs.layout.show()
+    slicer.mrmlScene.Clear()
+    settle()
+    front, *_others = module._computeSample("loadKneeExample")
+    settle()
+    assert module_widget.radiographs.layout.shown
+    view = layouts.sliceNode("A")
+    composite = slicer.app.applicationLogic().GetSliceLogic(view).GetSliceCompositeNode()
+    assert composite.GetBackgroundVolumeID() == front.GetID()
+    assert view.GetOrientation() == layouts.ORIENTATION
