@@ -20,7 +20,7 @@ def main(folder: Path) -> None:
     import slicerhost
 
     slicerhost.boot()
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory(prefix="XRayTo3D-") as place:
         take(folder, make_people(Path(place) / "wrists"), Path(place) / "wrist-model")
 
 
@@ -49,7 +49,7 @@ def take(folder: Path, data: Path, run: Path) -> None:
     fill_in(panel, data, run)
     wait_until(lambda: not panel.form.check.running)
     settle(0.3)
-    screenshots.capture(folder / "panel_train_new.png", widget, size=(1600, 1000))
+    screenshots.capture(folder / "panel_train_new.png", widget, size=(420, 700), views=False, panel_width=420)
     panel.ui.trainButton.click()
     panel.ui.trainCurvesButton.click()
     wait_until(lambda: at_stage(panel, "joint", 170), 600.0)
@@ -57,6 +57,8 @@ def take(folder: Path, data: Path, run: Path) -> None:
     settle(1.0)
     panel.ui.trainCurvesButton.click()
     panel.ui.trainSampleButton.click()
+    panel.ui.trainLogCheckBox.click()
+    settle(0.5)
     prepare_views(slicer)
     settle(0.3)
     screenshots.capture(folder / "panel_train.png", widget, size=(1600, 1000))

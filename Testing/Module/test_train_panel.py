@@ -230,8 +230,8 @@ def test_a_training_made_elsewhere_is_opened_with_its_whole_curve(panel: Any, tm
     assert "<b>tiny</b>" in panel.ui.trainJobLabel.text and not panel.ui.trainInputsWidget.isVisibleTo(panel.ui.Train)
     panel.ui.trainCurvesButton.click()
     loss, validation = (curves.chartOf(kind, folder) for kind in ("loss", "validation"))
-    assert [loss.GetNthPlotSeriesNode(i).GetName() for i in range(2)] == ["loss", "cross_entropy"]
-    assert [validation.GetNthPlotSeriesNode(i).GetName() for i in range(2)] == ["radius_mm", "ulna_mm"]
+    assert [loss.GetNthPlotSeriesNode(i).GetName() for i in range(2)] == ["loss", "cross entropy"]
+    assert [validation.GetNthPlotSeriesNode(i).GetName() for i in range(2)] == ["radius (mm)", "ulna (mm)"]
     table = loss.GetNthPlotSeriesNode(0).GetTableNode().GetTable()
     assert [table.GetValue(row, 0).ToDouble() for row in range(4)] == [10, 20, 30, 40]
     assert table.GetValue(3, 1).ToDouble() == pytest.approx(1 / 40)
@@ -257,7 +257,7 @@ def test_curves_of_one_stage(panel: Any, tmp_path: Path) -> None:
     assert titles(panel.ui.trainStageCombo) == ["All stages", "autoencoder", "joint"]
     chart = curves.chartOf("loss", folder)
     names = [chart.GetNthPlotSeriesNode(i).GetName() for i in range(chart.GetNumberOfPlotSeriesNodes())]
-    assert names == ["autoencoder: loss", "autoencoder: cross_entropy", "joint: loss"]
+    assert names == ["autoencoder: loss", "joint: loss"]
     panel.ui.trainStageCombo.currentIndex = 2
     settle(0.2)
     assert chart.GetNumberOfPlotSeriesNodes() == 1 and chart.GetTitle() == "Loss, joint"
@@ -433,7 +433,7 @@ def test_progress_in_words() -> None:
     pace.take(record)
     state = JobState(JobStatus.RUNNING, progress=record)
     assert progress.text(state, pace, None) == (
-        "Stage 3 of 3, joint: step 50 of 100. loss 0.02134. Validation: radius 1.20 mm, lost 0. "
+        "Stage 3 of 3, joint: step 50 of 100. Loss 0.0213. Validation: radius 1.20 mm, lost 0. "
         "0.2 s a step, about 14 minutes left."
     )
     assert progress.fraction(state) == pytest.approx(2.5 / 3)

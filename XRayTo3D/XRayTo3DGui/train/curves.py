@@ -48,10 +48,14 @@ def showSteps(curves: Sequence[Curve], job: Path, stage: str = "", log: bool = F
         (VALIDATION, _("Validation: people not learnt from"), _("Figure (distances in mm)")),
     ):
         own = [each for each in chosen if each.kind == kind]
+        several = len({each.stage for each in own}) > 1
+        if several and kind == LOSS:  # parts of different stages have scales of their own
+            own = [each for each in own if each.name.rpartition("/")[2] == "loss"]
         chart = _node("vtkMRMLPlotChartNode", kind, job, f"{job.name} {kind}")
-        series = []
+        names, series = list(dict.fromkeys(each.name for each in own)), []
         for number, curve in enumerate(own):
-            series.append(_series(curve, number, job, len({each.stage for each in own}) > 1))
+            colour = COLOURS[(number if kind == LOSS else names.index(curve.name)) % len(COLOURS)]
+            series.append(_series(curve, colour, job, several))
             yield None
         _setChart(chart, series, f"{title}, {stage}" if stage else title, axis, log and kind == LOSS)
         wanted |= {each.GetID() for each in series} | {each.GetTableNodeID() for each in series}
@@ -78,9 +82,9 @@ def chartOf(kind: str, job: Path) -> Any:
     return next((node for node in partsOf(job) if node.GetAttribute(KIND) == kind), None)
 
 
-def _series(curve: Curve, number: int, job: Path, named: bool) -> Any:
-    key = f"{curve.stage}/{curve.name}"
-    title = f"{curve.stage}: {curve.name}" if named else curve.name
+def _series(curve: Curve, colour: tuple[float, float, float], job: Path, named: bool) -> Any:
+    key, name = f"{curve.stage}/{curve.name}", curve.name.replace("_mm", " (mm)").replace("_", " ")
+    title = f"{curve.stage}: {name}" if named else name
     table = _node("vtkMRMLTableNode", f"curve table {key}", job, f"{job.name} {key}")
     if table.GetAttribute(COUNT) != str(len(curve.steps)) or table.GetNumberOfColumns() != 2:
         table.SetAndObserveTable(_table(curve, title))
@@ -95,7 +99,7 @@ def _series(curve: Curve, number: int, job: Path, named: bool) -> Any:
         few = curve.kind == VALIDATION or len(curve.steps) < 3
         series.SetMarkerStyle(series.MarkerStyleCircle if few else series.MarkerStyleNone)
         series.SetLineWidth(2)
-        series.SetColor(*COLOURS[number % len(COLOURS)])
+        series.SetColor(*colour)
     return series
 
 

@@ -46,9 +46,9 @@ def text(state: JobState, pace: Pace, job: JobFolder) -> str:
             steps=record["steps"],
         )
     ]
-    losses = [f"{name} {value:.4g}" for name, value in _numbers(record.get("losses")) if name.endswith("loss")]
+    losses = [f"{name} {value:.3g}" for name, value in _numbers(record.get("losses")) if name.endswith("loss")]
     if losses:
-        lines.append(", ".join(losses))
+        lines.append(", ".join(losses).capitalize())
     figures = [figure(name, value) for name, value in _numbers(record.get("metrics"))]
     if figures:
         lines.append(_("Validation: {figures}").format(figures=", ".join(figures)))

@@ -17,6 +17,7 @@ from XRayTo3DGui.panel import BAD, GOOD, UNSURE
 from XRayTo3DGui.train import choice as choices
 from XRayTo3DGui.train import job as jobs
 from XRayTo3DGui.train import progress
+from XRayTo3DGui.train.buttons import showButtons
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.jobs.folder import JobFolder
 from XRayTo3DLib.jobs.run import kill_worker
@@ -37,6 +38,7 @@ class TrainRun:
         self.reader: CurveReader | None = None
         self.entry: Any = None
         self._listed: list[str] = []
+        self._gone = ""
         self._pace = progress.Pace()
         self._refreshedAt = 0.0
         self._filling = self._again = False
@@ -60,10 +62,15 @@ class TrainRun:
         """Whether it was asked to stop and has not yet."""
         return self.running and bool(self.state.cancelling)
 
+    @property
+    def stepped(self) -> bool:
+        """Whether the method can pause: one without steps is ready soon, or begun anew."""
+        return self.entry is None or self.entry.stepped
+
     def onButton(self, *_args: Any) -> None:
         """Start, Pause, End now, or Resume: what the button says."""
         with slicer.util.tryWithErrorDisplay(_("The training could not be started.")), self.panel.explaining():
-            if self.pausing:
+            if self.pausing or (self.running and not self.stepped):
                 kill_worker(self.job)
             elif self.running:
                 self.job.cancel()
@@ -143,18 +150,20 @@ class TrainRun:
         self._watch.letGo()
         self._reading.cancel()
         self.job = self.state = self.reader = None
+        self._gone = ""
         self._pace, self._refreshedAt = progress.Pace(), 0.0
         self.panel.watching.forget()
 
     def attach(self) -> None:
         """Find the training again that the parameter node tells of: it runs, has ended, or is gone."""
         folder = self.panel.parameters.trainJob
-        if not folder or (self.job is not None and str(self.job.path) == folder):
+        if not folder or folder == self._gone or (self.job is not None and str(self.job.path) == folder):
             return
         try:
             self.take(jobs.trainingOf(folder))
         except InputError:
             self.release()
+            self._gone = folder  # said once
             text = _("The training of this scene is not on this computer: {folder}")
             self.panel.say(text.format(folder=folder), UNSURE)
 
@@ -231,7 +240,7 @@ class TrainRun:
         ui.trainLogSection.setVisible(broken)
         if broken:
             ui.trainLogText.setPlainText(self.job.log_end(LOG_LINES) or _("It said nothing."))
-        self._showButtons()
+        showButtons(self)
 
     def _about(self) -> str:
         """Method, name and folder of the watched training, as rich text."""
@@ -267,32 +276,6 @@ class TrainRun:
             combo.currentIndex = listed.index(str(self.job.path)) + 1 if self.job is not None else 0
         finally:
             self._filling = False
-
-    def _showButtons(self) -> None:
-        button, forgetButton = self.ui.trainButton, self.ui.trainForgetButton
-        finished = self.state is not None and self.state.status is JobStatus.FINISHED
-        button.setVisible(not finished)
-        problem = ""
-        if self.pausing:
-            text, tip = (
-                _("End it now"),
-                _("Do not wait for the step's end; what was learnt since the last checkpoint is lost"),
-            )
-        elif self.running:
-            text, tip = (
-                _("Pause"),
-                _("The worker ends its step, saves a checkpoint and stops; Resume goes on, to the same result"),
-            )
-        elif self.job is not None:
-            problem = self.panel.packagesProblem(self.entry)
-            text, tip = _("Resume"), _("Go on from the last checkpoint, to the same result as without the pause")
-        else:
-            problem = self.panel.form.problem()
-            text, tip = _("Start training"), _("Train in a process of its own; it goes on when Slicer is closed")
-        button.text, button.enabled, button.toolTip = text, not problem, problem or tip
-        forgetButton.setVisible(self.job is not None)
-        forgetButton.text = _("Stop and forget") if self.running else _("Forget")
-        forgetButton.toolTip = _("Let go of this training, after asking; its folder stays on the disk")
 
     def _showBar(self, fraction: float | None) -> None:
         bar = self.ui.trainProgressBar
