@@ -1,4 +1,4 @@
-"""Pictures for the documentation: radiographs and registration panels, their scenes.
+"""Pictures for the documentation: the radiographs panel, its scene, a real registration.
 
 Run: ``python Testing/Module/make_screenshots.py [folder]`` (default: Resources/Screenshots). The synthetic wrist needs
 nothing; ``registration.png`` shows the real wrist and is left out where XRAYTO3D_DATA has none.
@@ -14,7 +14,7 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("XRAYTO3D_DATA", REPOSITORY.parent / "shared" / "data"))
 sys.path[:0] = [str(REPOSITORY / "Testing" / "Host"), str(Path(__file__).parent)]
-SIZE, SCENE, WIDE = (1600, 1000), (1200, 900), (1600, 560)
+SIZE, WIDE = (1600, 1000), (1600, 560)
 GEOMETRY_HALF_HEIGHT_MM = 250.0
 
 
@@ -52,10 +52,6 @@ def synthetic_wrist(widget: Any, folder: Path) -> None:
     second.ui.registerButton.click()
     finish(second)
     second.ui.zoomButton.click()
-    shoot(folder / "panel_registration.png", widget, (1600, 1130))
-    second.ui.overlayModeCombo.currentText = "DRR"
-    shoot(folder / "scene_drr.png", None, SCENE)
-    second.ui.overlayModeCombo.currentText = "Outline"
     second.ui.overlay3DCheckBox.click()
     show_whole_geometry()
     shoot(folder / "scene_radiographs.png", None, WIDE, turn=False)

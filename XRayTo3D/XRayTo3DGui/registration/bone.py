@@ -12,7 +12,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from XRayTo3DGui.parameters import CT_VALUES
-from XRayTo3DGui.registration.engines import loadEngines
+from XRayTo3DGui.registration.engines import loadEngines, notCollecting
 from XRayTo3DGui.scene import mrml
 from XRayTo3DGui.scene.mrml_segments import ctWithSegmentsReader
 from XRayTo3DGui.setup import packages
@@ -129,6 +129,10 @@ class BoneCache:
         read = ctReader(parameters)
 
         def compute() -> Prepared:
+            with notCollecting():
+                return made()
+
+        def made() -> Prepared:
             from XRayTo3DLib.imaging.attenuation import attenuation_of
             from XRayTo3DLib.imaging.surroundings import in_soft_tissue
 

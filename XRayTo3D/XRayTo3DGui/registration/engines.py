@@ -27,7 +27,7 @@ def loadEngines() -> None:
     """
     if LAST in sys.modules:
         return
-    with _notCollecting():
+    with notCollecting():
         for package, library in LIBRARIES if os.name == "posix" else ():  # on Windows PyTorch does so by itself
             _load(package, library)
         import torch  # noqa: F401
@@ -53,8 +53,11 @@ def _load(package: str, library: str) -> None:
 
 
 @contextmanager
-def _notCollecting() -> Iterator[None]:
-    """What is made inside counts as old afterwards: it does not bring about a collection of everything."""
+def notCollecting() -> Iterator[None]:
+    """No collection of all garbage inside: with PyTorch's objects in it, it stops every thread for 0.1 s and more.
+
+    For seconds, not for hours. What was made inside counts as old afterwards: it does not bring one about at once.
+    """
     collecting = gc.isenabled()
     gc.disable()
     try:

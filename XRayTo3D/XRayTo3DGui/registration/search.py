@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from XRayTo3DGui.registration.engines import loadEngines
+from XRayTo3DGui.registration.engines import loadEngines, notCollecting
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.registration.options import RegistrationOptions
 
@@ -58,6 +58,10 @@ class Search:
         Raises:
             InputError: What the library says of bones and radiographs.
         """
+        with notCollecting():
+            yield from self._steps()
+
+    def _steps(self) -> Iterator[Step]:
         yield Step(READING, 0.0)
         loadEngines()
         from XRayTo3DLib.registration.register import Registration

@@ -202,10 +202,11 @@ def _colours(name: str, points: tuple[tuple[float, float, float], ...]) -> Any:
         table = _hiddenNode("vtkMRMLColorTableNode", f"{TABLE} {name}")
         table.SetTypeToUser()
         table.SetNumberOfColors(256)
-        places = np.linspace(0, 1, len(points))
-        for index, share in enumerate(np.linspace(0, 1, 256)):
-            table.SetColor(index, *(float(np.interp(share, places, part)) for part in zip(*points, strict=True)), 1.0)
-        table.SetNamesFromColors()
+        places, shares = np.linspace(0, 1, len(points)), np.linspace(0, 1, 256)
+        parts = [np.interp(shares, places, part).tolist() for part in zip(*points, strict=True)]
+        with slicer.util.NodeModify(table):  # told once, not for every colour
+            for index, colour in enumerate(zip(*parts, strict=True)):
+                table.SetColor(index, *colour, 1.0)
     return table
 
 
