@@ -1,4 +1,4 @@
-"""What is done to a whole data set at once: landmarks where there are none, a split that is seen before it is written."""
+"""What is done to a whole data set at once: landmarks where there are none, a split seen before it is written."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from dataset_cases import button, choose, dataset, ended, read, rows
+from event_loop import EventLoop
 from module_cases import settle, wait_until
 
 from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
@@ -206,9 +207,12 @@ def test_all_cases_are_registered(panel: Any, tmp_path: Path) -> None:
     choose(panel, folder)
     panel.ui.workersSpinBox.value = 1
     settle()
-    button(panel, "registerAllButton").click()
-    wait_until(lambda: "view" in panel.ui.jobStatusLabel.text or not panel.job.running)
-    ended(panel)
+    with EventLoop() as loop:
+        button(panel, "registerAllButton").click()
+        wait_until(lambda: "view" in panel.ui.jobStatusLabel.text or not panel.job.running)
+        ended(panel)
+    print(loop.report("while cases are registered"))
+    assert loop.longest_cpu_ms < 100.0
     assert "2 views registered, 6 kept, 0 not registered." in panel.ui.jobStatusLabel.text
     assert "case-001" in panel.ui.jobLogText.toPlainText()
     assert rows(panel)[0][4] == "to review"
