@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -13,134 +12,12 @@ import numpy as np
 import pytest
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "Lib"))
-from imaging_cases import PATIENT, SDD, dicom_header, save, shown, transmitted, write_dicom
-from module_cases import settle
+from dicom_cases import COMPLETE, OURS, PLUGIN_FILE, SERIES, Browser, hierarchyNames, open_browser, sceneTexts
+from imaging_cases import PATIENT, SDD, shown, transmitted, write_dicom
 from pydicom.uid import generate_uid
 
 pytestmark = pytest.mark.host
-
-OURS = "Radiograph with X-ray geometry"
-PLUGIN_FILE = Path(__file__).resolve().parents[2] / "XRayTo3D" / "XRayTo3DDICOMPlugin.py"
-STUDY, SERIES = "1.2.840.99.1", "1.2.840.99.1.1"
-COMPLETE = {
-    "ImagerPixelSpacing": [0.31, 0.29],
-    "DistanceSourceToDetector": SDD,
-    "StudyInstanceUID": STUDY,
-    "SeriesInstanceUID": SERIES,
-    "SeriesNumber": 3,
-    "BodyPartExamined": "HAND",
-    "SeriesDescription": "Hand of Anna Secretname",
-}
-
-
-class ScalarVolumes:
-    """As DICOMScalarVolumePlugin: every series as one volume, with confidence 0.5; loading it here is a failure."""
-
-    loadType = "Scalar Volume"
-    CONFIDENCE = 0.5
-    CLASSES: tuple[str, ...] = ()
-
-    def examineForImport(self, fileLists: list[list[str]]) -> list[Any]:
-        import slicer
-        from DICOMLib import DICOMLoadable
-
-        offers = []
-        for files in fileLists:
-            kept = [each for each in files if self.takes(slicer.dicomDatabase.fileValue(each, "0008,0016"))]
-            offer = DICOMLoadable()
-            offer.files, offer.selected, offer.confidence = kept, True, self.CONFIDENCE
-            offers += [offer] if kept else []
-        return offers
-
-    examine = examineForImport
-
-    def takes(self, sopClass: str) -> bool:
-        return not self.CLASSES or sopClass in self.CLASSES
-
-    def load(self, _loadable: Any) -> bool:
-        return False
-
-
-class ImageSequences(ScalarVolumes):
-    """As DICOMImageSequencePlugin: XA and RF with confidence 0.7."""
-
-    loadType = "Image sequence"
-    CONFIDENCE = 0.7
-    CLASSES = ("1.2.840.10008.5.1.4.1.1.12.1", "1.2.840.10008.5.1.4.1.1.12.2")
-
-
-@pytest.fixture
-def browser(slicer_app: Any) -> Iterator[Browser]:
-    import slicer
-    from slicerhost import modules
-
-    modules.load_module(PLUGIN_FILE)
-    slicer.modules.dicomPlugins.update(ScalarVolumes=ScalarVolumes, ImageSequences=ImageSequences)
-    yield Browser()
-    for name in ("ScalarVolumes", "ImageSequences"):
-        del slicer.modules.dicomPlugins[name]
-
-
-class Browser:
-    """What a person does in the DICOM module."""
-
-    def __init__(self) -> None:
-        self.loadables: dict[Any, list[Any]] = {}
-        self.messages: list[str] = []
-
-    def examine(self, folder: Path) -> list[Any]:
-        """Import, select everything, "Examine": our offers."""
-        import slicer
-        from DICOMLib import DICOMUtils
-
-        DICOMUtils.importDicom(str(folder))
-        database = slicer.dicomDatabase
-        studies = [study for patient in database.patients() for study in database.studiesForPatient(patient)]
-        series = [uid for study in studies for uid in database.seriesForStudy(study)]
-        self.loadables, _enabled = DICOMUtils.getLoadablesFromFileLists([database.filesForSeries(u) for u in series])
-        DICOMUtils.selectHighestConfidenceLoadables(self.loadables)
-        return self.of(OURS)
-
-    def of(self, loadType: str) -> list[Any]:
-        (found,) = (offers for plugin, offers in self.loadables.items() if plugin.loadType == loadType)
-        return found
-
-    def winners(self) -> set[str]:
-        """Load types of what is ticked."""
-        return {plugin.loadType for plugin, every in self.loadables.items() for each in every if each.selected}
-
-    def load(self) -> list[Any]:
-        """ "Load": the volumes that came."""
-        import slicer
-        from DICOMLib import DICOMUtils
-
-        nodes = [slicer.mrmlScene.GetNodeByID(i) for i in DICOMUtils.loadLoadables(self.loadables, self.messages)]
-        return [node for node in nodes if node.IsA("vtkMRMLScalarVolumeNode")]
-
-
-def hierarchyNames(node: Any) -> list[str]:
-    """Names of the items above a node, nearest first."""
-    import slicer
-
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
-    names, item = [], hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node))
-    while item not in (0, hierarchy.GetSceneItemID()):
-        names.append(hierarchy.GetItemName(item))
-        item = hierarchy.GetItemParent(item)
-    return names
-
-
-def sceneTexts() -> str:
-    """Names, descriptions and attributes of all nodes, the subject hierarchy aside: Slicer puts the patient there."""
-    import slicer
-
-    texts = []
-    for index in range(slicer.mrmlScene.GetNumberOfNodes()):
-        node = slicer.mrmlScene.GetNthNode(index)
-        if not node.IsA("vtkMRMLSubjectHierarchyNode"):
-            texts += [node.GetName() or "", node.GetDescription() or ""]
-            texts += [node.GetAttribute(name) or "" for name in node.GetAttributeNames()]
-    return "\n".join(texts)
+browser = pytest.fixture(open_browser)
 
 
 # ---- as a module -----------------------------------------------------------------------------------------------------
@@ -296,83 +173,6 @@ def test_a_fifth_radiograph_is_refused_in_one_sentence(browser: Browser, tmp_pat
     assert len(browser.messages) == 1
 
 
-# ---- what the file does not say --------------------------------------------------------------------------------------
-
-
-def without(*names: str) -> dict[str, Any]:
-    return {name: value for name, value in COMPLETE.items() if name not in names}
-
-
-def test_a_file_without_distance_is_asked_for_in_section_1(
-    module_widget: Any, browser: Browser, tmp_path: Path
-) -> None:
-    from XRayTo3DGui.scene import mrml_radiographs
-
-    path = write_dicom(tmp_path / "a.dcm", shown(), ViewPosition="AP", **without("DistanceSourceToDetector"))
-    (offer,) = browser.examine(tmp_path)
-    assert offer.confidence == 0.75 and not offer.warning and "section 1 of XRayTo3D will ask" in offer.tooltip
-    assert browser.winners() == {OURS}
-    assert browser.load() == [] and not browser.messages
-    ui = module_widget.radiographs.ui
-    assert ui.radiographPath.currentPath == str(path) and not module_widget.ui.radiographsSection.collapsed
-    assert "source–detector distance" in ui.loadButton.toolTip
-    ui.sddSpinBox.value = 1000
-    ui.loadButton.click()
-    (node,) = mrml_radiographs.radiographNodes()
-    assert mrml_radiographs.cameraFromNode(node).sdd == pytest.approx(1000)
-    assert hierarchyNames(node)[-1] == str(PATIENT["PatientName"])
-    assert node.GetAttribute("DICOM.instanceUIDs")
-
-
-def test_several_that_must_be_asked_come_one_after_the_other(
-    module_widget: Any, browser: Browser, tmp_path: Path
-) -> None:
-    tags = without("DistanceSourceToDetector")
-    paths = [write_dicom(tmp_path / f"{n}.dcm", shown(), InstanceNumber=n, **tags) for n in (1, 2)]
-    browser.examine(tmp_path)
-    browser.load()
-    ui = module_widget.radiographs.ui
-    for path in paths:
-        assert ui.radiographPath.currentPath == str(path)
-        ui.sddSpinBox.value = 1200
-        ui.loadButton.click()
-    settle()
-    assert len(module_widget.radiographs.table.rows) == 2
-
-
-def test_a_volume_that_slicers_own_reader_loaded_goes_under_its_study_too(
-    module_widget: Any, browser: Browser, tmp_path: Path
-) -> None:
-    import slicer
-
-    path = write_dicom(tmp_path / "a.dcm", shown(), ViewPosition="AP", **COMPLETE)
-    browser.examine(tmp_path)
-    volume = slicer.util.addVolumeFromArray(shown()[None], name="3: Hand")
-    volume.SetAttribute("DICOM.instanceUIDs", slicer.dicomDatabase.instanceForFile(str(path)))
-    node = module_widget.logic.radiographFromVolume(volume)
-    assert hierarchyNames(node)[-1] == str(PATIENT["PatientName"])
-    assert node.GetAttribute("DICOM.instanceUIDs") == volume.GetAttribute("DICOM.instanceUIDs")
-
-
-def test_one_to_ask_among_complete_ones_takes_none_of_them_away(
-    module_widget: Any, browser: Browser, tmp_path: Path
-) -> None:
-    write_dicom(tmp_path / "1.dcm", shown(), ViewPosition="AP", **COMPLETE)
-    asked = write_dicom(tmp_path / "2.dcm", shown(), ViewPosition="LL", **without("DistanceSourceToDetector"))
-    offers = browser.examine(tmp_path)
-    assert all(offer.selected for offer in offers)
-    assert [node.GetName() for node in browser.load()] == ["DX HAND AP"]
-    assert module_widget.radiographs.ui.radiographPath.currentPath == str(asked)
-
-
-def test_without_a_panel_the_sentence_says_what_to_do(browser: Browser, tmp_path: Path, shown_messages: Any) -> None:
-    write_dicom(tmp_path / "a.dcm", shown(), **without("ImagerPixelSpacing"))
-    browser.examine(tmp_path)
-    assert browser.load() == []
-    ((level, text),) = shown_messages.shown
-    assert level == "ERROR" and "geometry" in text
-
-
 # ---- runs of frames --------------------------------------------------------------------------------------------------
 
 
@@ -433,90 +233,6 @@ def test_a_cts_files_are_not_opened(browser: Browser, tmp_path: Path, monkeypatc
     monkeypatch.setattr(pydicom, "dcmread", opened)
     plugin = slicer.modules.dicomPlugins["XRayTo3DDICOMPlugin"]()
     assert plugin.examineForImport([slicer.dicomDatabase.filesForSeries(SERIES)]) == []
-
-
-# ---- what cannot be used ---------------------------------------------------------------------------------------------
-
-
-def damaged(folder: Path, how: str) -> Path:
-    path = write_dicom(folder / "a.dcm", shown(), **COMPLETE)
-    content = path.read_bytes()
-    if how == "cut short":
-        path.write_bytes(content[: len(content) // 2])
-    elif how == "no pixels":
-        save(dicom_header("DX", **COMPLETE), path)
-    elif how == "wrong numbers":
-        write_dicom(path, shown(), RescaleSlope=0, RescaleIntercept=0, **COMPLETE)
-    return path
-
-
-@pytest.mark.parametrize("how", ["cut short", "no pixels"])
-def test_a_damaged_file_says_why_and_wins_nothing(browser: Browser, tmp_path: Path, how: str) -> None:
-    damaged(tmp_path, how)
-    (offer,) = browser.examine(tmp_path)
-    assert offer.confidence == 0 and not offer.selected
-    assert offer.warning.startswith("radiograph") and offer.warning.endswith("again.") and "Secret" not in offer.warning
-    assert browser.winners() == {"Scalar Volume"}
-
-
-def test_an_error_while_loading_is_one_sentence(browser: Browser, tmp_path: Path, shown_messages: Any) -> None:
-    damaged(tmp_path, "wrong numbers")
-    (offer,) = browser.examine(tmp_path)
-    assert offer.selected
-    assert browser.load() == []
-    ((level, text),) = shown_messages.shown
-    assert level == "ERROR" and "RescaleSlope" in text and len(browser.messages) == 1
-
-
-def test_a_file_that_went_away_is_said(browser: Browser, tmp_path: Path) -> None:
-    path = write_dicom(tmp_path / "a.dcm", shown(), **COMPLETE)
-    browser.examine(tmp_path)
-    path.unlink()
-    from DICOMLib import DICOMUtils
-
-    loadables, _enabled = DICOMUtils.getLoadablesFromFileLists([[str(path)]], ["XRayTo3DDICOMPlugin"])
-    ((offer,),) = loadables.values()
-    assert offer.warning and offer.confidence == 0
-
-
-def test_a_header_nobody_foresaw_takes_no_other_offer_away(
-    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    from XRayTo3DLib.imaging import dicom_preview
-
-    write_dicom(tmp_path / "1.dcm", shown(), ViewPosition="AP", **COMPLETE)
-    write_dicom(tmp_path / "2.dcm", shown(), ViewPosition="LL", **COMPLETE)
-    plain = dicom_preview.preview_radiograph
-
-    def surprised(path: str) -> Any:
-        if path.endswith("1.dcm"):
-            raise RuntimeError("Secretname^Anna is no number")
-        return plain(path)
-
-    monkeypatch.setattr(dicom_preview, "preview_radiograph", surprised)
-    first, second = browser.examine(tmp_path)
-    assert first.warning and first.confidence == 0 and second.selected and second.confidence == 0.9
-    assert "RuntimeError" in caplog.text and "Secretname" not in caplog.text
-
-
-@pytest.mark.parametrize(
-    "tags",
-    [
-        {"DistanceSourceToDetector": "", "ImagerPixelSpacing": [0.1, 0.1]},
-        {"ImagerPixelSpacing": [0.0, 0.0], "DistanceSourceToDetector": 1000},
-        {"PixelSpacing": [0.2, 0.2], "DistanceSourceToDetector": 1000},
-        {"PixelSpacing": [0.4, 0.2], "ImagerPixelSpacing": [0.2, 0.4], "DistanceSourceToDetector": 1000},
-        {"DistanceSourceToDetector": 1000, "DistanceSourceToPatient": 2000, "ImagerPixelSpacing": [0.1, 0.1]},
-        {},
-    ],
-)
-def test_whatever_is_missing_or_contradicts_itself_is_asked(
-    browser: Browser, tmp_path: Path, tags: dict[str, Any]
-) -> None:
-    uids = {"StudyInstanceUID": STUDY, "SeriesInstanceUID": SERIES}
-    write_dicom(tmp_path / "a.dcm", shown(), **uids, **tags)
-    (offer,) = browser.examine(tmp_path)
-    assert offer.missing and offer.confidence == 0.75 and not offer.warning
 
 
 # ---- other people's files --------------------------------------------------------------------------------------------
