@@ -148,6 +148,18 @@ def test_a_label_map_and_a_moved_segmentation(panel: Any, scene: Any) -> None:
     assert panel.run.comparisons["radius"].area.assd == pytest.approx(near, abs=0.02)
 
 
+def test_a_segmentation_made_of_a_model(panel: Any, scene: Any) -> None:
+    """Its triangles are taken as they are, not made of voxels again."""
+    import slicer
+
+    segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "from a model")
+    segmentation.SetSourceRepresentationToClosedSurface()
+    slicer.modules.segmentations.logic().ImportModelToSegmentationNode(scene.bones["radius"], segmentation)
+    choose(panel, segmentation, scene.bones["radius"])
+    press(panel)
+    assert next(iter(panel.run.comparisons.values())).area.assd < 1e-3
+
+
 def test_alignment_is_asked_for_and_said(panel: Any, scene: Any) -> None:
     choose(panel, scene.segmentation, scene.bones["ulna"])
     press(panel)

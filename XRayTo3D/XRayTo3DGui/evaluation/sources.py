@@ -16,8 +16,10 @@ from XRayTo3DGui.reconstruct import nodes as reconstructions
 from XRayTo3DGui.scene import mrml
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry.frames import LPS_TO_RAS
-from XRayTo3DLib.shape.meshes import points_of, triangulated
+from XRayTo3DLib.shape.meshes import points_of, transformed, triangulated
 
+BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+CLOSED_SURFACE = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
 SEGMENTATION, LABELS = "vtkMRMLSegmentationNode", "vtkMRMLLabelMapVolumeNode"
 
 
@@ -143,17 +145,23 @@ def surfaceOf(bone: Bone) -> Callable[[], vtk.vtkPolyData]:
     Raises:
         InputError: Nothing to measure in it.
     """
-    return _modelSurface(bone.node) if bone.isModel else _segmentSurface(bone)
+    if bone.isModel:
+        return _meshSurface(bone.node.GetPolyData(), bone.node, bone.node.GetName())
+    if bone.node.IsA(SEGMENTATION) and bone.node.GetSegmentation().GetSourceRepresentationName() == CLOSED_SURFACE:
+        segment = bone.node.GetSegmentation().GetSegment(bone.segmentId)
+        return _meshSurface(segment.GetRepresentation(CLOSED_SURFACE), bone.node, bone.name)
+    return _segmentSurface(bone)
 
 
-def _modelSurface(model: Any) -> Callable[[], vtk.vtkPolyData]:
-    surface, name = model.GetPolyData(), model.GetName()
+def _meshSurface(surface: Any, node: Any, name: str) -> Callable[[], vtk.vtkPolyData]:
+    """Of triangles in RAS, in the coordinates of ``node``."""
     if surface is None or surface.GetNumberOfPolys() + surface.GetNumberOfStrips() == 0:
         raise InputError(_("{name} has no surface; choose a model with triangles.").format(name=name))
-    placed = mrml.surfaceFromNode(model, world=True)
+    copy, matrix = vtk.vtkPolyData(), LPS_TO_RAS @ mrml.parentToWorld(node)
+    copy.DeepCopy(surface)
 
     def make() -> vtk.vtkPolyData:
-        whole = triangulated(placed)
+        whole = transformed(triangulated(copy), matrix)
         if not np.isfinite(points_of(whole)).all():
             raise InputError(_("{name} has points that are not numbers; load it again.").format(name=name))
         return whole
@@ -181,11 +189,10 @@ def _voxels(bone: Bone) -> tuple[np.ndarray, np.ndarray, int]:
     if node.IsA(LABELS):
         return slicer.util.arrayFromVolume(node).copy(), mrml.ijkToLps(node, world=True), int(bone.segmentId)
     segment = node.GetSegmentation().GetSegment(bone.segmentId)
-    representation = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
-    image = segment.GetRepresentation(representation)
+    image = segment.GetRepresentation(BINARY_LABELMAP)
     if image is None:
         node.CreateBinaryLabelmapRepresentation()
-        image = segment.GetRepresentation(representation)
+        image = segment.GetRepresentation(BINARY_LABELMAP)
     if image is None or image.IsEmpty():
         raise InputError(_("Segment {name} is empty; choose another one.").format(name=bone.name))
     matrix, extent = vtk.vtkMatrix4x4(), image.GetExtent()
