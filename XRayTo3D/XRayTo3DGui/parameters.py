@@ -145,6 +145,11 @@ class XRayTo3DParameterNode:
     trainCurveLog: bool = False
     trainSampleStep: int = 0
     trainFollowSamples: bool = False
+    experimentModel: str = ""
+    experimentKind: str = ""
+    experimentData: str = ""
+    experimentFolder: str = ""
+    experimentJob: str = ""
 
     # 5 Reconstruct
     reconstructBundle: str = ""
