@@ -249,3 +249,28 @@ def test_a_script_trains_pauses_and_goes_on(
     same_weights(folder / "bundle", undisturbed)
     assert logic.trainingSamples(folder)[-1] == 3 * STEPS and logic.showTrainingSample(folder)
     assert "CC0" in (folder / "bundle" / "bundle.json").read_text()
+
+
+def test_an_experiment_runs_as_a_job_and_writes_its_report(
+    panel: Any, widgets: list[Any], wrists: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    from XRayTo3DGui.reconstruct import bundles
+
+    bundles.rememberFolder(undisturbed)
+    ui = panel.ui
+    ui.experimentSection.collapsed = False
+    settle(0.1)
+    assert ui.experimentButton.toolTip == "Choose the model first" and not ui.experimentReportButton.enabled
+    titles = [ui.experimentModelCombo.itemText(index) for index in range(ui.experimentModelCombo.count)]
+    ui.experimentModelCombo.currentIndex = titles.index("tiny")
+    assert ui.experimentKindCombo.currentText == "reconstruction" and "ridge regression" in ui.experimentKindLabel.text
+    ui.experimentDataEdit.text, ui.experimentFolderEdit.text = str(wrists), str(tmp_path / "experiment")
+    settle(0.1)
+    ui.experimentButton.click()
+    assert ui.experimentButton.text == "Cancel" and ui.experimentProgressBar.isVisibleTo(ui.Train)
+    wait_until(lambda: not panel.experiment._watch.watching, 180.0)
+    assert str(ui.experimentStatusLabel.text) == "Done: the report is written."
+    assert panel.experiment.report == tmp_path / "experiment" / "report" / "report.html"
+    assert ui.experimentReportButton.enabled
+    with pytest.raises(ValueError, match="no experiment magic"):
+        widgets[0].logic.startExperiment("magic", undisturbed, wrists, tmp_path / "more")

@@ -10,6 +10,7 @@ import vtk
 from XRayTo3DGui.jobs import Throttle
 from XRayTo3DGui.panel import connectGui, explaining, showStatus
 from XRayTo3DGui.train import job as jobs
+from XRayTo3DGui.train.experiment import ExperimentBox
 from XRayTo3DGui.train.form import TrainForm
 from XRayTo3DGui.train.run import TrainRun
 from XRayTo3DGui.train.watching import TrainWatching
@@ -36,6 +37,7 @@ class TrainPanel:
         self.watching = TrainWatching(self)
         self.run = TrainRun(self)
         self.form = TrainForm(self)
+        self.experiment = ExperimentBox(self)
         self.say("")
         self.widget.ui.trainSection.connect("contentsCollapsed(bool)", self._onCollapsed)
         self._settingUp = False
@@ -46,8 +48,7 @@ class TrainPanel:
         """Follow another parameter node; a worker goes on by itself, whatever becomes of the scene."""
         if self.parameters is not None:
             self.parameters.disconnectGui(self._guiTag)
-            self.run.release()
-            self.form.check.stop()
+            self._release()
         self._unobserve()
         self.parameters = node
         if node is not None:
@@ -60,9 +61,13 @@ class TrainPanel:
 
     def cleanup(self) -> None:
         """Nothing of ours may run later; a worker goes on, and is found again."""
-        self.run.release()
-        self.form.check.stop()
+        self._release()
         self._unobserve()
+
+    def _release(self) -> None:
+        self.run.release()
+        self.experiment.release()
+        self.form.check.stop()
 
     def _unobserve(self) -> None:
         self._sync.stop()
@@ -93,6 +98,7 @@ class TrainPanel:
         self.form.sync()
         self.run.sync()
         self.watching.sync()
+        self.experiment.sync()
 
     def say(self, text: str, colour: str = "") -> None:
         """One sentence in the panel."""

@@ -190,6 +190,24 @@ class TrainCalls:
             raise InputError(_("{folder} has no sample of that step.").format(folder=folder))
         return samples.show(found)
 
+    def startExperiment(self, kind: str, model: str | Path, data: str | Path, folder: str | Path) -> Path:
+        """Examine a trained model on a data set's test people, in a process of its own; returns at once.
+
+        Args:
+            kind: "reconstruction", "sensitivity", "biplanar", "shape-fit", "image-translation", "depth-losses" or
+                "completion"; see docs/experiments.md.
+            model: The bundle's folder.
+            data: The data set's folder.
+            folder: New or empty; ``report/report.html`` will be in it. ``JobFolder.open(folder).state()`` tells how it
+                stands.
+
+        Raises:
+            InputError: PyTorch is missing, an unknown kind, or the folder cannot be used.
+        """
+        from XRayTo3DGui.train.experiment import startExperiment
+
+        return startExperiment(kind, Path(model), Path(data), Path(folder).absolute()).path
+
 
 def _configured(configuration: str | Path, changes: Mapping[str, Any] | None) -> tuple[Path, dict[str, Any]]:
     """The file, and its content with the changes; raises InputError."""
