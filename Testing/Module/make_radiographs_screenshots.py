@@ -1,4 +1,4 @@
-"""Pictures for the documentation: section 1 with a real collimated radiograph of nobody's CT. SYNTHETIC wrist.
+"""Pictures for the documentation: section 1 with two collimated radiographs. SYNTHETIC bones.
 
 Run: ``python Testing/Module/make_radiographs_screenshots.py [folder]`` (default: Resources/Screenshots).
 """
@@ -33,7 +33,7 @@ def geometry(widget: Any, folder: Path) -> None:
     for node in collimated_views():
         panel._onLoaded(node)
     panel.ui.loadedTable.selectRow(0)
-    panel.ui.geometrySddSpin.value = 1000.0
+    panel.ui.geometrySddSpin.value = 1020.0
     panel.ui.geometrySideCombo.currentIndex = 2
     panel.ui.applyGeometryButton.click()
     panel.ui.showLayoutButton.click()

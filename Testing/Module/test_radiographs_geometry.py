@@ -345,3 +345,13 @@ def test_a_script_does_what_the_panel_does(module_widget: Any, tmp_path: Path) -
     assert content["size"] == [60, 70] and path.name == "camera.json"
     assert read(node).facts.isocentre_mm is None and read(node).laterality == "R"
     logic.removeRadiograph(node)
+
+
+def test_options_of_commands_are_no_words_for_a_panel(panel: Any) -> None:
+    from XRayTo3DGui.radiographs.table import inPanelWords
+
+    said = "Spacing as given (say --spacing-kind calibrated if it holds at the object), (0018,1164); set --intensity."
+    assert inPanelWords(said) == "Spacing as given, (0018,1164); set intensity."
+    node = place(panel, replace(answered(), notes=("placed as for AP (change it with --view).",)))
+    panel.refresh()
+    assert "placed as for AP." in panel.ui.detailLabel.text and node is not None

@@ -11,7 +11,7 @@ from XRayTo3DGui.jobs import Throttle
 from XRayTo3DGui.panel import BAD, GOOD, connectGui, showStatus
 from XRayTo3DGui.radiographs.load_part import LoadPart
 from XRayTo3DGui.radiographs.selected_part import SelectedPart
-from XRayTo3DGui.radiographs.table import RadiographTable
+from XRayTo3DGui.radiographs.table import RadiographTable, inPanelWords
 from XRayTo3DGui.registration.bone import torchProblem
 from XRayTo3DGui.scene import mrml_radiographs as radiographs
 from XRayTo3DGui.scene.layouts import XRayLayout
@@ -75,7 +75,7 @@ class RadiographsPanel:
 
     def say(self, text: str, colour: str = "") -> None:
         """One sentence under the load button."""
-        showStatus(self.ui.statusLabel, text, colour)
+        showStatus(self.ui.statusLabel, inPanelWords(text), colour)
 
     def _unobserve(self) -> None:
         for observed, tag in [*self._tags, *self._geometryTags]:

@@ -15,6 +15,7 @@ from XRayTo3DGui.panel import BAD, GOOD, UNSURE, rememberPath
 from XRayTo3DGui.radiographs.calls import openDicomBrowser
 from XRayTo3DGui.radiographs.form import RadiographForm
 from XRayTo3DGui.radiographs.sources import FileSource, Source, VolumeSource, volumeCandidates
+from XRayTo3DGui.radiographs.table import inPanelWords
 from XRayTo3DLib.errors import InputError, MissingInformationError
 
 FILTERS = "*.dcm *.dicom *.ima *.png *.tif *.tiff *.jpg *.jpeg *.nrrd *.nhdr *.mha *.mhd *.nii *.nii.gz"
@@ -190,7 +191,7 @@ class LoadPart:
         if self._busy:
             button.toolTip = _("Loading")
         elif self.form.info is None:
-            button.toolTip = self.form.problem or _("Choose a radiograph file first")
+            button.toolTip = inPanelWords(self.form.problem) or _("Choose a radiograph file first")
         elif missing:
             button.toolTip = _("Still needed: {fields}").format(fields=", ".join(missing))
             self._panel.say(_("Still needed: {fields}.").format(fields=", ".join(missing)) + self._more())

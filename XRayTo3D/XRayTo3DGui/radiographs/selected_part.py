@@ -15,7 +15,7 @@ from XRayTo3DGui.radiographs.crop import CropFields
 from XRayTo3DGui.radiographs.findings import FindingsList
 from XRayTo3DGui.radiographs.geometry import GeometryFields
 from XRayTo3DGui.radiographs.sources import awaited
-from XRayTo3DGui.radiographs.table import detailsText
+from XRayTo3DGui.radiographs.table import detailsText, inPanelWords
 from XRayTo3DGui.scene import mrml_radiographs as radiographs
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.imaging.crop import Window, exposed_window
@@ -198,4 +198,4 @@ class SelectedPart:
 
 def _enable(button: Any, problem: str, tip: str) -> None:
     button.enabled = not problem
-    button.toolTip = problem or tip
+    button.toolTip = inPanelWords(problem) or tip

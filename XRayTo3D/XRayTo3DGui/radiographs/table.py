@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -106,6 +107,12 @@ def _item(text: str, node: Any = None) -> Any:
     return item
 
 
+def inPanelWords(text: str) -> str:
+    """A sentence of the library without the options of its commands: here they are fields."""
+    plain = re.sub(r" \([^()]*--[a-z][^()]*\)", "", text)
+    return re.sub(r"--([a-z-]+)", lambda found: found[1].replace("-", " "), plain)
+
+
 def detailsText(node: Any) -> str:
     """What was decided about a radiograph, as short HTML."""
     size = node.GetImageData().GetDimensions() if node.GetImageData() else (0, 0)
@@ -118,4 +125,4 @@ def detailsText(node: Any) -> str:
     ]
     if node.GetAttribute(mrml.SYNTHETIC) == "1":
         lines[0] += f" <b>{_('synthetic')}</b>" if mrml.SYNTHETIC_MARK not in node.GetName() else ""
-    return "<br>".join(line for line in lines if line)
+    return inPanelWords("<br>".join(line for line in lines if line))
