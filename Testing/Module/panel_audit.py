@@ -19,8 +19,8 @@ ARROW = 24
 """Pixels of a drop-down's arrow."""
 SLACK = 1
 REASON = re.compile(
-    r"\b(first|choose|chosen|load|loaded|wait|mark|tick|nothing|enter|say|no |not |none|needs?|needed|missing|already|"
-    r"only|until|while|select|open|add|there is|there are|start|after|runs?|done|pick|place|give|type|make)\b",
+    r"\b(first|cannot|choose|chosen|load|loaded|wait|mark|tick|nothing|enter|say|no |not |none|needs?|needed|missing|"
+    r"already|only|until|while|select|open|add|there is|there are|start|after|runs?|done|pick|place|give|type|make)\b",
     re.IGNORECASE,
 )
 """What the tooltip of a disabled button has: a word of what is missing or of what goes on."""
@@ -117,7 +117,8 @@ def clipped(widget: Any) -> str:
     elif "QAbstractButton" in kinds:
         needed = _button_width(widget, kinds)
     elif "QComboBox" in kinds:
-        needed = _advance(widget, widget.currentText) + ARROW + WIDE_STYLE
+        whole = widget.currentText in tooltip(widget)  # a name that a person gave may be longer: it is read there
+        needed = 0 if whole else _advance(widget, widget.currentText) + ARROW + WIDE_STYLE
     elif "QAbstractSpinBox" in kinds:
         needed = _hint(widget.minimumSizeHint).width()
     elif "QLineEdit" in kinds and not _inside(widget, ("QAbstractSpinBox", "QComboBox")):
@@ -129,6 +130,9 @@ def _clipped_label(widget: Any, width: int, height: int) -> str:
     if not widget.text or (widget.pixmap is not None and not widget.text):
         return ""
     if widget.wordWrap:
+        if widget.heightForWidth(width) > height + SLACK:
+            settle(0.05)  # shown a moment ago: its row is laid out next
+            width, height = widget.size.width(), widget.size.height()
         needed = widget.heightForWidth(width)
         longest = max((_advance(widget, word) for word in _words(widget.text)), default=0)
         if longest > width + SLACK:

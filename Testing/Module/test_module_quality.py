@@ -29,9 +29,13 @@ def wrist(widget: Any) -> None:
 
 
 def knee(widget: Any) -> None:
-    """The sample to reconstruct."""
+    """The sample to reconstruct, a model chosen; a training chosen, too."""
     widget.logic.loadKneeExample(ctSpacing=2.0, pixelSpacing=2.0)
+    combo = widget.reconstruct.ui.bundleCombo
+    combo.currentIndex = next(each for each in range(combo.count) if "knee" in combo.itemText(each))
+    widget.train.ui.trainMethodCombo.currentIndex = 1
     settle()
+    assert widget.parameters.reconstructBundle and widget.train.ui.trainMethodCombo.currentIndex == 1
 
 
 def pair(widget: Any) -> None:

@@ -59,7 +59,7 @@ class ReconstructInputs:
             self.ui.bundleCombo.addItems([_("Choose a model"), *(entry.title for entry in self._entries)])
             self.ui.translationCombo.clear()
             self.ui.translationCombo.addItems(
-                [_("Show bones alone: use them as they are"), *(entry.title for entry in self._translations)]
+                [_("Bones alone: used as they are"), *(entry.title for entry in self._translations)]
             )
         finally:
             self._filling = False
@@ -107,6 +107,8 @@ class ReconstructInputs:
         self._filling = True
         try:
             self.ui.bundleCombo.currentIndex = self._entries.index(self.entry) + 1 if self.entry is not None else 0
+            whole = self.entry.title if self.entry is not None else _("The model: trained by you, or coming along")
+            self.ui.bundleCombo.toolTip = whole  # a title may be longer than a narrow panel
             translation = bundles.chosenEntry(self._translations, parameters.reconstructTranslation)
             index = self._translations.index(translation) + 1 if translation is not None else 0
             self.ui.translationCombo.currentIndex = index
