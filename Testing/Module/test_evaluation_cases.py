@@ -103,6 +103,20 @@ def test_every_bone_is_paired_by_name(panel: Any, scene: Any, screenshot: Any) -
     screenshot("evaluation_bones", panel.widget)
 
 
+def test_a_reconstruction_is_offered_for_evaluation(panel: Any, tmp_path: Path) -> None:
+    """With the case's CT bones; what a person chose stays."""
+    from XRayTo3DGui.scene import mrml
+
+    views, node = load_views(), panel.parameters
+    node.segmentation = mrml.ctToScene(bare_wrist()[0].ct)[1]
+    first = take_in(panel.widget.reconstruct, worker_folder(tmp_path / "one", refined=False), views)
+    assert node.evaluationResult is first
+    assert node.evaluationReference is node.segmentation
+    assert panel.ui.evaluationMeasureButton.enabled
+    take_in(panel.widget.reconstruct, worker_folder(tmp_path / "two", refined=False), views)
+    assert node.evaluationResult is first
+
+
 def test_one_segment_for_one_bone(panel: Any, scene: Any) -> None:
     choose(panel, scene.segmentation, scene.bones["ulna"])
     press(panel)  # by name

@@ -144,9 +144,18 @@ class ReconstructPanel:
     def onResult(self, result: Any) -> None:
         """A reconstruction was taken in: show it, in the radiographs' views too."""
         self.parameters.reconstructResult = result
+        self._offerEvaluation(result)
         self.showLayout()
         self.sync()
         display.lookAt(result)
+
+    def _offerEvaluation(self, result: Any) -> None:
+        """Chosen in section 6, with the case's CT bones as reference, where nobody has chosen anything there."""
+        parameters = self.parameters
+        if parameters.evaluationResult is None:
+            parameters.evaluationResult = result
+        if parameters.evaluationReference is None and parameters.segmentation is not None:
+            parameters.evaluationReference = parameters.segmentation
 
     def showLayout(self) -> None:
         """One view per radiograph, if it is not shown already."""
