@@ -424,7 +424,7 @@ def test_progress_in_words() -> None:
         "step": 50,
         "steps": 100,
         "losses": {"loss": 0.02134, "gradient_norm": 3.0},
-        "metrics": {"radius_mm": 1.204, "pelvis_right_mm": None, "lost": 0.0},
+        "metrics": {"radius_mm": 1.204, "pelvis_right_mm": None, "lost": 2.0},
         "seconds": 12.0,
         "eta_s": 840.0,
     }
@@ -433,7 +433,7 @@ def test_progress_in_words() -> None:
     pace.take(record)
     state = JobState(JobStatus.RUNNING, progress=record)
     assert progress.text(state, pace, None) == (
-        "Stage 3 of 3, joint: step 50 of 100. Loss 0.0213. Validation: radius 1.20 mm, lost 0. "
+        "Stage 3 of 3, joint: step 50 of 100. Loss 0.0213. Validation: radius 1.20 mm, 2 bones lost. "
         "0.2 s a step, about 14 minutes left."
     )
     assert progress.fraction(state) == pytest.approx(2.5 / 3)

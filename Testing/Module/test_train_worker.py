@@ -163,6 +163,7 @@ def finished(widget: Any, panel: Any, folder: Path, undisturbed: Path) -> None:
     assert [loss.GetValue(row, 0).ToDouble() for row in range(2)] == [10, 20]
     panel.ui.trainSampleButton.click()
     assert {node.GetName().split(",")[0] for node in samples.nodes()} >= {"radius", "ulna"}
+    assert all(node.GetName().endswith("(synthetic)") for node in samples.nodes())
     assert [each.step for each in panel.watching._samples] == [10, 20, 30, 40, 50, 60]
     assert "SYNTHETIC" in panel.ui.trainBundleLabel.text
     panel.ui.trainUseButton.click()

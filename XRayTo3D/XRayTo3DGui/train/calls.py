@@ -183,12 +183,13 @@ class TrainCalls:
         from slicer.i18n import tr as _
 
         from XRayTo3DGui.train import samples
+        from XRayTo3DGui.train.job import isSynthetic, trainingOf
         from XRayTo3DLib.errors import InputError
 
         found = samples.sampleOf(Path(folder), step)
         if found is None:
             raise InputError(_("{folder} has no sample of that step.").format(folder=folder))
-        return samples.show(found)
+        return samples.show(found, isSynthetic(trainingOf(folder)))
 
     def startExperiment(self, kind: str, model: str | Path, data: str | Path, folder: str | Path) -> Path:
         """Examine a trained model on a data set's test people, in a process of its own; returns at once.

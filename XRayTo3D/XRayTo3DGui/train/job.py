@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from XRayTo3DGui.setup.packages import torchProblem, trainingProblem
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.jobs.folder import JobFolder
 from XRayTo3DLib.jobs.run import start_training
-from XRayTo3DLib.jobs.state import JobState, JobStatus
 from XRayTo3DLib.methods.catalogue import MethodEntry, entry_named
 
 KIND = "training"
@@ -155,9 +155,13 @@ def entryOf(job: JobFolder) -> MethodEntry | None:
         return None
 
 
-def canResume(state: JobState) -> bool:
-    """Whether it has ended before its end."""
-    return state.status in (JobStatus.CANCELLED, JobStatus.FAILED, JobStatus.DEAD)
+def isSynthetic(job: JobFolder) -> bool:
+    """Whether its data set says that it is made up."""
+    try:
+        data = job.path / str(configurationOf(job)["data"]["folder"]) / "dataset.json"
+        return bool(json.loads(data.read_text(encoding="utf-8")).get("synthetic"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # moved or gone: nothing is known of it
+        return False
 
 
 def bundleOf(job: JobFolder) -> Path | None:

@@ -49,7 +49,7 @@ def text(state: JobState, pace: Pace, job: JobFolder) -> str:
     losses = [f"{name} {value:.3g}" for name, value in _numbers(record.get("losses")) if name.endswith("loss")]
     if losses:
         lines.append(", ".join(losses).capitalize())
-    figures = [figure(name, value) for name, value in _numbers(record.get("metrics"))]
+    figures = [figure(name, value) for name, value in _numbers(record.get("metrics")) if value or name != "lost"]
     if figures:
         lines.append(_("Validation: {figures}").format(figures=", ".join(figures)))
     lines.append(_left(record, pace))
@@ -75,6 +75,8 @@ def fraction(state: JobState) -> float | None:
 
 def figure(name: str, value: float) -> str:
     """A validation figure: "radius 1.20 mm"."""
+    if name == "lost":
+        return _("{count:.0f} bones lost").format(count=value)
     if name.endswith("_mm"):
         return _("{name} {value:.2f} mm").format(name=name.removesuffix("_mm").replace("_", " "), value=value)
     return f"{name.replace('_', ' ')} {value:.4g}"

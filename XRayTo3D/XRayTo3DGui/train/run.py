@@ -250,6 +250,8 @@ class TrainRun:
             return html.escape(str(error))
         data = Path(str((content.get("data") or {}).get("folder", ""))).name
         lines = [f"<b>{html.escape(str(content.get('name', content['method'])))}</b>"]
+        if jobs.isSynthetic(self.job):
+            lines[0] += f' <span style="color:{UNSURE}"><b>SYNTHETIC</b></span>'
         lines.append(
             _("Data set {data}, folder {folder}.").format(
                 data=html.escape(data), folder=html.escape(self.job.path.name)

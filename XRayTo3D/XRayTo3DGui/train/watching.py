@@ -31,7 +31,6 @@ class TrainWatching:
         self._drawn: tuple[Any, ...] | None = None
         self._shown: tuple[Any, ...] | None = None
         self._bundle: Path | None = None
-        self._synthetic = False
         self._filling = False
         ui = self.ui
         ui.trainStageCombo.connect("currentIndexChanged(int)", self._onStage)
@@ -194,7 +193,7 @@ class TrainWatching:
 
     def _show(self, sample: SampleFolder) -> None:
         first = not samples.nodes()
-        shown = samples.show(sample, self._synthetic)
+        shown = samples.show(sample, jobs.isSynthetic(self.panel.run.job))
         if shown and first:
             samples.lookAt()
         self._shown = (self._job, sample.step)
