@@ -24,3 +24,14 @@ class MissingInformationError(InputError):
 
 class Cancelled(XRayTo3DError):
     """The user stopped a running computation; nothing was written."""
+
+
+NO_MEMORY = ("out of memory", "not enough memory", "allocate memory", "bad_alloc", "defaultcpuallocator")
+"""Words by which PyTorch, SimpleITK and VTK tell that memory ran out: they have no class of their own for it."""
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an error of Python, NumPy, PyTorch, SimpleITK or VTK says that memory ran out."""
+    if isinstance(error, MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in NO_MEMORY)

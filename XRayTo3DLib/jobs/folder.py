@@ -24,11 +24,12 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import Any
 
 from XRayTo3DLib import __version__
-from XRayTo3DLib.errors import Cancelled, InputError, XRayTo3DError
+from XRayTo3DLib.errors import Cancelled, InputError, XRayTo3DError, lacks_memory
 from XRayTo3DLib.files import read_json, write_json
 from XRayTo3DLib.jobs.heartbeat import STALE_S, Heartbeat
 from XRayTo3DLib.jobs.process_mark import ProcessMark
@@ -130,7 +131,7 @@ class JobFolder:
             self.fail(str(error))
             raise
         except Exception as error:
-            self.fail(f"unexpected {type(error).__name__}: {error}. log.txt has the rest.")
+            self.fail(_why(error))
             raise
         finally:
             self._rest()
@@ -278,3 +279,18 @@ class JobFolder:
     def _last_words(self) -> str:
         said = self.log_end(1)
         return "The worker ended without a result." + (f" Its last line: {shareable_text(said)}" if said else "")
+
+
+def _why(error: Exception) -> str:
+    """What result.json says of an error that nobody expected."""
+    if lacks_memory(error):
+        return (
+            "there was not enough memory. Close other programs, or take fewer processes at once, fewer or smaller "
+            "pictures, or a smaller model; what was written before is kept."
+        )
+    if isinstance(error, BrokenExecutor):
+        return (
+            "one of the worker's own processes was ended from outside, mostly because memory ran out. Close other "
+            "programs or take fewer processes at once, and start it again; what was written before is kept."
+        )
+    return f"unexpected {type(error).__name__}: {error}. log.txt has the rest."

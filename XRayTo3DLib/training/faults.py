@@ -10,12 +10,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.errors import InputError, lacks_memory
 
 if TYPE_CHECKING:
     from XRayTo3DLib.training.plan import OptimiserPlan, StagePlan
 
-NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
 NO_SPACE = ("no space left", "quota exceeded")
 
 
@@ -105,7 +104,7 @@ def memory_explained(stage: StagePlan, step: int) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and not any(text in str(error).lower() for text in NO_MEMORY):
+        if not lacks_memory(error):
             raise
         raise OutOfMemory(
             f"training: stage {stage.name}, step {step + 1}: out of memory with batch {stage.batch}. Take a smaller "
