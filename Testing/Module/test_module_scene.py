@@ -170,7 +170,8 @@ def test_the_bone_model_lies_where_the_ct_is(gui: Any) -> None:
     volume, segmentation = gui[0].ctToScene(ct)
     parameters = XRayTo3DLogic().getParameterNode()
     parameters.ctVolume, parameters.segmentation, parameters.segmentId = volume, segmentation, "bone"
-    model = bone.makeBoneModel(parameters)
+    chosen = bone.boneOf(parameters)
+    model = bone.modelOf(chosen, bone.surfaceWork(chosen)())
     bounds = np.zeros(6)
     gui[0].surfaceFromNode(model).GetBounds(bounds)
     middle = ct.mask_centre(ct.labels == 1)

@@ -295,3 +295,55 @@ def test_another_ct_chosen_with_its_segmentation_keeps_it(panel: Any) -> None:
     settle()
     assert parameters.segmentation is bones and parameters.segmentId == "ulna"
     assert parameters.furtherSegments == '["radius"]'
+
+
+def test_engines_are_loaded_with_the_collector_as_it_was() -> None:
+    import gc
+    import sys
+
+    from XRayTo3DGui.registration.engines import loadEngines, notCollecting
+
+    assert gc.isenabled()
+    with notCollecting():
+        loadEngines()
+        with notCollecting():
+            assert not gc.isenabled()
+        assert not gc.isenabled()
+    assert gc.isenabled() and "XRayTo3DLib.registration.register" in sys.modules
+
+
+def test_a_cancelled_thread_ends_after_its_step_and_is_not_heard() -> None:
+    import threading
+    import time
+
+    from XRayTo3DGui.jobs import stepsInThread
+
+    go, made = threading.Event(), []
+
+    def work() -> Any:
+        for number in range(100):
+            made.append(number)
+            yield number
+            go.wait(0.002)
+
+    steps = stepsInThread(work)
+    seen = [next(steps) for _ in range(3)]
+    assert [each for each in seen if each is not None] == sorted(each for each in seen if each is not None)
+    steps.close()
+    time.sleep(0.1)
+    count = len(made)
+    time.sleep(0.1)
+    assert len(made) == count < 100
+
+
+def test_the_newest_step_is_told_and_what_fails_is_raised() -> None:
+    from XRayTo3DGui.jobs import stepsInThread
+
+    assert [each for each in stepsInThread(lambda: iter(range(1000))) if each is not None][-1] == 999
+
+    def broken() -> Any:
+        yield 1
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        list(stepsInThread(broken))

@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 from XRayTo3DGui.jobs import Throttle
 from XRayTo3DGui.panel import connectGui, explaining, showStatus
 from XRayTo3DGui.registration import bone as bones
-from XRayTo3DGui.registration import further, pose
+from XRayTo3DGui.registration import further, pose, script
 from XRayTo3DGui.registration.adjust import HandAdjust
 from XRayTo3DGui.registration.cases import CaseStep
 from XRayTo3DGui.registration.inputs import RegistrationInputs
@@ -38,6 +38,7 @@ class RegistrationPanel:
         self._tags: list[tuple[Any, int]] = []
         self._poseTag: tuple[Any, int, int] | None = None
         self._settingUp = True
+        self._making = False
         self._sync = Throttle(self.sync, 50)
 
     # ---- life ----------------------------------------------------------------------------------------------------
@@ -212,16 +213,20 @@ class RegistrationPanel:
             further.resetTransforms(self.parameters)
 
     def onBoneModel(self, *_args: Any) -> None:
-        """Make the surface and hang it under the pose."""
+        """Make the surfaces and hang them under their poses."""
         from XRayTo3DGui.scene import folders
 
-        with self.explaining(), slicer.util.WaitCursor():
-            model = bones.makeBoneModel(self.parameters)
-            self.ensurePose()
-            models = [model, *further.makeModels(self.parameters)]
-            for each in models:
-                folders.fileNode(each, self.parameters.caseName)
-            self.say(_("{names} made.").format(names=", ".join(each.GetName() for each in models)))
+        if self._making or self.run.running:
+            return
+        self._making = True
+        try:
+            with self.explaining(), slicer.util.WaitCursor():
+                models = script.boneModels(self.parameters)
+                for each in models:
+                    folders.fileNode(each, self.parameters.caseName)
+                self.say(_("{names} made.").format(names=", ".join(each.GetName() for each in models)))
+        finally:
+            self._making = False
 
     # ---- saying --------------------------------------------------------------------------------------------------
 

@@ -219,35 +219,31 @@ def _keyOf(parameters: Any) -> tuple[Any, ...]:
     return (*key, labels.GetID(), parameters.segmentId, content.GetMTime() if content else 0)
 
 
-def makeBoneModel(parameters: Any) -> Any:
-    """Surface of the bone as a model under the pose; the model made before is filled anew.
+def surfaceWork(bone: Bone) -> Callable[[], Any]:
+    """Reads the nodes now; what it returns makes the bone's surface (CT coordinates, LPS mm), in any thread.
 
     Raises:
-        InputError: No CT or an unusable segment.
+        InputError: No CT or an unusable segment; the work raises it too.
     """
-    model = makeModel(boneOf(parameters), parameters.boneModel, BONE_COLOUR)
-    if parameters.poseTransform is not None:
-        model.SetAndObserveTransformNodeID(parameters.poseTransform.GetID())
-    parameters.boneModel = model
-    return model
+    read = ctReader(bone)
+
+    def compute() -> Any:
+        from XRayTo3DLib.shape.label_surface import surface_from_labels
+
+        ct = read()
+        labels = ct.labels if ct.labels is not None else (ct.hu > BONE_HU).astype(np.uint8)
+        return surface_from_labels(labels, ct.voxel_to_lps, 1, smoothing_voxels=DISPLAY_SMOOTHING)
+
+    return compute
 
 
-def makeModel(bone: Bone, model: Any, colour: tuple[float, float, float]) -> Any:
-    """Surface of a bone in CT coordinates as a model, made where None.
-
-    Raises:
-        InputError: No CT or an unusable segment.
-    """
-    from XRayTo3DLib.shape.label_surface import surface_from_labels
-
-    ct = ctReader(bone)()
-    labels = ct.labels if ct.labels is not None else (ct.hu > BONE_HU).astype(np.uint8)
-    surface = surface_from_labels(labels, ct.voxel_to_lps, 1, smoothing_voxels=DISPLAY_SMOOTHING)
-    mark = mrml.SYNTHETIC_MARK if ct.synthetic else ""
-    model = mrml.surfaceToScene(surface, f"{bone.name} model{mark}", model)
-    model.SetAttribute(mrml.SYNTHETIC, str(int(ct.synthetic)))
+def modelOf(bone: Bone, surface: Any, model: Any = None) -> Any:
+    """A bone's surface as a model node, made where None."""
+    synthetic = bone.ctVolume.GetAttribute(mrml.SYNTHETIC) == "1"
+    model = mrml.surfaceToScene(surface, f"{bone.name} model{mrml.SYNTHETIC_MARK if synthetic else ''}", model)
+    model.SetAttribute(mrml.SYNTHETIC, str(int(synthetic)))
     display = model.GetDisplayNode()
-    display.SetColor(*colour)
+    display.SetColor(*BONE_COLOUR)
     display.SetVisibility2D(False)
     return model
 

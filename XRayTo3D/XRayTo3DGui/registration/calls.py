@@ -130,14 +130,11 @@ class RegistrationCalls:
 
     def makeBoneModels(self, ctVolume: Any, segmentation: Any = None, segments: Sequence[str] = ()) -> list[Any]:
         """Surfaces of bones as models that move with their poses; names and IDs as in :meth:`register`."""
-        from XRayTo3DGui.registration import bone, further, pose, script
+        from XRayTo3DGui.registration import script
 
         parameters = self.getParameterNode()
         script.choose(parameters, ctVolume, segmentation, segments)
-        pose.ensurePose(parameters)
-        model = bone.makeBoneModel(parameters)
-        pose.ensurePose(parameters)
-        return [model, *further.makeModels(parameters)]
+        return script.boneModels(parameters)
 
     def drr(self, ctVolume: Any, radiograph: Any, segmentation: Any = None, segment: str = "", pose: Any = None) -> Any:
         """The radiograph that a bone would give (DRR), with a radiograph's geometry.

@@ -8,7 +8,7 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from XRayTo3DGui.registration.bone import BONE_COLOUR, Bone, boneOf, makeModel
+from XRayTo3DGui.registration.bone import Bone, boneOf
 from XRayTo3DGui.scene import folders, mrml
 from XRayTo3DGui.scene.mrml_segments import segmentNames
 from XRayTo3DLib.geometry import RigidPose
@@ -97,18 +97,3 @@ def poses(parameters: Any, first: RigidPose) -> dict[str, RigidPose]:
     """CT-to-world of the ticked bones by segment ID: as their transforms have it, else that of the first bone."""
     nodes = {segmentId: transformOf(parameters, segmentId) for segmentId in chosen(parameters)}
     return {each: mrml.poseFromNode(node) if node is not None else first for each, node in nodes.items()}
-
-
-# ---- models ----------------------------------------------------------------------------------------------------------
-
-
-def makeModels(parameters: Any) -> list[Any]:
-    """Surfaces of the ticked bones under their transforms; those made before are filled anew."""
-    models = []
-    for node in ensureTransforms(parameters).values():
-        bone = boneOf(parameters, node.GetAttribute(SEGMENT))
-        model = makeModel(bone, node.GetNodeReference(MODEL), BONE_COLOUR)
-        model.SetAndObserveTransformNodeID(node.GetID())
-        node.SetNodeReferenceID(MODEL, model.GetID())
-        models.append(model)
-    return models

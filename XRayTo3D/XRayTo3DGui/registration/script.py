@@ -89,6 +89,32 @@ def centre(parameters: Any) -> Any:
     return computed(bones.BoneCache().work(bones.boneOf(parameters))).attenuation.centre_lps
 
 
+def boneModels(parameters: Any) -> list[Any]:
+    """Surfaces of all chosen bones as models under their poses; those made before are filled anew.
+
+    Raises:
+        InputError: No CT or an unusable segment, or the scene was closed meanwhile.
+    """
+    volume, chosen = parameters.ctVolume, further.bonesOf(parameters)
+    surfaces = {name: computed(bones.surfaceWork(bone)) for name, bone in chosen.items()}
+    if volume is None or not slicer.mrmlScene.IsNodePresent(volume):
+        raise InputError(_("The CT was closed meanwhile."))
+    node = pose.ensurePose(parameters)
+    nodes = further.ensureTransforms(parameters)
+    models = []
+    for name, bone in chosen.items():
+        under = nodes.get(name)
+        before = parameters.boneModel if under is None else under.GetNodeReference(further.MODEL)
+        model = bones.modelOf(bone, surfaces[name], before)
+        model.SetAndObserveTransformNodeID((under or node).GetID())
+        if under is None:
+            parameters.boneModel = model
+        else:
+            under.SetNodeReferenceID(further.MODEL, model.GetID())
+        models.append(model)
+    return models
+
+
 def placeByViews(parameters: Any, marks: dict[Any, Any] | None, bodyPart: str) -> Any:
     """The pose node, moved to where the views say; see ``XRayTo3DLogic.placeByView``."""
     for node, pixel in (marks or {}).items():
