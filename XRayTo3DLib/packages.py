@@ -56,7 +56,7 @@ PACKAGES = (
     Package("lightning", "2.4", "training", TRAINING),
     Package("monai", "1.4", "training", TRAINING),
     Package("tensorboard", "2.16", "curves of a training in a browser", TRAINING),
-    Package("highdicom", "0.23", "segmentations as DICOM SEG", DICOM),
+    Package("highdicom", "0.27", "segmentations as DICOM SEG", DICOM),
 )
 
 TORCH = PACKAGES[0]

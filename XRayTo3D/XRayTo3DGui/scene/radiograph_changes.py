@@ -155,7 +155,9 @@ def mirrored(node: Any) -> Radiograph:
     """
     marks = node.GetNodeReference(radiographs.LANDMARKS)
     if marks is not None and mrml.landmarks(marks):
-        raise InputError(f"{node.GetName()} has points marked on it, which would not follow; remove them first.")
+        raise InputError(
+            _("{name} has points marked on it, which would not follow; remove them first.").format(name=node.GetName())
+        )
     return mirror_radiograph(radiographs.radiographFromNode(node))
 
 
