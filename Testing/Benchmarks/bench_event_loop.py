@@ -105,8 +105,9 @@ def dataset_panel(widget: Any) -> None:
 
     folder = Path(tempfile.mkdtemp(prefix="xrayto3d-bench-"))
     try:
+        place = dataset(folder)
         with measured("data set of four cases listed"):
-            widget.parameters.datasetFolder = str(dataset(folder))
+            widget.parameters.datasetFolder = str(place)
             widget.ui.datasetSection.collapsed = False
             settle(3.0)
         with measured("case opened"):
