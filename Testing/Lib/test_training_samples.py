@@ -8,11 +8,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from depth_cases import CONTENT as DEPTH_CONTENT
+from depth_cases import write_depth_dataset
 from learning_cases import PIX2PIX, TL_NET, changed, write_yaml
+from test_methods_biplanar import BIPLANAR
+from test_methods_encoder_decoder import TINY as TINY_ENCODER
 from training_cases import TinyTask, weights_of
 from vtkmodules.vtkFiltersSources import vtkSphereSource
 
 from XRayTo3DLib.cli.main import main
+from XRayTo3DLib.methods.configuration import changed as depth_changed
+from XRayTo3DLib.methods.dual_face_depth.samples import front_samples, mask_samples
+from XRayTo3DLib.methods.registry import method_named
+from XRayTo3DLib.methods.validation import _assd
 from XRayTo3DLib.models.bundle import load_bundle
 from XRayTo3DLib.shape.surfaces import read_surface
 from XRayTo3DLib.training.loop import train
@@ -107,3 +115,47 @@ def test_only_the_newest_are_kept_and_a_damaged_one_is_passed_over(tmp_path: Pat
 def test_grey_values() -> None:
     grey = as_grey(np.array([-1.0, 0.0, 1.0, 2.0, 9.0, np.nan]), 0.0, 2.0)
     np.testing.assert_allclose(grey, [0, 0, 0.5, 1, 1, 0])
+
+
+@pytest.mark.parametrize("content", [BIPLANAR, TINY_ENCODER], ids=["biplanar", "encoder-decoder"])
+def test_samples_are_the_people_that_the_validation_measures(content: dict, wrists: Path) -> None:
+    """The millimetres of both shown people, measured here, have the mean that the validation tells."""
+    settings = changed(content, data={"folder": str(wrists)})
+    task = method_named(content["method"]).prepare_training(settings, Path(), "cpu").task
+    task.networks.eval()
+    (stage,) = task.stages
+    with torch.no_grad():
+        shown, told = task.samples(stage.name, torch.device("cpu"), 2), task.validate(stage.name, torch.device("cpu"))
+    assert len({each.person for each in shown}) == 2
+    for bone in ("radius", "ulna"):
+        assert all(bone in each.truth for each in shown)
+        errors = [_assd(each.truth[bone], each.found[bone]) for each in shown if bone in each.found]
+        assert np.mean(errors or [np.nan]) == pytest.approx(told[f"{bone}_mm"], nan_ok=True)
+    assert told["lost"] == sum(bone not in each.found for each in shown for bone in each.truth)
+
+
+def test_dual_face_depth_shows_masks_and_how_near_front_faces_are(tmp_path: Path) -> None:
+    people = write_depth_dataset(tmp_path / "people", 4, 1)
+    content = depth_changed(DEPTH_CONTENT, [f"data.folder={people}"])
+    task = method_named("dual-face-depth").prepare_training(content, people, "cpu").task
+    task.networks.eval()
+    with torch.no_grad():
+        masks, fronts = (task.samples(stage, torch.device("cpu"), 1) for stage in ("segmentation", "depth"))
+        assert task.samples("pretraining", torch.device("cpu"), 1) == []
+    for (sample,) in (masks, fronts):
+        assert list(sample.pictures) == ["radiograph", "found", "true"]
+        assert len({picture.shape for picture in sample.pictures.values()}) == 1
+    bones = masks[0].pictures["true"] > 0
+    assert 0.02 < bones.mean() < 0.8
+    np.testing.assert_array_equal(fronts[0].pictures["true"] > 0, bones)
+
+
+def test_the_nearer_a_front_face_the_brighter() -> None:
+    depth = torch.tensor([[[[900.0, 950.0], [1000.0, 900.0]], [[800.0, 990.0], [1000.0, 700.0]]]])
+    mask = torch.tensor([[[[True, True], [False, True]], [[False, True], [False, False]]]])
+    (sample,) = front_samples(torch.zeros(1, 2, 2), depth, depth, mask)
+    true = sample.pictures["true"]
+    # Only the first bone counts at (0, 0) and (1, 1); the nearer of both at (0, 1); none at (1, 0).
+    assert true[0, 0] == true[1, 1] == 1.0 and 0 < true[0, 1] < 1 and true[1, 0] == 0
+    (counted,) = mask_samples(torch.zeros(1, 2, 2), mask, mask)
+    np.testing.assert_allclose(counted.pictures["true"], [[0.5, 1.0], [0.0, 0.5]])
