@@ -323,3 +323,25 @@ def test_an_emptied_path_is_followed(panel: Any, tmp_path: Path) -> None:
     path.validInputChanged.emit(False)
     assert not panel.ui.loadButton.enabled
     assert panel.ui.loadButton.toolTip == "Choose a radiograph file first"
+
+
+@pytest.mark.gl
+def test_radiographs_that_come_while_the_layout_is_shown_get_their_views(panel: Any) -> None:
+    """Also after the scene was closed in that layout; from scripts too, not only by the panel's own button."""
+    import slicer
+    from module_cases import wrist
+
+    from XRayTo3DGui.scene import layouts, mrml_radiographs
+
+    mrml_radiographs.radiographToScene(wrist()[1][0])
+    settle()
+    panel.ui.showLayoutButton.click()
+    for _ in range(2):
+        slicer.mrmlScene.Clear()
+        settle()
+        nodes = [mrml_radiographs.radiographToScene(each) for each in wrist()[1][:1]]
+        settle()
+        assert [layouts.isInView(node) for node in nodes] == [True]
+        view = layouts.sliceNode(mrml_radiographs.viewLetter(nodes[0]))
+        assert view.GetOrientation() == layouts.ORIENTATION
+    assert panel.layout.shown

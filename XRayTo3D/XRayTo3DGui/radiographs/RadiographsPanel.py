@@ -143,6 +143,7 @@ class RadiographsPanel:
         self.table.fill(nodes)
         self._updateBeams(nodes)
         self._observeGeometry(nodes)
+        self.layout.follow()
         self._updateLayoutButtons()
         self.load.updateVolumes()
         self.selected.show(self.table.selected())

@@ -61,6 +61,7 @@ class XRayLayout:
     def __init__(self) -> None:
         self._before: int | None = None
         self._turned = False
+        self._inViews: set[str] = set()
 
     def register(self) -> None:
         """Tell Slicer all our layouts, so that a scene saved in one of them opens in it."""
@@ -92,8 +93,20 @@ class XRayLayout:
         manager.setLayout(number)
         for node in nodes:
             showInView(node)
+        self._inViews = {node.GetID() for node in nodes}
         if not self._turned:
             self.turn3D()
+
+    def follow(self) -> None:
+        """Radiographs that came while the layout is shown get their views; those that went are forgotten.
+
+        A radiograph that was put into its view before is left alone: a person may show something else there.
+        """
+        there = {node.GetID(): node for node in _placed()}
+        self._inViews &= set(there)
+        new = [node for key, node in there.items() if key not in self._inViews]
+        if self.shown and not all(map(isInView, new)):
+            self.show()
 
     def turn3D(self) -> None:
         """Look at bone and radiographs from the sources' side; done by itself only the first time."""
@@ -144,6 +157,13 @@ def lookFromSources(nodes: list[Any]) -> None:
     camera.SetPosition(*mrml.rasFromLps(middle - towards / np.linalg.norm(towards) * DISTANCE * size))
     camera.SetViewUp(*mrml.rasFromLps(up))
     camera.GetCamera().SetClippingRange(1.0, 20 * size)
+
+
+def isInView(node: Any) -> bool:
+    """Whether the radiograph is what its slice view shows, as in a scene that was saved so."""
+    view = sliceNode(radiographs.viewLetter(node))
+    logic = slicer.app.applicationLogic().GetSliceLogic(view) if view is not None else None
+    return logic is not None and logic.GetSliceCompositeNode().GetBackgroundVolumeID() == node.GetID()
 
 
 def showInView(node: Any) -> None:
