@@ -84,7 +84,9 @@ def measureSteps(
                     comparison, truth = each
             nodes.referenceModel(pair, truth)
             yield found
-            nodes.show(comparison, pair.result.node, maximum, signed)
+            nodes.showMap(comparison, pair.result.node, maximum, signed)
+            yield found
+            nodes.showNumbers(comparison, pair.result.node, maximum)
             found.comparisons[pair.name] = comparison
         except InputError as error:
             found.problems.append(f"{pair.name}: {inPanelWords(str(error))}" if len(pairs) > 1 else _words(error))

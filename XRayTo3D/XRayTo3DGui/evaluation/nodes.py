@@ -43,8 +43,8 @@ def find(role: str, resultNode: Any) -> Any:
 # ---- into the scene --------------------------------------------------------------------------------------------------
 
 
-def show(comparison: Comparison, resultNode: Any, maximum: float, signed: bool) -> Any:
-    """Put a comparison into the scene, into the nodes of the last one of the same result; returns the colored model.
+def showMap(comparison: Comparison, resultNode: Any, maximum: float, signed: bool) -> Any:
+    """Put a comparison's colored surface into the scene, into the node of the last one of the same result.
 
     It is not shown yet: see :func:`showOnly`.
     """
@@ -53,13 +53,19 @@ def show(comparison: Comparison, resultNode: Any, maximum: float, signed: bool) 
     mrml.surfaceToScene(comparison.distance_map, name, model)
     model.SetAttribute(mrml.SYNTHETIC, "1" if comparison.synthetic else "0")
     color(model, maximum, signed)
+    _file(model)
+    return model
+
+
+def showNumbers(comparison: Comparison, resultNode: Any, maximum: float) -> None:
+    """Put its numbers and its histogram (up to ``maximum`` mm) into the scene, into the nodes of the last one."""
+    name = _("{name} distance").format(name=resultNode.GetName())
     statistics = _node("vtkMRMLTableNode", STATISTICS, resultNode, _("{name} statistics").format(name=name))
     statistics.SetAndObserveTable(_statisticsTable(comparison))
     statistics.SetUseColumnTitleAsColumnHeader(True)
     plots = _showHistogram(histogram(comparison, maximum), comparison, resultNode, name)
-    for each in (model, statistics, *plots):
+    for each in (statistics, *plots):
         _file(each)
-    return model
 
 
 def color(model: Any, maximum: float, signed: bool) -> None:
