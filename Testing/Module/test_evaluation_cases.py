@@ -395,7 +395,7 @@ def test_calls(panel: Any, scene: Any, folders: Any, tmp_path: Path) -> None:
     found = logic.evaluateCase(scene.segmentation, scene.result, align=True)
     assert list(found) == ["radius", "ulna"]
     assert found["ulna"].alignment is not None
-    page = logic.exportEvaluation(found, tmp_path / "report", maximum=2.0)
+    page = logic.exportEvaluation(comparison, tmp_path / "report", maximum=2.0)
     assert page.is_file()
     for number in range(4, 12):
         shutil.rmtree(folders[1] / f"case-{number:02d}")
