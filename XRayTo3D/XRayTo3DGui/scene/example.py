@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import slicer
+
 from XRayTo3DGui.scene import mrml
 from XRayTo3DGui.scene.mrml_radiographs import radiographToScene
 from XRayTo3DLib.geometry import RigidPose
@@ -48,5 +50,8 @@ def makeSyntheticWrist(ctSpacing: float = 0.7, pixelSpacing: float = 0.3) -> tup
 def wristToScene(case: Any, radiographs: list[Any]) -> list[Any]:
     """The case in the scene: CT volume, segmentation, radiographs. All names say that it is synthetic."""
     ct = replace(case.ct, name="Wrist CT")
-    volume, segmentation = mrml.ctToScene(ct)
-    return [volume, segmentation, *[radiographToScene(each) for each in radiographs]]
+    nodes = list(mrml.ctToScene(ct))
+    for each in radiographs:
+        slicer.app.processEvents()  # each takes a moment: a person sees them come
+        nodes.append(radiographToScene(each))
+    return nodes

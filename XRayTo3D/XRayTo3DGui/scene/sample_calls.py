@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import slicer
+
 
 class SampleCalls:
     """The SYNTHETIC samples: computed on this computer, nothing is downloaded. Slicer goes on drawing meanwhile."""
@@ -28,10 +30,12 @@ class SampleCalls:
         made = compute(example.CASE_NAME, partial(example.makeSyntheticWrist, ctSpacing, pixelSpacing))
         parameters = self.getParameterNode()
         nodes = example.wristToScene(*made)
+        slicer.app.processEvents()
         parameters.caseName = example.CASE_NAME
         parameters.ctVolume, parameters.segmentation, parameters.segmentId = nodes[0], nodes[1], "radius"
         for node in nodes[:2]:
             folders.fileNode(node, parameters.caseName)
+        slicer.app.processEvents()
         for node in nodes[2:]:
             folders.fileRadiograph(node, parameters.caseName)
         return nodes

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import slicer
 import vtk
 
 from XRayTo3DGui.scene import mrml
@@ -70,13 +71,17 @@ def _cut(surface: vtk.vtkPolyData) -> vtk.vtkPolyData:
 
 def kneeToScene(pictures: list[Any], bones: dict[str, Any]) -> list[Any]:
     """Put the knee into the scene: radiographs with the joint marked on them, then the true bones, hidden."""
-    nodes = [radiographs.radiographToScene(each) for each in pictures]
-    for node in nodes:
-        markJoint(node)
-    truths = [boneToScene(surface, f"{name.capitalize()}, truth", TRUTH_COLOUR) for name, surface in bones.items()]
-    for node in truths:
+    nodes = []
+    for each in pictures:
+        nodes.append(radiographs.radiographToScene(each))
+        markJoint(nodes[-1])
+        slicer.app.processEvents()  # each takes a moment: a person sees them come
+    for name, surface in bones.items():
+        node = boneToScene(surface, f"{name.capitalize()}, truth", TRUTH_COLOUR)
         node.GetDisplayNode().SetVisibility(False)
-    return [*nodes, *truths]
+        nodes.append(node)
+        slicer.app.processEvents()
+    return nodes
 
 
 def markJoint(node: Any, jointLps: tuple[float, float, float] = JOINT_LPS) -> Any:
