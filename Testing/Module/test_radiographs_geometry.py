@@ -181,6 +181,7 @@ def test_crop_by_numbers_and_back(panel: Any) -> None:
     assert np.array_equal(after.pixels, before.pixels[5:45, 10:60])
     assert after.camera.is_close(before.camera.cropped(10, 5, 50, 40), 1e-6)
     assert ui.statusLabel.text == "view cropped to 50 × 40 pixels."
+    assert "Cropped from 90 × 70 pixels, from column 11 and row 6 on." in ui.detailLabel.text
     ui.geometrySddSpin.value = 1200.0
     ui.applyGeometryButton.click()
     ui.uncropButton.click()

@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 
 from XRayTo3DGui.scene import mrml
 from XRayTo3DGui.scene import mrml_radiographs as radiographs
+from XRayTo3DGui.scene.radiograph_changes import cropOf
 from XRayTo3DLib.errors import InputError
 
 COLUMNS = ("Name", "View", "Spacing", "SDD")
@@ -107,6 +108,15 @@ def _item(text: str, node: Any = None) -> Any:
     return item
 
 
+def _croppedText(node: Any) -> str:
+    window, keeper = cropOf(node), node.GetNodeReference(radiographs.UNCROPPED)
+    if window is None or keeper.GetImageData() is None:
+        return ""
+    columns, rows, _slices = keeper.GetImageData().GetDimensions()
+    text = _("Cropped from {columns} × {rows} pixels, from column {column} and row {row} on.")
+    return text.format(columns=columns, rows=rows, column=window.column + 1, row=window.row + 1)
+
+
 def inPanelWords(text: str) -> str:
     """A sentence of the library without the options of its commands: here they are fields."""
     plain = re.sub(r" \([^()]*--[a-z][^()]*\)", "", text)
@@ -120,6 +130,7 @@ def detailsText(node: Any) -> str:
     lines = [
         f"<b>{_('View {letter}').format(letter=radiographs.viewLetter(node))}</b>  {node.GetName()}",
         _("{columns} × {rows} pixels, spacing: {source}.").format(columns=size[0], rows=size[1], source=source),
+        _croppedText(node),
         _("Intensities: {how}").format(how=node.GetAttribute("XRayTo3D.IntensityHow") or "–"),
         *(node.GetAttribute("XRayTo3D.Notes") or "").split("\n"),
     ]
