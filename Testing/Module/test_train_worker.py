@@ -275,3 +275,19 @@ def test_an_experiment_runs_as_a_job_and_writes_its_report(
     assert ui.experimentReportButton.enabled
     with pytest.raises(ValueError, match="no experiment magic"):
         widgets[0].logic.startExperiment("magic", undisturbed, wrists, tmp_path / "more")
+
+
+def test_a_method_without_steps_is_ready_at_once_and_says_what_it_lacks(
+    panel: Any, wrists: Path, tmp_path: Path
+) -> None:
+    content = {key: TL_NET[key] for key in ("format", "name", "data")} | {"method": "mean-shape"}
+    choose(panel, write_yaml(tmp_path / "mean.yaml", content), wrists, tmp_path / "run")
+    panel.ui.trainButton.click()
+    assert panel.ui.trainButton.text == "Stop"
+    said: set[str] = set()
+    wait_until(lambda: said.add(status(panel)) or not panel.run.running, 60.0)
+    assert any("data set" in text.lower() or "test" in text.lower() for text in said), said
+    settle(0.3)
+    assert status(panel).startswith("Trained.") and panel.ui.trainDoneWidget.isVisibleTo(panel.ui.Train)
+    assert panel.ui.trainCurvesButton.toolTip == "This method takes no steps: it has no curves"
+    assert panel.ui.trainSampleButton.toolTip == "This method takes no steps: it shows no samples"

@@ -192,7 +192,7 @@ class TrainForm:
         if choice.batchKeys:
             ui.trainBatchSpinBox.value = choice.value(choice.batchKeys[0])
         ui.trainSeedSpinBox.value = choice.value("seed") or 0
-        if not ui.trainViewsEdit.hasFocus():
+        if not ui.trainViewsEdit.focus:
             ui.trainViewsEdit.text = choice.viewsText
         ui.trainResetButton.enabled = bool(choice.changes)
         none, some = _("Nothing is changed"), _("The configuration file's own values again ({count} changed)")
