@@ -8,7 +8,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from XRayTo3DGui.jobs import Throttle
-from XRayTo3DGui.panel import BAD, GOOD, connectGui, showStatus
+from XRayTo3DGui.panel import BAD, GOOD, allow, connectGui, showStatus
 from XRayTo3DGui.radiographs.load_part import LoadPart
 from XRayTo3DGui.radiographs.selected_part import SelectedPart
 from XRayTo3DGui.radiographs.table import RadiographTable, inPanelWords
@@ -193,9 +193,5 @@ class RadiographsPanel:
         self._updateLayoutButtons()
 
     def _updateLayoutButtons(self) -> None:
-        shown, back = self.ui.showLayoutButton, self.ui.backLayoutButton
-        shown.enabled, back.enabled = bool(self.table.rows), self.layout.shown
-        shown.toolTip = _("One view per radiograph, and 3D") if shown.enabled else _("Load a radiograph first")
-        back.toolTip = (
-            _("Back to the layout that was shown before") if back.enabled else _("The X-ray layout is not shown")
-        )
+        allow(self.ui.showLayoutButton, "" if self.table.rows else _("Load a radiograph first"))
+        allow(self.ui.backLayoutButton, "" if self.layout.shown else _("Show the X-ray layout first"))

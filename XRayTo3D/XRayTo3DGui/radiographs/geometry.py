@@ -7,7 +7,7 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from XRayTo3DGui.panel import QUIET, UNSURE
+from XRayTo3DGui.panel import QUIET, UNSURE, allow
 from XRayTo3DGui.radiographs.form import KINDS, VIEWS
 from XRayTo3DGui.scene import mrml_radiographs as radiographs
 from XRayTo3DGui.scene.radiograph_changes import asLoaded, isEdited
@@ -103,7 +103,9 @@ class GeometryFields:
         ui.geometryViewCombo.setItemText(0, shown.view if shown.view not in views else _("not known"))
         ui.geometrySideCombo.currentIndex = SIDES.index(shown.laterality)
         whole = shown.source_isocentre is None
-        ui.geometryObjectSpin.enabled = ui.geometryKindCombo.enabled = not whole
+        why = _("Load it without a camera file first: that has placed everything, and this means nothing beside it")
+        for each in (ui.geometryObjectSpin, ui.geometryKindCombo):
+            allow(each, why if whole else "")
         ui.geometryObjectSpin.specialValueText = _("exact by the camera") if whole else _("on the detector")
 
     def _fillSources(self, facts: RadiographFacts) -> None:

@@ -10,7 +10,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from XRayTo3DGui.panel import BAD, GOOD, UNSURE, explaining
+from XRayTo3DGui.panel import BAD, GOOD, UNSURE, allow, explaining
 from XRayTo3DGui.radiographs.crop import CropFields
 from XRayTo3DGui.radiographs.findings import FindingsList
 from XRayTo3DGui.radiographs.geometry import GeometryFields
@@ -79,20 +79,19 @@ class SelectedPart:
         ui, geometry, crop = self.ui, self.geometry, self.crop
         select = "" if self.node is not None else _("Select a radiograph in the table first")
         unreadable = select or ("" if crop.node is not None else _("It has no pixels or no source"))
-        _enable(ui.applyGeometryButton, geometry.problem(), _("Give the radiograph this geometry"))
-        _enable(ui.resetGeometryButton, geometry.resetProblem(), _("The geometry, view and side it was loaded with"))
-        mirrorTip = _("Exchange left and right of a picture that was exported mirrored: its marker reads backwards")
-        _enable(ui.mirrorButton, geometry.mirrorProblem(), mirrorTip)
-        drawTip = _("Lay a box on the picture, to drag its handles in the radiograph's view")
-        _enable(ui.drawBoxButton, unreadable, drawTip)
-        exposedTip = _("Find what the beam reached, inside the collimator's blades")
-        _enable(ui.exposedButton, unreadable, exposedTip)
-        _enable(
-            ui.cropButton, unreadable or crop.missing(), _("Keep these columns and rows; every pixel stays in place")
+        problems = (
+            (ui.applyGeometryButton, geometry.problem()),
+            (ui.resetGeometryButton, geometry.resetProblem()),
+            (ui.mirrorButton, geometry.mirrorProblem()),
+            (ui.drawBoxButton, unreadable),
+            (ui.exposedButton, unreadable),
+            (ui.cropButton, unreadable or crop.missing()),
+            (ui.uncropButton, "" if crop.cropped() else _("It is not cropped: crop it first")),
+            (ui.exportCameraButton, unreadable),
+            (ui.removeButton, select),
         )
-        _enable(ui.uncropButton, "" if crop.cropped() else _("It is not cropped"), _("All of the picture again"))
-        _enable(ui.exportCameraButton, unreadable, _("Write the selected radiograph's X-ray geometry as camera.json"))
-        _enable(ui.removeButton, select, _("Remove the selected radiograph with its source and beam from the scene"))
+        for button, problem in problems:
+            allow(button, inPanelWords(problem))
         ui.geometryMagnification.text = geometry.magnificationText()
 
     # ---- geometry ------------------------------------------------------------------------------------------------
@@ -194,8 +193,3 @@ class SelectedPart:
 
     def _onCheckFailed(self, error: Exception) -> None:
         self._panel.say(_("The picture could not be checked: {error}").format(error=error), UNSURE)
-
-
-def _enable(button: Any, problem: str, tip: str) -> None:
-    button.enabled = not problem
-    button.toolTip = inPanelWords(problem) or tip
