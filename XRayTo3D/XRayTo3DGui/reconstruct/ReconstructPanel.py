@@ -181,8 +181,8 @@ class ReconstructPanel:
         )
         if state == self._shown or self.run.running:
             return
-        self._shown = state
-        display.showResult(parameters)
+        chosen, self._shown = self._shown is not None, state
+        display.showResult(parameters, again=chosen)
         self.outlines.show(result if parameters.reconstructOverlay == SHOWN_OUTLINES else None)
         if result is None:
             return

@@ -27,13 +27,21 @@ SD_COLOURS = (
 )
 """Blue to yellow, ever lighter, as the colour-blind see it too; bright enough to show the shape. Pink is not in it."""
 RESIDUAL_COLOURS = ((-1.0, 0.13, 0.40, 0.85), (0.0, 0.0, 0.0, 0.0), (1.0, 0.95, 0.55, 0.10))
+SEEN = "XRayTo3D.Seen"
+"""Attribute of the reconstruction that was shown last: whoever hid its bones since, hid them on purpose."""
 LEGEND_SIZE = (0.03, 0.4)
 FILL_DISTANCE = 2.6
 """Of the camera from the bones, in diagonals of their box."""
 
 
-def showResult(parameters: Any) -> None:
-    """Show the chosen reconstruction as the parameters say, and hide the others."""
+def showResult(parameters: Any, again: bool = True) -> None:
+    """Show the chosen reconstruction as the parameters say, and hide the others.
+
+    Args:
+        parameters: The parameter node.
+        again: Show bones too that somebody has hidden since this reconstruction was chosen; not where a scene was only
+            opened, or the module entered: section 6 hides a bone under its color map.
+    """
     chosen = parameters.reconstructResult
     with slicer.util.RenderBlocker():
         for result in nodes.resultNodes():
@@ -41,11 +49,13 @@ def showResult(parameters: Any) -> None:
                 _hide(result)
         _hidePictures(chosen, parameters)
         if chosen is not None:
-            _showBones(chosen, parameters.reconstructColour)
+            _showBones(chosen, parameters.reconstructColour, again or not chosen.GetAttribute(SEEN))
+            chosen.SetAttribute(SEEN, "1")
             _showPictures(chosen, parameters)
 
 
 def _hide(result: Any) -> None:
+    result.SetAttribute(SEEN, None)
     for node in nodes.parts(result, nodes.BONE):
         node.GetDisplayNode().SetVisibility(False)
         _legendVisible(node, False)
@@ -54,14 +64,14 @@ def _hide(result: Any) -> None:
 # ---- bones -----------------------------------------------------------------------------------------------------------
 
 
-def _showBones(result: Any, coloured: bool) -> None:
+def _showBones(result: Any, coloured: bool, visible: bool) -> None:
     """Every bone, one legend for all of them."""
     legend = True
     for bone in nodes.parts(result, nodes.BONE):
         known = bone.GetPolyData().GetPointData().HasArray(nodes.SD_ARRAY)
         display = bone.GetDisplayNode()
         with slicer.util.NodeModify(display):
-            display.SetVisibility(True)
+            display.SetVisibility(visible or display.GetVisibility())
             display.SetScalarVisibility(bool(coloured and known))
             if coloured and known:
                 display.SetAndObserveColorNodeID(_colours("sd", _("Standard deviation (mm)"), SD_COLOURS).GetID())
