@@ -104,6 +104,7 @@ def test_the_card_says_what_the_model_is(panel: Any) -> None:
     assert "PA + LAT of the distal forearm" in card and "radius, ulna" in card
     assert "SYNTHETIC" in card and "radius 0.25 mm, ulna 0.24 mm" in card
     assert "Radiographs must show bones only" in card
+    assert "Takes 5 s, 0.5 GB of memory; refined 20 s, 1.2 GB." in card
     assert "RESEARCH USE ONLY" in panel.ui.cardText.toPlainText()
     assert "0.2451" in panel.ui.cardText.toPlainText()
 

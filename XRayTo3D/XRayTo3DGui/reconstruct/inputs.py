@@ -27,6 +27,7 @@ class ReconstructInputs:
     def __init__(self, panel: Any) -> None:
         self.panel, self.ui = panel, panel.ui
         self.entry: bundles.BundleEntry | None = None
+        self.cost = ""
         self._entries: list[bundles.BundleEntry] = []
         self._translations: list[bundles.BundleEntry] = []
         self._refiner: bundles.BundleEntry | None = None
@@ -123,6 +124,7 @@ class ReconstructInputs:
 
     def _showCard(self) -> None:
         entry, gone = self.entry, self.panel.parameters.reconstructBundle
+        self.cost = bundles.expectedCost(entry) if entry is not None and entry.bundle is not None else ""
         self.ui.cardSection.setVisible(entry is not None)
         if entry is None:
             text = _("The model of this scene, {name}, is not on this computer: add its folder.")

@@ -16,7 +16,6 @@ from XRayTo3DGui.jobs import StepRunner
 from XRayTo3DGui.panel import BAD, GOOD, UNSURE
 from XRayTo3DGui.reconstruct import job as jobs
 from XRayTo3DGui.reconstruct import nodes
-from XRayTo3DGui.reconstruct.bundles import expectedCost
 from XRayTo3DGui.reconstruct.request import Request, prepareSteps, requestFrom
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.jobs.folder import JobFolder
@@ -212,7 +211,6 @@ class ReconstructRun:
         button = self.ui.reconstructButton
         button.text = _("Cancel") if self.running else _("Reconstruct")
         button.enabled = self.running or not problem
-        entry = self.panel.inputs.entry
-        cost = expectedCost(entry) if entry is not None and entry.bundle is not None else ""
-        ready = _("Make the bones from these radiographs, in a process of its own. {cost}").format(cost=cost)
+        ready = _("Make the bones from these radiographs, in a process of its own. {cost}")
+        ready = ready.format(cost=self.panel.inputs.cost)
         button.toolTip = _("Stop; nothing is added to the scene") if self.running else problem or ready
