@@ -171,6 +171,19 @@ def test_every_control_is_reached_by_the_tab_key(findings: Findings) -> None:
     assert findings.unreached == set(), "\n" + "\n".join(sorted(findings.unreached))
 
 
+def test_labels_name_their_controls_for_screen_readers(module_widget: Any) -> None:
+    ui = module_widget.registration.ui
+    assert ui.segmentComboLabel.buddy() is not None
+    assert ui.segmentComboLabel.buddy().objectName == "segmentCombo"
+    pairs = [
+        name
+        for panel in module_widget.panels
+        for name, widget in vars(panel.ui).items()
+        if name.endswith("Label") and hasattr(widget, "buddy") and widget.buddy() is not None
+    ]
+    assert len(pairs) > 30
+
+
 # ---- light and dark --------------------------------------------------------------------------------------------------
 
 LIGHT_GROUNDS, DARK_GROUNDS = ("#efefef", "#ffffff"), ("#323232", "#353535", "#2b2b2b", "#191919")

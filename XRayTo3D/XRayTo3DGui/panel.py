@@ -95,3 +95,11 @@ def allow(button: Any, problem: str = "") -> None:
         button.setProperty("XRayTo3DToolTip", ready)
     button.enabled = not problem
     button.toolTip = problem or ready
+
+
+def pairLabels(ui: Any) -> None:
+    """Tell Qt which label names which control (``sideComboLabel``, ``sideCombo``): screen readers read it out."""
+    for name, widget in vars(ui).items():
+        named = getattr(ui, name.removesuffix("Label"), None) if name.endswith("Label") else None
+        if named is not None and hasattr(widget, "setBuddy"):
+            widget.setBuddy(named)
