@@ -130,13 +130,14 @@ def test_configurations_are_found_where_they_are_installed(installed: tuple[Path
     assert sorted(found) == sorted(str(root / name) for name in there)
 
 
-def test_pip_installs_every_model() -> None:
+def test_pip_installs_every_model_and_configuration() -> None:
     import tomllib
 
     with (REPOSITORY / "pyproject.toml").open("rb") as stream:
         listed = tomllib.load(stream)["tool"]["setuptools"]["data-files"]
     models = {path.parent.name for path in (REPOSITORY / "Resources" / "models").glob("*/bundle.json")}
-    assert listed == {f"share/xrayto3d/models/{name}": [f"Resources/models/{name}/*"] for name in models}
+    wanted = {f"share/xrayto3d/models/{name}": [f"Resources/models/{name}/*"] for name in models}
+    assert listed == {"share/xrayto3d/configs": ["Resources/configs/*"], **wanted}
 
 
 def test_installed_library_imports_from_there(installed: tuple[Path, list[str]]) -> None:

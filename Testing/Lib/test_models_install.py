@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from XRayTo3DLib import shipped
 from XRayTo3DLib.cli import models as command
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.methods.catalogue import shipped_configurations_folder
 from XRayTo3DLib.models import find, install
 from XRayTo3DLib.models.find import find_bundles
 from XRayTo3DLib.models.install import bundle_bytes, install_bundles, remove_bundle
@@ -158,11 +160,14 @@ def test_a_pip_installation_says_where_the_models_are(tmp_path, monkeypatch):
         def locate_file(self, path):
             return tmp_path / path
 
-    file = PackagePath("../../../share/xrayto3d/models/wrist/bundle.json")
-    file.dist = Listed()
-    monkeypatch.setattr(find.XRayTo3DLib, "__file__", str(tmp_path / "site" / "XRayTo3DLib" / "__init__.py"))
-    monkeypatch.setattr(find.metadata, "files", lambda _name: [PackagePath("XRayTo3DLib/a.py"), file])
-    expected = (tmp_path / "../../../share/xrayto3d/models").resolve()
-    assert find.shipped_models_folder() == expected
-    monkeypatch.setattr(find.metadata, "files", lambda _name: None)
+    names = ("configs/small.yaml", "models/wrist/bundle.json")
+    files = [PackagePath(f"../../../share/xrayto3d/{name}") for name in names]
+    for file in files:
+        file.dist = Listed()
+    monkeypatch.setattr(shipped.XRayTo3DLib, "__file__", str(tmp_path / "site" / "XRayTo3DLib" / "__init__.py"))
+    monkeypatch.setattr(shipped.metadata, "files", lambda _name: [PackagePath("XRayTo3DLib/a.py"), *files])
+    share = (tmp_path / "../../../share/xrayto3d").resolve()
+    assert find.shipped_models_folder() == share / "models"
+    assert shipped_configurations_folder() == share / "configs"
+    monkeypatch.setattr(shipped.metadata, "files", lambda _name: None)
     assert find.shipped_models_folder() == tmp_path / "site" / "Resources" / "models"

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import XRayTo3DLib
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.methods.configuration import parsed, read_configuration
+from XRayTo3DLib.shipped import shipped_folder
 
 BONES, PICTURES = "bones", "pictures"
 
@@ -232,8 +232,8 @@ class StartConfiguration:
 
 
 def shipped_configurations_folder() -> Path:
-    """Where they lie: ``Resources/configs`` beside the library, in a checkout and in an installed extension."""
-    return Path(XRayTo3DLib.__file__).resolve().parents[1] / "Resources" / "configs"
+    """Where they lie: in a checkout, in an installed extension, or where pip puts them."""
+    return shipped_folder("configs")
 
 
 def start_configurations(method: str = "", folder: Path | None = None) -> list[StartConfiguration]:

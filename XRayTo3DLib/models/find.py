@@ -4,35 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from importlib import metadata
 from pathlib import Path
 
-import XRayTo3DLib
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.models.bundle_folder import BUNDLE_FILE
+from XRayTo3DLib.shipped import shipped_folder
 
 USER_FOLDER_VARIABLE = "XRAYTO3D_MODELS"
-PIP_FOLDER = ("xrayto3d", "models")
-"""Of ``share`` in an environment; pyproject.toml puts the bundles there."""
 
 
 def shipped_models_folder() -> Path:
-    """Folder of the bundles that come with XRayTo3D, wherever it is installed.
-
-    In a clone and in the Slicer extension they lie in ``Resources/models`` beside the library; pip puts them into
-    ``share/xrayto3d/models`` of the environment, and its list of installed files says where that is.
-    """
-    beside = Path(XRayTo3DLib.__file__).resolve().parents[1] / "Resources" / "models"
-    return beside if beside.is_dir() else _folder_by_pip() or beside
-
-
-def _folder_by_pip() -> Path | None:
-    try:
-        files = metadata.files("XRayTo3DLib") or []
-    except metadata.PackageNotFoundError:
-        return None
-    bundle = next((file for file in files if file.parts[-4:-2] == PIP_FOLDER and file.name == BUNDLE_FILE), None)
-    return Path(str(bundle.locate())).resolve().parents[1] if bundle is not None else None
+    """Folder of the bundles that come with XRayTo3D, wherever it is installed."""
+    return shipped_folder("models")
 
 
 def user_models_folder() -> Path:
