@@ -216,7 +216,7 @@ class LoadPart:
                     node = logic.radiographFromVolume(volume, **answers)
                 else:
                     node = logic.loadRadiograph(Path(path).expanduser(), **answers)
-                slicer.app.processEvents()  # placing a large picture and showing it are two short pauses, not a long one
+                slicer.app.processEvents()  # placing and showing a large picture: two short pauses
             except InputError as error:
                 self._panel.say(str(error), BAD)
                 return
