@@ -451,9 +451,7 @@ def test_a_worker_without_memory_is_said(ready: Any, caplog: pytest.LogCaptureFi
     wait_until(lambda: (job.path / "start.json").exists(), 30)
     reconstruct_job.kill_worker(job)
     job.log.write_text("RuntimeError: ...")
-    job.fail(
-        "unexpected RuntimeError: DefaultCPUAllocator: can't allocate memory. log.txt has the rest."
-    )
+    job.fail("unexpected RuntimeError: DefaultCPUAllocator: can't allocate memory. log.txt has the rest.")
     ready.run._watch.watch(job)
     assert ready.ui.reconstructStatusLabel.text.startswith("There was not enough memory.")
     assert "DefaultCPUAllocator" not in ready.ui.reconstructStatusLabel.text
