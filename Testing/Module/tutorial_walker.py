@@ -183,7 +183,7 @@ class Walker:
         """Whether any section still works."""
         for panel in self.widget.panels:
             for part in (panel, *vars(panel).values()):
-                if getattr(part, "running", False) is True or getattr(part, "drawing", False) is True:
+                if any(getattr(part, doing, False) is True for doing in ("running", "drawing", "watching")):
                     return True
         return False
 
