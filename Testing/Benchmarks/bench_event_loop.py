@@ -1,6 +1,6 @@
 """How long Qt is kept waiting while XRayTo3D works: the longest pause of the event loop, printed, nothing asserted.
 
-Run: ``python Testing/Benchmarks/bench_event_loop.py [registration] [real] [large] [dataset] [reconstruction]``
+Run: ``python Testing/Benchmarks/bench_event_loop.py [NAME ...]``, names as in ``WORK`` below
 (default: all). A pause's own CPU time tells what this module did in it; on a machine with other work the rest is other
 processes'. The first overlay is cold: it reads the CT and imports PyTorch.
 """
@@ -117,10 +117,55 @@ def dataset_panel(widget: Any) -> None:
         shutil.rmtree(folder)
 
 
+def training(widget: Any) -> None:
+    """A tiny TL-net trained in section 4, with its curves and samples, until its end."""
+    from module_cases import settle
+    from train_cases import choose, configuration, make_wrists, open_section
+
+    folder = Path(tempfile.mkdtemp(prefix="xrayto3d-bench-"))
+    try:
+        data = make_wrists(folder / "wrists")
+        panel = open_section(widget)
+        with measured("training chosen, its data set looked at"):
+            choose(panel, configuration(folder, 60, 10), data, folder / "run")
+        panel.parameters.trainFollowSamples = True
+        with measured("training started, watched to its end"):
+            panel.ui.trainButton.click()
+            settle(0.5)
+            _wait(lambda: not panel.run.running)
+        print(f"    {panel.ui.trainStatusLabel.text}")
+    finally:
+        shutil.rmtree(folder)
+
+
 def reconstruction(widget: Any) -> None:
-    """The sample knee loaded for section 5."""
+    """The sample knee: loaded, reconstructed in section 5, its femur measured in section 6."""
+    import slicer
+    from module_cases import settle
+    from reconstruct_cases import choose_model
+
     with measured("synthetic knee loaded"):
         widget.logic.loadKneeExample()
+    widget.ui.reconstructSection.collapsed = False
+    settle(0.3)
+    panel = widget.reconstruct
+    with measured("model chosen"):
+        choose_model(panel, "Biplanar network, knee, AP and lateral view, small")
+    with measured("reconstructed by a worker, bones taken in"):
+        panel.ui.reconstructButton.click()
+        _wait(lambda: not panel.run.running)
+        settle(0.5)
+    print(f"    {panel.ui.reconstructStatusLabel.text}")
+    widget.ui.evaluationSection.collapsed = False
+    settle(0.3)
+    for name, node in (("Reference", "Femur, truth (synthetic)"), ("Result", "femur right reconstructed (synthetic)")):
+        setattr(widget.parameters, f"evaluation{name}", slicer.util.getNode(node))
+    settle(0.3)
+    with measured("femur measured, color map shown"):
+        widget.evaluation.ui.evaluationMeasureButton.click()
+        settle(0.1)
+        _wait(lambda: not widget.evaluation.run.running)
+        settle(0.5)
 
 
 def measured(name: str) -> Any:
@@ -187,6 +232,7 @@ WORK: dict[str, Callable[[Any], None]] = {
     "real": real,
     "large": large,
     "dataset": dataset_panel,
+    "training": training,
     "reconstruction": reconstruction,
 }
 

@@ -212,7 +212,7 @@ def test_all_cases_are_registered(panel: Any, tmp_path: Path) -> None:
         wait_until(lambda: "view" in panel.ui.jobStatusLabel.text or not panel.job.running)
         ended(panel)
     print(loop.report("while cases are registered"))
-    assert loop.longest_cpu_ms < 100.0
+    assert loop.letIn
     assert "2 views registered, 6 kept, 0 not registered." in panel.ui.jobStatusLabel.text
     assert "case-001" in panel.ui.jobLogText.toPlainText()
     assert rows(panel)[0][4] == "to review"

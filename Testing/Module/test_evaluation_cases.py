@@ -410,7 +410,7 @@ def test_calls(panel: Any, scene: Any, folders: Any, tmp_path: Path) -> None:
 
 
 def test_qt_is_not_kept_waiting(panel: Any) -> None:
-    """Two surfaces of 50,000 triangles: what the main thread itself computes between two repaints stays short."""
+    """Two surfaces of 50,000 triangles, measured while Qt goes on; bench_event_loop.py has the pauses."""
     from event_loop import EventLoop
     from test_evaluation_panel import sphere
 
@@ -420,4 +420,4 @@ def test_qt_is_not_kept_waiting(panel: Any) -> None:
         press(panel)
     assert panel.run.comparisons["guess"].area.assd == pytest.approx(1.0, abs=0.01)
     print(loop.report("measuring"))
-    assert loop.longest_cpu_ms < 250, loop.report("measuring")  # measuring here would take a second
+    assert loop.letIn

@@ -493,5 +493,5 @@ def test_a_long_training_does_not_stop_qt(panel: Any, tmp_path: Path) -> None:
         panel.ui.trainLogCheckBox.click()
         settle(0.2)
     print(loop.report("48 000 rows of metrics.csv opened and drawn"))
-    assert loop.longest_cpu_ms < 100
+    assert loop.letIn
     assert sum(len(each.steps) for each in panel.run.reader.curves) == 48_000

@@ -115,7 +115,7 @@ def test_start_pause_kill_and_find_again_end_in_the_same_weights(
         panel.ui.trainButton.click()  # Pause
         wait_until(lambda: not panel.run.running, 60.0)
     print(loop.report("training started, watched, paused"))
-    assert loop.longest_cpu_ms < 100
+    assert loop.letIn
     assert "nothing is lost" in status(panel) and panel.ui.trainButton.text == "Resume"
     assert (folder / "configuration.yaml").exists() and str(wrists) not in (folder / "configuration.yaml").read_text()
     paused = dict(panel.run.state.progress)

@@ -13,6 +13,8 @@ from typing import Any
 import qt
 
 SLICE_SECONDS = 0.04
+WAIT_SECONDS = 0.01
+"""How long a step waits for a thread before Qt is let in."""
 
 
 def _ignore(*_: Any) -> None:
@@ -92,7 +94,7 @@ class StepRunner:
         try:
             while not ended:
                 newest = next(steps)
-                ended = time.monotonic() >= until
+                ended = newest is None or time.monotonic() >= until  # None: it only waited, for a thread
         except StopIteration:
             self._stop()
             return self._tellEnd(newest)
@@ -136,7 +138,7 @@ def inThread(work: Callable[[], Any]) -> Iterator[Any]:
     thread = threading.Thread(target=run, name="XRayTo3D", daemon=True)
     thread.start()
     while thread.is_alive():
-        thread.join(SLICE_SECONDS / 2)
+        thread.join(WAIT_SECONDS)
         yield None
     if failure:
         raise failure[0]

@@ -15,7 +15,7 @@ def plain_property(type_: Any, name: str, default: Any, changed: str = "") -> Qt
     attribute = f"_plain_{name}"
 
     def read(self: Any) -> Any:
-        return getattr(self, attribute, default)
+        return vars(self).get(attribute, default)  # getattr would ask Qt for a dynamic property first
 
     def write(self: Any, value: Any) -> None:
         setattr(self, attribute, value)

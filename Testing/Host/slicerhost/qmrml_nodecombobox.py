@@ -104,14 +104,6 @@ class qMRMLNodeComboBox(qt.QWidget):
         if not scene.IsBatchProcessing():
             self._refresh(choose=False)
 
-    def _accepts(self, node: Any) -> bool:
-        if node.GetHideFromEditors() and not self.showHidden:
-            return False
-        if any(node.IsA(hidden) for hidden in self.hideChildNodeTypes):
-            return False
-        is_type = node.IsA if self.showChildNodeTypes else node.GetClassName().__eq__
-        return any(is_type(name) for name in self._types) and self._has_attributes(node)
-
     def _has_attributes(self, node: Any) -> bool:
         for node_type, name, value in self._attributes:
             found = node.GetAttribute(name)
@@ -120,10 +112,19 @@ class qMRMLNodeComboBox(qt.QWidget):
         return True
 
     def _nodes(self) -> list[Any]:
+        """Those it lists, in the scene's order. Called for every node that comes or goes: properties are read once."""
         if self._scene is None:
             return []
         every = (self._scene.GetNthNode(index) for index in range(self._scene.GetNumberOfNodes()))
-        return [node for node in every if self._accepts(node)]
+        types, hidden, inherited, all_ = self._types, self.hideChildNodeTypes, self.showChildNodeTypes, self.showHidden
+        return [
+            node
+            for node in every
+            if (any(map(node.IsA, types)) if inherited else node.GetClassName() in types)
+            and (all_ or not node.GetHideFromEditors())
+            and not any(map(node.IsA, hidden))
+            and self._has_attributes(node)
+        ]
 
     def nodeCount(self) -> int:
         """Number of nodes listed."""
