@@ -11,6 +11,7 @@ from typing import Any
 
 import qt
 import slicer
+from slicer.i18n import tr as _
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.jobs.folder import JobFolder
@@ -99,6 +100,9 @@ class JobWatch:
         try:
             state = job.state()  # before the records: those of a job that has ended are all there
             records, self._place = job.tail(self._place)
+            if not (job.path / "job.json").exists():
+                text = _("its folder {name} is gone: cancelled, taken in by another Slicer, or deleted.")
+                state = JobState(JobStatus.FAILED, text.format(name=job.path.name))
         except InputError as error:
             state, records = JobState(JobStatus.FAILED, str(error)), []
         if records:

@@ -12,7 +12,6 @@ from slicer.i18n import tr as _
 from XRayTo3DGui import job_watch
 from XRayTo3DGui.dataset import work
 from XRayTo3DGui.panel import BAD, GOOD, UNSURE, showStatus
-from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.jobs.folder import JobFolder
 from XRayTo3DLib.jobs.state import JobState, JobStatus
 
@@ -128,6 +127,7 @@ class JobBox:
         self._state = state
         if self._job is not None:
             work.tidy(self._job, state)
+            job_watch.forget(RECENT, self._job.path)  # seen: a new session need not tell it
         self._show()
         self._onDone()
 
@@ -165,12 +165,6 @@ class JobBox:
 
 
 def recentDataset() -> tuple[str, str]:
-    """Data set and job of an earlier session whose worker still runs; two empty texts where there is none."""
-    for folder in job_watch.recent(RECENT):
-        job = JobFolder(folder)
-        try:
-            if not job.state().status.ended:
-                return str(work.datasetOf(job)), folder
-        except InputError:
-            continue
-    return "", ""
+    """Data set and job of an earlier session that nobody saw end; two empty texts where there is none."""
+    folder = next(iter(job_watch.recent(RECENT)), "")
+    return (str(work.datasetOf(JobFolder(folder))), folder) if folder else ("", "")

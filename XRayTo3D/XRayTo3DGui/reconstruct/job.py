@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 import uuid
@@ -11,14 +12,18 @@ from typing import Any
 
 import slicer
 
-from XRayTo3DGui.job_watch import startCommand
+from XRayTo3DGui.job_watch import forget, recent, remember, startCommand
 from XRayTo3DGui.reconstruct.request import REQUEST_FILE, RESULT_FOLDER, Request, commandOf
+from XRayTo3DGui.scene import mrml
+from XRayTo3DGui.scene import mrml_radiographs as radiographs
 from XRayTo3DGui.setup.packages import torchProblem
+from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.jobs.folder import JobFolder
+from XRayTo3DLib.jobs.process_mark import ProcessMark
 from XRayTo3DLib.jobs.run import kill_worker
-from XRayTo3DLib.jobs.state import JobState
+from XRayTo3DLib.jobs.state import JobState, JobStatus
 
-KIND = "reconstruction"
+KIND, SLICER_FILE = "reconstruction", "slicer.json"
 KEPT_S = 24 * 3600.0
 """A job of a Slicer that was killed is swept away after a day: it holds radiographs."""
 
@@ -37,7 +42,33 @@ def createJob(request: Request) -> JobFolder:
     """A new job folder; what a Slicer that was killed has left is swept away."""
     sweep()
     folder = jobsFolder() / f"{KIND}-{uuid.uuid4().hex[:8]}"
-    return JobFolder.create(folder, KIND, {"bundle": request.bundle.name, "side": request.side})
+    job = JobFolder.create(folder, KIND, {"bundle": request.bundle.name, "side": request.side})
+    claim(job)
+    remember(KIND, job.path)
+    return job
+
+
+def claim(job: JobFolder) -> None:
+    """This Slicer takes the result in: no other one looks for it while this one lives."""
+    ProcessMark.of(os.getpid()).save(job.path / SLICER_FILE)
+
+
+def orphan() -> JobFolder | None:
+    """The newest reconstruction whose Slicer ended before it was taken in, if it can belong to this scene.
+
+    A scene with other radiographs is another person's, perhaps: no bones come into that by themselves.
+    """
+    there = {node.GetName().removesuffix(mrml.SYNTHETIC_MARK) for node in radiographs.radiographNodes()}
+    for folder in recent(KIND):
+        job = JobFolder(folder)
+        try:
+            left = ProcessMark.load(job.path / SLICER_FILE).alive() is False
+            begun, names = job.state().status is not JobStatus.WAITING, set(requestOf(job)["names"])
+        except (InputError, OSError, ValueError, KeyError):
+            continue
+        if left and begun and (not there or there & names):
+            return job
+    return None
 
 
 def startWorker(job: JobFolder, request: Request) -> None:
@@ -72,6 +103,7 @@ def lastFraction(state: JobState) -> float | None:
 
 def discard(job: JobFolder) -> None:
     """End the worker at once, if it lives, and remove the folder with the radiographs in it."""
+    forget(KIND, job.path)
     kill_worker(job)
     shutil.rmtree(job.path, ignore_errors=True)
 

@@ -94,12 +94,15 @@ class ReconstructRun:
             jobs.discard(job)
 
     def attach(self) -> None:
-        """Find the reconstruction again that the parameter node tells of: it runs, has ended, or is gone."""
-        path = self.panel.parameters.reconstructJob
-        if not path or self.running:
+        """Find the reconstruction again that the parameter node tells of, or one that a killed Slicer has left."""
+        if self.running:
+            return
+        path, left = self.panel.parameters.reconstructJob, jobs.orphan()
+        if not path and left is None:
             return
         try:
-            job = JobFolder.open(Path(path))
+            job = JobFolder.open(Path(path)) if path or left is None else left
+            jobs.claim(job)
         except InputError:
             self.panel.parameters.reconstructJob = ""
             self.panel.say(_("The reconstruction that was running is gone; run it again."), UNSURE)

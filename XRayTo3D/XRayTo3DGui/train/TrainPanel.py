@@ -56,6 +56,8 @@ class TrainPanel:
             event = vtk.vtkCommand.ModifiedEvent
             self._tag = (node.parameterNode, node.parameterNode.AddObserver(event, self._sync.request))
             self.watching.layout.register()
+            if not node.trainJob and not node.trainFolder:  # nobody fills in the form: show what is at work
+                node.trainJob = jobs.runningTraining()
             self.run.attach()
         self.sync()
 

@@ -11,11 +11,12 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from XRayTo3DGui.job_watch import remember, workerPython
+from XRayTo3DGui.job_watch import recent, remember, workerPython
 from XRayTo3DGui.setup.packages import torchProblem, trainingProblem
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.jobs.folder import JobFolder
 from XRayTo3DLib.jobs.run import start_training
+from XRayTo3DLib.jobs.state import JobStatus
 from XRayTo3DLib.methods.catalogue import MethodEntry, entry_named
 
 KIND = "training"
@@ -121,6 +122,17 @@ def trainingOf(folder: Path | str) -> JobFolder:
     if job.description()["kind"] != KIND:
         raise InputError(_("{folder} holds a job of another kind, no training.").format(folder=folder))
     return job
+
+
+def runningTraining() -> str:
+    """Folder of a training that an earlier session has left at work; empty where there is none."""
+    for folder in recent(KIND):
+        try:
+            if trainingOf(folder).state().status is JobStatus.RUNNING:
+                return folder
+        except InputError:
+            continue
+    return ""
 
 
 def optionsOf(job: JobFolder) -> list[str]:
