@@ -86,10 +86,11 @@ def look(panel: Any) -> None:
     """At the bones from the sources' side."""
     from module_cases import settle
 
-    from XRayTo3DGui.reconstruct import display as reconstruct_display
+    from XRayTo3DGui.reconstruct import nodes as reconstruct_nodes
+    from XRayTo3DGui.scene import layouts
 
     panel.widget.radiographs.layout.turn3D()
-    reconstruct_display.lookAt(panel.parameters.reconstructResult)
+    layouts.lookAt(reconstruct_nodes.parts(panel.parameters.reconstructResult, reconstruct_nodes.BONE))
     settle()
 
 

@@ -187,7 +187,7 @@ class EvaluationPanel(VTKObservationMixin):
         if self.parameters is None:
             return
         sideBySide = self._referenceView() is views.ReferenceView.SIDE_BY_SIDE and bool(self.maps())
-        self._layout.show(self.ui.evaluationTablesButton.checked, sideBySide)
+        self._layout.show(self.ui.evaluationTablesButton.checked, sideBySide, self.maps())
         self._fillViews()
 
     def onReport(self, _checked: bool = False) -> None:

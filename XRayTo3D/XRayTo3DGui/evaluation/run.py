@@ -9,9 +9,9 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from XRayTo3DGui.evaluation import views
 from XRayTo3DGui.evaluation.measure import Evaluation, measureSteps
 from XRayTo3DGui.jobs import StepRunner, inThread
+from XRayTo3DGui.scene import layouts
 from XRayTo3DLib.errors import XRayTo3DError
 from XRayTo3DLib.evaluation.comparison import Comparison
 
@@ -92,7 +92,7 @@ class EvaluationRun:
         self.comparisons = dict(self._found.comparisons)
         self.panel.onMeasured(self._found)
         if self._first:
-            views.centerOnce()
+            layouts.lookAt(self.panel.maps())
 
     def _onFailed(self, error: Exception) -> None:
         self._show(False)

@@ -7,6 +7,8 @@ from typing import Any
 
 import slicer
 
+from XRayTo3DGui.scene import layouts
+
 FIRST_LAYOUT_ID = 20600
 OVERLAY_OPACITY = 0.35
 MAP_VIEW, REFERENCE_VIEW = "1", "XRayReference"  # singleton tags: Slicer's first 3D view, and one of our own
@@ -49,28 +51,37 @@ class EvaluationLayout:
 
     def __init__(self) -> None:
         self._before: int | None = None
+        self._planes: list[Any] = []
 
     @property
     def shown(self) -> bool:
         manager = slicer.app.layoutManager()
         return manager is not None and FIRST_LAYOUT_ID < manager.layout <= FIRST_LAYOUT_ID + 3
 
-    def show(self, tables: bool, sideBySide: bool) -> None:
-        """The layout with these parts; with neither, the one before ours."""
+    def show(self, tables: bool, sideBySide: bool, maps: list[Any]) -> None:
+        """The layout with these parts; with neither, the one before ours.
+
+        Entered, it shows the maps large and without the radiographs' planes, which come back when it is left.
+        """
         manager = slicer.app.layoutManager()
         if manager is None:
             return
         if not tables and not sideBySide:
             if self.shown:
                 manager.setLayout(self._before or slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+                for node in self._planes:
+                    node.SetSliceVisible(True)
             return
         number = FIRST_LAYOUT_ID + tables + 2 * sideBySide
         layoutNode = manager.layoutLogic().GetLayoutNode()
         if not layoutNode.IsLayoutDescription(number):
             layoutNode.AddLayoutDescription(number, layoutXml(tables, sideBySide))
-        if not self.shown:
-            self._before = manager.layout
+        entered = not self.shown
+        if entered:
+            self._before, self._planes = manager.layout, layouts.hidePlanes()
         manager.setLayout(number)
+        if entered:
+            layouts.lookAt(maps)
 
 
 def showInTableAndPlot(tableNode: Any, chartNode: Any) -> None:
@@ -153,12 +164,3 @@ def linkCameras() -> None:
     nodes[1].SetLayoutLabel("Reference")
     for node in nodes:
         node.SetLinkedControl(True)
-
-
-def centerOnce() -> None:
-    """Look at what the first 3D view shows."""
-    manager = slicer.app.layoutManager()
-    widget = manager.threeDWidget(0) if manager is not None and manager.threeDViewCount else None
-    if widget is not None:
-        widget.threeDView().resetFocalPoint()
-        widget.threeDView().resetCamera()

@@ -19,6 +19,7 @@ from XRayTo3DGui.reconstruct.inputs import ReconstructInputs
 from XRayTo3DGui.reconstruct.manage import ManageModels
 from XRayTo3DGui.reconstruct.outlines import BoneOutlines
 from XRayTo3DGui.reconstruct.run import ReconstructRun
+from XRayTo3DGui.scene import layouts
 from XRayTo3DLib.errors import InputError, XRayTo3DError
 
 EXPORT_SETTING = "XRayTo3D/ReconstructionFolder"
@@ -147,7 +148,7 @@ class ReconstructPanel:
         self._offerEvaluation(result)
         self.showLayout()
         self.sync()
-        display.lookAt(result)
+        layouts.lookAt(nodes.parts(result, nodes.BONE))
 
     def _offerEvaluation(self, result: Any) -> None:
         """Chosen in section 6, with the case's CT bones as reference, where nobody has chosen anything there."""

@@ -30,8 +30,6 @@ RESIDUAL_COLOURS = ((-1.0, 0.13, 0.40, 0.85), (0.0, 0.0, 0.0, 0.0), (1.0, 0.95, 
 SEEN = "XRayTo3D.Seen"
 """Attribute of the reconstruction that was shown last: whoever hid its bones since, hid them on purpose."""
 LEGEND_SIZE = (0.03, 0.4)
-FILL_DISTANCE = 2.6
-"""Of the camera from the bones, in diagonals of their box."""
 
 
 def showResult(parameters: Any, again: bool = True) -> None:
@@ -168,27 +166,3 @@ def _hidePictures(chosen: Any, parameters: Any) -> None:
 def _radiographOf(picture: Any) -> Any:
     letter = picture.GetAttribute(nodes.OF_VIEW)
     return next((each for each in radiographs.radiographNodes() if radiographs.viewLetter(each) == letter), None)
-
-
-def lookAt(result: Any) -> None:
-    """Fill the first 3D view with the bones, once after a reconstruction."""
-    manager = slicer.app.layoutManager()
-    widget = manager.threeDWidget(0) if manager is not None and manager.threeDViewCount else None
-    bones = nodes.parts(result, nodes.BONE)
-    if widget is None or not bones:
-        return
-    box = vtk.vtkBoundingBox()
-    for bone in bones:
-        bounds = [0.0] * 6
-        bone.GetRASBounds(bounds)
-        box.AddBounds(bounds)
-    bounds, middle = [0.0] * 6, [0.0] * 3
-    box.GetBounds(bounds)
-    box.GetCenter(middle)
-    camera = slicer.modules.cameras.logic().GetViewActiveCameraNode(widget.mrmlViewNode())
-    direction = [a - b for a, b in zip(camera.GetPosition(), camera.GetFocalPoint(), strict=True)]
-    length = sum(part * part for part in direction) ** 0.5 or 1.0
-    distance = FILL_DISTANCE * box.GetDiagonalLength()
-    camera.SetFocalPoint(middle)
-    camera.SetPosition([m + part / length * distance for m, part in zip(middle, direction, strict=True)])
-    camera.ResetClippingRange()

@@ -14,6 +14,8 @@ from XRayTo3DGui.scene import mrml_radiographs as radiographs
 
 ABOVE, DISTANCE = 0.25, 3.5
 """Where the 3D camera starts: so much above the beams, and this many times the detectors' reach away."""
+FILL_DISTANCE = 2.6
+"""Of the 3D camera from what it looks at, in diagonals of its box."""
 ORIENTATION = "Radiograph"
 ZOOM_SHARE = 0.7
 """How much of a zoomed view the bone's outline takes."""
@@ -118,10 +120,7 @@ class XRayLayout:
         manager = slicer.app.layoutManager()
         if manager is None or not self.shown:
             return
-        for letter in radiographs.LETTERS:
-            node = sliceNode(letter)
-            if node is not None:
-                node.SetSliceVisible(False)
+        hidePlanes()
         manager.setLayout(self._before or slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
 
 
@@ -164,6 +163,35 @@ def isInView(node: Any) -> bool:
     view = sliceNode(radiographs.viewLetter(node))
     logic = slicer.app.applicationLogic().GetSliceLogic(view) if view is not None else None
     return logic is not None and logic.GetSliceCompositeNode().GetBackgroundVolumeID() == node.GetID()
+
+
+def lookAt(models: list[Any]) -> None:
+    """Fill the first 3D view with these models, from the side it is looked from: once, after they were made."""
+    manager = slicer.app.layoutManager()
+    widget = manager.threeDWidget(0) if manager is not None and manager.threeDViewCount else None
+    if widget is None or not models:
+        return
+    box = vtk.vtkBoundingBox()
+    for model in models:
+        bounds = [0.0] * 6
+        model.GetRASBounds(bounds)
+        box.AddBounds(bounds)
+    middle = [0.0] * 3
+    box.GetCenter(middle)
+    camera = slicer.modules.cameras.logic().GetViewActiveCameraNode(widget.mrmlViewNode())
+    direction = np.subtract(camera.GetPosition(), camera.GetFocalPoint())
+    direction = direction / (np.linalg.norm(direction) or 1.0)
+    camera.SetFocalPoint(middle)
+    camera.SetPosition(*(middle + FILL_DISTANCE * box.GetDiagonalLength() * direction))
+    camera.ResetClippingRange()
+
+
+def hidePlanes() -> list[Any]:
+    """Take the radiographs out of the 3D views; returns the slice nodes that were shown there, to show again."""
+    nodes = [node for node in map(sliceNode, radiographs.LETTERS) if node is not None and node.GetSliceVisible()]
+    for node in nodes:
+        node.SetSliceVisible(False)
+    return nodes
 
 
 def showInView(node: Any) -> None:
