@@ -67,7 +67,7 @@ def freeze(job: str) -> str:
 
 
 def make_people(widget: Any, folder: Path) -> str:
-    """Section 3, until the first person is made."""
+    """Section 3, until the worker is at work."""
     widget.ui.datasetSection.collapsed = False
     ui = widget.dataset.ui
     ui.newFolderPath.currentPath = str(folder)
@@ -75,8 +75,9 @@ def make_people(widget: Any, folder: Path) -> str:
     ui.newPeopleSpinBox.value, ui.newTestSpinBox.value, ui.workersSpinBox.value = PEOPLE, 1, 1
     settle(0.1)
     button(widget.dataset, "makeDatasetButton").click()
-    wait_until(lambda: any(folder.glob("cases/*/person.json")))
-    return freeze(widget.parameters.datasetJob)
+    job = widget.parameters.datasetJob
+    wait_until(lambda: (Path(job) / "progress.jsonl").exists())
+    return freeze(job)
 
 
 def train(widget: Any, folder: Path) -> str:
