@@ -102,9 +102,10 @@ def lastFraction(state: JobState) -> float | None:
 
 
 def discard(job: JobFolder) -> None:
-    """End the worker at once, if it lives, and remove the folder with the radiographs in it."""
+    """End the worker at once, if it works, and remove the folder with the radiographs in it."""
     forget(KIND, job.path)
-    kill_worker(job)
+    if not (job.path / "result.json").exists():  # else it ends by itself; waiting for it would keep Qt waiting
+        kill_worker(job)
     shutil.rmtree(job.path, ignore_errors=True)
 
 
