@@ -46,7 +46,7 @@ def test_review_is_saved_and_the_next_case_comes(panel: Any, folder: Path) -> No
     panel.ui.noteEdit.text = "edges fit"
     panel.ui.roleEdit.text = "radiographer"
     panel.ui.acceptButton.click()
-    assert panel.ui.caseLabel.text == "Case case-001. Saved in lat, pa."
+    assert panel.ui.caseLabel.text == "Open: case-001. Saved in lat, pa."
     for view in views(folder, "case-001"):
         review = view.registration()["review"]
         assert (review["status"], review["note"], review["by_role"]) == ("accepted", "edges fit", "radiographer")
@@ -94,7 +94,7 @@ def test_what_cannot_be_saved_is_said_and_stays(panel: Any, monkeypatch: pytest.
     panel.ui.registerButton.click()
     wait_until(lambda: not panel.run.running)
     panel.ui.acceptButton.click()
-    assert panel.ui.caseLabel.text == "Case case-001. Not saved in the data set: the disk is full."
+    assert panel.ui.caseLabel.text == "Open: case-001. Not saved in the data set: the disk is full."
     panel.ui.nextCaseButton.click()
     settle()
     assert panel.parameters.caseFolder.endswith("case-001")

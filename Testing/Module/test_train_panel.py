@@ -434,7 +434,7 @@ def test_progress_in_words() -> None:
     state = JobState(JobStatus.RUNNING, progress=record)
     assert progress.text(state, pace, None) == (
         "Stage 3 of 3, joint: step 50 of 100. Loss 0.0213. Validation: radius 1.20 mm, 2 bones lost. "
-        "0.2 s a step, about 14 minutes left."
+        "0.2\u00a0s a step, about 14 minutes left."
     )
     assert progress.fraction(state) == pytest.approx(2.5 / 3)
     assert [progress.duration(each) for each in (5, 3 * 3600, 5 * 86400)] == [

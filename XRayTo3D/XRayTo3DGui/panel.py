@@ -45,6 +45,15 @@ def statusColours() -> tuple[str, str, str, str]:
 GOOD, UNSURE, BAD, QUIET = statusColours()
 
 
+def bringIntoSight(widget: Any) -> None:
+    """Scroll the module's panel, once it is laid out, until a widget of it is seen."""
+    area = widget.parentWidget()
+    while area is not None and not area.inherits("QScrollArea"):
+        area = area.parentWidget()
+    if area is not None:
+        qt.QTimer.singleShot(0, lambda: area.ensureWidgetVisible(widget, 0, 8))
+
+
 def connectGui(node: Any, ui: Any) -> Any:
     """Bind the widgets that have a ``SlicerParameterName``; returns the tag for ``disconnectGui``.
 

@@ -169,6 +169,8 @@ class ReconstructInputs:
         box.enabled = refiner is not None and not self.panel.run.running
         ready = _("Then fit shape models to the radiographs, as they are, and say how sure each spot is ({name})")
         none = _("No bundle of shape models of these bones is installed; add one to the models above")
+        unknown = _("Refine: no shape models of these bones")
+        box.text = _("Refine against the radiographs") if refiner is not None else unknown
         box.toolTip = ready.format(name=refiner.title) if refiner is not None else none
 
     def _fillIn(self) -> None:

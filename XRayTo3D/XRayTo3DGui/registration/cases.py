@@ -38,6 +38,8 @@ class CaseStep:
     def sync(self) -> None:
         """As the parameters have it."""
         self.ui.caseWidget.setVisible(self.open)
+        for each in (self.ui.caseFolderPathLabel, self.ui.caseFolderPath, self.ui.saveButton):
+            each.setVisible(not self.open or bool(self.ui.caseFolderPath.currentPath))  # the data set keeps the review
         if self.open and not self._runner.running:
             self._say("")
 
@@ -87,7 +89,7 @@ class CaseStep:
 
     def _say(self, text: str, colour: str = "") -> None:
         name = self.panel.parameters.caseName
-        showStatus(self.ui.caseLabel, f"{_('Case {name}.').format(name=name)} {text}".strip(), colour)
+        showStatus(self.ui.caseLabel, f"{_('Open: {name}.').format(name=name)} {text}".strip(), colour)
 
 
 def saveToCase(parameters: Any, record: dict[str, Any]) -> list[str]:

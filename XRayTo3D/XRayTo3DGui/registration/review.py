@@ -10,7 +10,7 @@ import numpy as np
 import qt
 from slicer.i18n import tr as _
 
-from XRayTo3DGui.panel import BAD, GOOD, rememberPath, showStatus
+from XRayTo3DGui.panel import BAD, GOOD, bringIntoSight, rememberPath, showStatus
 from XRayTo3DGui.registration import further
 from XRayTo3DGui.registration.record import FURTHER, engineText, followedBy, newRecord, ownRecord, verdictText
 from XRayTo3DGui.scene import mrml
@@ -58,6 +58,12 @@ class ReviewBox:
         self._write(newRecord(results, followedBy(record, moved, self.panel.parameters.reviewerRole.strip())))
         self.ui.noteEdit.text = ""
         self._display()
+        self.bringIntoSight()
+
+    def bringIntoSight(self) -> None:
+        """Verdict and buttons to judge by lie below the fold of a small screen."""
+        if self._record is not None:
+            bringIntoSight(self.ui.caseWidget if self.panel.cases.open else self.ui.reviewLabel)
 
     def giveBack(self) -> None:
         """The new registration came to nothing: the result before is shown again."""

@@ -96,7 +96,7 @@ def duration(seconds: float) -> str:
 def _left(record: Mapping[str, Any], pace: Pace) -> str:
     parts = []
     if pace.secondsPerStep is not None:
-        parts.append(_("{seconds:.2g} s a step").format(seconds=pace.secondsPerStep))
+        parts.append(_("{seconds:.2g}\u00a0s a step").format(seconds=pace.secondsPerStep))
     if record.get("eta_s") is not None:
         parts.append(_("{time} left").format(time=duration(record["eta_s"])))
     return ", ".join(parts)
