@@ -40,6 +40,7 @@ def slicer_app(slicer_host: Any) -> Iterator[Any]:
     from slicerhost import cleaning
 
     cleaning.reset(slicer_host)
+    gc.freeze()  # what is there now outlives the test: the collection after it looks at the test's own objects only
     uncaught: list[str] = []
     before = sys.excepthook
     sys.excepthook = lambda *error: uncaught.append("".join(traceback.format_exception(*error)))
