@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
@@ -211,3 +212,21 @@ def test_the_library_reads_the_source_file(tmp_path: Path) -> None:
     make_scene(tmp_path)
     found = read_landmarks(tmp_path / "fore_arm_Data" / "wrist_AP_source.mrk.json")
     assert found["wrist AP source"] == pytest.approx(CAMERAS["AP"].source)
+
+
+def test_texts_of_a_node_come_as_they_were_written(slicer_app: Any, tmp_path: Path) -> None:
+    import slicer
+
+    from XRayTo3DLib.evaluation.scene_nodes import NodeList, attribute_text
+
+    texts = {"XRayTo3D.Facts": '{"a": "b; 50 %", "c:d": 1.5}', "XRayTo3D.Notes": "first\nsecond: %3B; é", "Empty": ""}
+    nodes = NodeList()
+    nodes.add("Text", "told", attributes=attribute_text(texts))
+    root = ET.Element("MRML", version="Slicer 5.12", userTags="")
+    root.extend(nodes.elements)
+    path = tmp_path / "scene.mrml"
+    ET.ElementTree(root).write(path, encoding="UTF-8", xml_declaration=True)
+    slicer.mrmlScene.SetURL(str(path))
+    slicer.mrmlScene.Connect()
+    node = slicer.util.getNode("told")
+    assert {name: node.GetAttribute(name) or "" for name in texts} == texts

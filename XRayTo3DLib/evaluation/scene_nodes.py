@@ -49,8 +49,13 @@ def references(**roles: str | Iterable[str] | None) -> str:
 
 
 def attribute_text(attributes: Mapping[str, str]) -> str:
-    """Named texts of a node as the one XML attribute that MRML keeps them in (percent-encoded, empty ones left out)."""
-    return ";".join(f"{quote(name, safe='')}:{quote(text, safe='')}" for name, text in attributes.items() if text)
+    """Named texts of a node as the one XML attribute that MRML keeps them in; empty ones are left out."""
+    return ";".join(f"{_encoded(name)}:{_encoded(text)}" for name, text in attributes.items() if text)
+
+
+def _encoded(text: str) -> str:
+    """As vtkMRMLNode writes and reads it: what parts the texts is encoded, nothing else is decoded."""
+    return text.replace("%", "%25").replace(";", "%3B")
 
 
 class NodeList:
