@@ -109,3 +109,15 @@ def test_slicer_s_launcher_is_not_given_to_multiprocessing(tmp_path: Path) -> No
     real.touch()
     assert real_python(launcher) == real
     assert real_python(tmp_path / "python3") == tmp_path / "python3"
+
+
+def test_what_an_interrupt_breaks_is_a_cancel(job: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interrupted while VTK is imported, VTK says ImportError."""
+
+    def broken(_args: object) -> int:
+        job.cancel()
+        raise ImportError("Failed to load vtkCommonDataModel")
+
+    monkeypatch.setattr("XRayTo3DLib.cli.camera.run", broken)
+    assert run_as_job(str(job.path), camera(job)) == 130
+    assert job.state().status is JobStatus.CANCELLED

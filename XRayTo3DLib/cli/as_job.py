@@ -44,8 +44,7 @@ def run_as_job(folder: str, arguments: Sequence[str]) -> int:
     try:
         with job.working():
             threading.Thread(target=_interrupt_when_cancelled, args=(job, ended), daemon=True).start()
-            args = build_parser().parse_args(arguments)
-            code = int(args.run(args))
+            code = _run(arguments, job)
             job.finish({"exit_code": code})
             return code
     except (Cancelled, KeyboardInterrupt):
@@ -56,6 +55,17 @@ def run_as_job(folder: str, arguments: Sequence[str]) -> int:
     finally:
         ended.set()
         console.LISTENERS.remove(tell)
+
+
+def _run(arguments: Sequence[str], job: JobFolder) -> int:
+    """The command; whatever an interrupt made of it (an import that broke, a library's own error) is a cancel."""
+    try:
+        args = build_parser().parse_args(arguments)
+        return int(args.run(args))
+    except Exception as error:
+        if job.cancelled() and not isinstance(error, Cancelled):
+            raise Cancelled("Cancelled.") from error
+        raise
 
 
 def real_python(program: Path) -> Path:
