@@ -39,6 +39,7 @@ combo.currentIndex = [combo.itemText(each) for each in range(combo.count)].index
 settle()
 panel.ui.reconstructButton.click()
 wait_until(lambda: before.parameters.reconstructJob != "", 60)
+wait_until(lambda: (Path(before.parameters.reconstructJob) / "start.json").exists(), 60)  # its inputs are written
 settle()
 library, panel_module = sys.modules["XRayTo3DLib"], sys.modules["XRayTo3DGui.panel"]
 before.onReload()
