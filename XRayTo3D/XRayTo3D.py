@@ -95,18 +95,20 @@ def registerSampleData() -> None:
         return
     logic, icons = SampleData.SampleDataLogic, Path(__file__).parent / "Resources" / "Icons"
     if hasattr(logic, "registerCustomSampleDataCategory"):  # Slicer 5.12 and newer
-        logic.registerCustomSampleDataCategory(CATEGORY, _("XRayTo3D (synthetic, computed here)"))
+        logic.registerCustomSampleDataCategory(CATEGORY, title=_("XRayTo3D (synthetic, computed here)"))
     # Slicer fails on None for the files: it counts them.
     nothing: dict[str, list[str]] = {each: [] for each in ("uris", "fileNames", "nodeNames", "loadFiles", "checksums")}
-    for name, description, method, picture in sampleTable():
+    for name, _description, method, picture in sampleTable():
         logic.registerCustomSampleDataSource(
             category=CATEGORY,
             sampleName=name,
-            sampleDescription=description,
             thumbnailFileName=str(icons / picture),
             customDownloader=partial(_computeSample, method),
             **nothing,
         )
+    words = {name: description for name, description, *_others in sampleTable()}
+    for source in slicer.modules.sampleDataSources[CATEGORY]:  # it cannot be given when registering
+        source.sampleDescription = words.get(source.sampleName, source.sampleDescription)
 
 
 def _computeSample(method: str, _source: Any = None) -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,11 @@ from module_cases import settle
 pytestmark = pytest.mark.host
 
 
+TAKEN = {"category", "sampleName", "uris", "fileNames", "nodeNames", "customDownloader", "thumbnailFileName"}
+TAKEN |= {"loadFileTypes", "loadFiles", "loadFileProperties", "checksums", "loadFileType"}
+"""By registerCustomSampleDataSource of Slicer 5.10; the description it does not take."""
+
+
 class Registry:
     """What Slicer's SampleDataLogic takes; 5.12 has categories with titles, 5.10 has not."""
 
@@ -22,22 +27,32 @@ class Registry:
         self.sources: dict[str, dict[str, Any]] = {}
         self.categories: dict[str, str] = {}
         if categories:
-            self.registerCustomSampleDataCategory = self.categories.__setitem__
+            self.registerCustomSampleDataCategory = self._register_category
+        self.listed: list[SimpleNamespace] = []
+
+    def _register_category(self, category: str, title: str) -> None:
+        self.categories[category] = title
 
     def registerCustomSampleDataSource(self, **source: Any) -> None:
+        assert set(source) <= TAKEN, "Slicer takes no other argument"
         for each in ("uris", "fileNames", "nodeNames", "loadFiles", "checksums"):
             assert list(zip(source[each], source["uris"], strict=True)) == []  # Slicer zips them, None fails
         self.sources[source["sampleName"]] = source
+        name = source["sampleName"]
+        self.listed.append(SimpleNamespace(sampleName=name, sampleDescription=name))
 
 
 @pytest.fixture(params=[True, False], ids=["5.12", "5.10"])
 def registry(slicer_module: Any, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Registry:
+    import slicer
+
     import XRayTo3D as module
 
     found = Registry(request.param)
     sample_data = ModuleType("SampleData")
     sample_data.SampleDataLogic = found
     monkeypatch.setitem(sys.modules, "SampleData", sample_data)
+    monkeypatch.setattr(slicer.modules, "sampleDataSources", {"XRayTo3D": found.listed}, raising=False)
     module.registerSampleData()
     return found
 
@@ -48,7 +63,11 @@ def test_three_samples_are_registered_with_pictures(registry: Registry) -> None:
     names = ["XRayTo3D synthetic wrist", "XRayTo3D synthetic knee", "XRayTo3D synthetic radius"]
     assert list(registry.sources) == names
     assert all(source["category"] == "XRayTo3D" for source in registry.sources.values())
-    assert all("ynthetic" in source["sampleDescription"] for source in registry.sources.values())
+    assert [source.sampleDescription for source in registry.listed] == [
+        "Synthetic wrist, to register",
+        "Synthetic knee, to reconstruct",
+        "Synthetic radius, to evaluate",
+    ]
     assert registry.categories in ({}, {"XRayTo3D": "XRayTo3D (synthetic, computed here)"})
     for source in registry.sources.values():
         with Image.open(source["thumbnailFileName"]) as picture:

@@ -256,7 +256,8 @@ class ExtensionsModel:
     def __init__(self, works: bool) -> None:
         self.works, self.asked = works, []
 
-    def installExtensionFromServer(self, name: str) -> bool:
+    def installExtensionFromServer(self, name: str, restart: bool = True, update: bool = False) -> bool:
+        assert not restart, "Slicer would end at once, with all that was not saved"
         self.asked.append(name)
         return self.works
 

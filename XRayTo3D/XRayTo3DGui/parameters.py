@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Union
 
 from slicer import (
-    vtkMRMLDisplayableNode,
+    vtkMRMLLabelMapVolumeNode,
     vtkMRMLMarkupsFiducialNode,
     vtkMRMLMarkupsROINode,
     vtkMRMLModelNode,
-    vtkMRMLNode,
     vtkMRMLScalarVolumeNode,
+    vtkMRMLSegmentationNode,
     vtkMRMLTextNode,
     vtkMRMLTransformNode,
     vtkMRMLVolumeNode,
@@ -54,6 +54,13 @@ SPLIT_WORDS = {"Train": "train", "Test": "test"}
 DEVICES = {"Automatic": "auto", "Processor": "cpu", "NVIDIA graphics card": "cuda", "Apple graphics": "mps"}
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
+# Slicer asks one node of each class for its name, so none may be abstract, and it knows Union[...] but not A | B.
+Labels = Union[vtkMRMLSegmentationNode, vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007
+Truth = Union[  # noqa: UP007
+    vtkMRMLModelNode, vtkMRMLSegmentationNode, vtkMRMLLabelMapVolumeNode, vtkMRMLTextNode, None
+]
+Judged = Union[vtkMRMLModelNode, vtkMRMLTextNode, None]  # noqa: UP007
+
 
 @parameterNodeWrapper
 class XRayTo3DParameterNode:
@@ -71,7 +78,7 @@ class XRayTo3DParameterNode:
     # 2 Registration
     ctVolume: vtkMRMLScalarVolumeNode
     ctValues: Annotated[str, Choice(list(CT_VALUES))] = "Automatic"
-    segmentation: vtkMRMLDisplayableNode
+    segmentation: Labels
     segmentId: str = ""
     furtherSegments: str = ""
     drawRest: bool = False
@@ -175,9 +182,9 @@ class XRayTo3DParameterNode:
     reconstructExport: Annotated[str, Choice(list(EXPORTS))] = EXPORTS[0]
 
     # 6 Evaluation
-    evaluationReference: vtkMRMLNode
+    evaluationReference: Truth
     evaluationSegment: str = ""
-    evaluationResult: vtkMRMLNode
+    evaluationResult: Judged
     evaluationBone: str = ""
     evaluationMaximum: Annotated[float, WithinRange(0.1, 100)] = 5.0
     evaluationSigned: bool = False

@@ -120,8 +120,8 @@ def _number(widget: Any, parameter: Parameter) -> Connector:
 
 
 def _node(widget: Any, parameter: Parameter) -> Connector:
-    if not widget.nodeTypes:
-        widget.nodeTypes = [cls.__name__ for cls in parameter.types]
+    # As in Slicer: what the .ui file says is replaced, and a node is made for its name: no class may be abstract.
+    widget.nodeTypes = [cls().GetClassName() for cls in parameter.types]
     return Connector(widget.currentNodeChanged, widget.currentNode, widget.setCurrentNode)
 
 

@@ -1,6 +1,6 @@
 """Stand-in for slicer.parameterNodeWrapper, the part this project uses.
 
-Fields may be bool, int, float, str, enums (stored by name), paths and MRML nodes (also ``A | B | None``), with
+Fields may be bool, int, float, str, enums (stored by name), paths and MRML nodes (also ``Union[A, B, None]``), with
 ``Annotated`` validators and display hints. Packs, lists and dictionaries are not supported and raise.
 """
 
@@ -151,7 +151,9 @@ class Parameter:
 
 
 def _member_types(hint: Any) -> list[type]:
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+    if typing.get_origin(hint) is types.UnionType:
+        raise TypeError(f"Unable to create serializer for {hint}: Slicer knows typing.Union only")
+    if typing.get_origin(hint) is typing.Union:
         return [member for member in typing.get_args(hint) if member is not type(None)]
     return [hint]
 
@@ -160,8 +162,12 @@ def _is_supported(cls: Any) -> bool:
     return isinstance(cls, type) and issubclass(cls, (bool, int, float, str, enum.Enum, pathlib.PurePath))
 
 
+FORWARDED = ("StartModify", "EndModify", "AddObserver", "RemoveObserver", "Modified")
+"""What Slicer's wrapper passes on to the MRML node."""
+
+
 class ParameterNodeBase:
-    """Methods of every wrapped parameter node; unknown attributes go to the MRML node."""
+    """Methods of every wrapped parameter node; of the MRML node's own it has only those of ``FORWARDED``."""
 
     allParameters: typing.ClassVar[dict[str, Parameter]] = {}
 
@@ -172,8 +178,8 @@ class ParameterNodeBase:
                 parameter.write(parameterNode, parameter.default)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or "parameterNode" not in self.__dict__:
-            raise AttributeError(name)
+        if name not in FORWARDED or "parameterNode" not in self.__dict__:
+            raise AttributeError(f"a wrapped parameter node has no {name}: ask its .parameterNode")
         return getattr(self.__dict__["parameterNode"], name)
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -70,8 +70,9 @@ def pip_ensure(
 
 
 def _listed(requirements: Any) -> list[Requirement]:
-    if isinstance(requirements, str):
-        requirements = requirements.split()
-    elif isinstance(requirements, Requirement):
+    if isinstance(requirements, Requirement):
         requirements = [requirements]
-    return [each if isinstance(each, Requirement) else Requirement(each) for each in requirements]
+    for each in requirements:
+        if not isinstance(each, Requirement):  # Slicer asks it for its name
+            raise AttributeError(f"{each!r} is no packaging.requirements.Requirement")
+    return list(requirements)

@@ -2,7 +2,7 @@
 
 import enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Union
 
 import pytest
 
@@ -23,7 +23,7 @@ def make(slicer_app):
 
     class Fields:
         volume: vtkMRMLScalarVolumeNode
-        either: vtkMRMLModelNode | vtkMRMLScalarVolumeNode | None
+        either: Union[vtkMRMLModelNode, vtkMRMLScalarVolumeNode, None]  # noqa: UP007
         number: Annotated[float, WithinRange(-10, 10)] = 2.5
         count: Annotated[int, Minimum(1), Maximum(9)] = 3
         flag: bool = True
@@ -205,3 +205,39 @@ def _array():
     import numpy as np
 
     return np.zeros((2, 3, 4), np.int16)
+
+
+def test_a_bar_between_node_classes_is_refused_as_in_slicer(slicer_app):
+    from slicer import vtkMRMLModelNode, vtkMRMLTextNode
+    from slicer.parameterNodeWrapper import parameterNodeWrapper
+
+    class Fields:
+        either: vtkMRMLModelNode | vtkMRMLTextNode
+
+    with pytest.raises(TypeError, match=r"typing\.Union only"):
+        parameterNodeWrapper(Fields)
+
+
+def test_a_selector_gets_the_classes_of_its_field_and_none_may_be_abstract(make):
+    """Slicer replaces what the .ui file says, and makes a node of each class to read its name."""
+    import slicer
+    from slicer.parameterNodeWrapper import parameterNodeWrapper
+
+    combo = slicer.qMRMLNodeComboBox()
+    combo.nodeTypes = ["vtkMRMLTextNode"]
+    bind(make(), either=combo)
+    assert list(combo.nodeTypes) == ["vtkMRMLModelNode", "vtkMRMLScalarVolumeNode"]
+
+    class Fields:
+        anything: slicer.vtkMRMLDisplayableNode
+
+    fields = parameterNodeWrapper(Fields)(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScriptedModuleNode"))
+    with pytest.raises(TypeError, match="abstract"):
+        bind(fields, anything=slicer.qMRMLNodeComboBox())
+
+
+def test_the_wrapper_passes_on_only_what_slicers_does(make):
+    fields = make()
+    fields.EndModify(fields.StartModify())
+    with pytest.raises(AttributeError, match="parameterNode"):
+        fields.GetID()

@@ -75,7 +75,7 @@ def _installExtension() -> str:
     )
     if not slicer.util.confirmOkCancelDisplay(question, windowTitle=_("Install the PyTorch extension")):
         return ""
-    if not model.installExtensionFromServer(EXTENSION):
+    if not model.installExtensionFromServer(EXTENSION, False):  # no restart: the scene may not be saved
         text = _(
             "The extension PyTorch could not be installed: is there a network? View > Extensions Manager says more."
         )
@@ -115,8 +115,10 @@ def _pip(requirements: list[str], constraints: Path) -> bool:
         packaging = importlib.import_module("slicer.packaging")  # Slicer 5.12 and newer
     except ImportError:
         return _pipOfSlicer510(requirements, constraints)
+    from packaging.requirements import Requirement  # comes with Slicer
+
     try:
-        packaging.pip_ensure(requirements, constraints=str(constraints), requester=REQUESTER)
+        packaging.pip_ensure(list(map(Requirement, requirements)), constraints=str(constraints), requester=REQUESTER)
     except CalledProcessError:
         raise
     except RuntimeError:  # how it says that the person declined
