@@ -210,7 +210,7 @@ def test_models_are_installed_from_a_zip_and_removed(panel: Any, tmp_path: Path,
     wait_until(lambda: not panel.manage.installing)
     assert panel.parameters.reconstructBundle == str(tmp_path / "own" / "wrist-pa-demo")
     assert "every checksum holds" in panel.ui.reconstructStatusLabel.text
-    assert f"Yours, in {tmp_path / 'own'}: 1 models, 2.4 MB" in panel.ui.modelsLabel.text
+    assert f"Yours, in {tmp_path / 'own'}: 1 model, 2.4 MB" in panel.ui.modelsLabel.text
     panel.manage.install(Path(archive))
     wait_until(lambda: not panel.manage.installing)
     assert "has wrist-pa-demo already" in panel.ui.reconstructStatusLabel.text

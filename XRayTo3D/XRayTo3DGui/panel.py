@@ -45,13 +45,17 @@ def statusColours() -> tuple[str, str, str, str]:
 GOOD, UNSURE, BAD, QUIET = statusColours()
 
 
+LAID_OUT_MS = 100
+"""Time for what was just filled in to get its place."""
+
+
 def bringIntoSight(widget: Any) -> None:
     """Scroll the module's panel, once it is laid out, until a widget of it is seen."""
     area = widget.parentWidget()
     while area is not None and not area.inherits("QScrollArea"):
         area = area.parentWidget()
     if area is not None:
-        qt.QTimer.singleShot(0, lambda: area.ensureWidgetVisible(widget, 0, 8))
+        qt.QTimer.singleShot(LAID_OUT_MS, lambda: area.ensureWidgetVisible(widget, 0, 8) if widget.visible else None)
 
 
 def connectGui(node: Any, ui: Any) -> Any:

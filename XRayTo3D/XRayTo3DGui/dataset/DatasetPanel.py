@@ -235,7 +235,6 @@ class DatasetPanel:
         self.widget.radiographs.layout.show()
         self.widget.radiographs.refresh()
         self.widget.ui.registrationSection.collapsed = False
-        self.widget.registration.review.bringIntoSight()
 
     # ---- saying --------------------------------------------------------------------------------------------------
 

@@ -113,7 +113,7 @@ class CasesBox:
         missing = _("Choose or make a data set first") if not folder else ""
         nothing = missing or ("" if waiting else _("No registration waits for a review"))
         select = missing or ("" if self.table.selected() else _("Select a case in the table"))
-        ready = _("Open the next of {count} cases with a registration that nobody has judged").format(count=waiting)
+        ready = _("Open the next case that nobody has judged; cases that wait: {count}").format(count=waiting)
         ui.openNextButton.enabled, ui.openNextButton.toolTip = not nothing and not self.opening, nothing or ready
         ui.openCaseButton.text = _("Cancel") if self.opening else _("Open case")
         ui.openCaseButton.enabled = self.opening or not select

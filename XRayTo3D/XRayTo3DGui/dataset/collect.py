@@ -105,7 +105,9 @@ def addSteps(folder: Path | str, entry: CaseEntry, parameters: Any) -> Iterator[
         raise InputError(problem + ".")
     case = yield from _taken(entry.id, parameters)
     refused = yield from waiting(lambda: _write(Path(folder), entry, case), writingText(entry.id))
-    text = _("{id} added, with {count} radiographs.").format(id=entry.id, count=len(case.views) - len(refused))
+    count = len(case.views) - len(refused)
+    text = _("{id} added, with 1 radiograph.") if count == 1 else _("{id} added, with {count} radiographs.")
+    text = text.format(id=entry.id, count=count)
     yield " ".join([text, *refused])
 
 

@@ -199,12 +199,12 @@ def lackingText(rows: list[CaseRow]) -> str:
     missing = Counter(what for row in rows for what in row.lacks)
     found = counts(rows)
     parts = [_("{count} without {what}").format(count=count, what=what) for what, count in missing.items()]
-    for state, words in (
-        (UNREGISTERED, _("{count} views not registered")),
-        (TO_REVIEW, _("{count} views to review")),
-        (BROKEN, _("{count} views that cannot be read")),
+    for state, one, more in (
+        (UNREGISTERED, _("1 view not registered"), _("{count} views not registered")),
+        (TO_REVIEW, _("1 view to review"), _("{count} views to review")),
+        (BROKEN, _("1 view that cannot be read"), _("{count} views that cannot be read")),
     ):
-        parts += [words.format(count=found[state])] if found[state] else []
+        parts += [one if found[state] == 1 else more.format(count=found[state])] if found[state] else []
     return ", ".join(parts)
 
 

@@ -150,7 +150,7 @@ def inventory() -> str:
     for title, folder in places:
         found = find_bundles([folder])
         size = sum(bundle_bytes(path) for path in found) / 1e6
-        text = _("{title}: {count} models, {size:.1f} MB")
+        text = _("{title}: 1 model, {size:.1f} MB") if len(found) == 1 else _("{title}: {count} models, {size:.1f} MB")
         lines.append(escape(text.format(title=title.format(folder=folder), count=len(found), size=size)))
     return "<br>".join(lines)
 

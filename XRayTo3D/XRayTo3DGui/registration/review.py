@@ -89,6 +89,9 @@ class ReviewBox:
         if record != self._record:
             self._record = record
             self.ui.noteEdit.text = record["review"]["note"] if record else ""
+            self._display()
+            if self.panel.cases.open:  # the next case's result: to be judged
+                self.bringIntoSight()
         self._display()
 
     def nodeChanged(self) -> None:

@@ -76,7 +76,7 @@ def fraction(state: JobState) -> float | None:
 def figure(name: str, value: float) -> str:
     """A validation figure: "radius 1.20 mm"."""
     if name == "lost":
-        return _("{count:.0f} bones lost").format(count=value)
+        return _("1 bone lost") if value == 1 else _("{count:.0f} bones lost").format(count=value)
     if name.endswith("_mm"):
         return _("{name} {value:.2f} mm").format(name=name.removesuffix("_mm").replace("_", " "), value=value)
     return f"{name.replace('_', ' ')} {value:.4g}"
@@ -87,7 +87,8 @@ def duration(seconds: float) -> str:
     if seconds < 60:
         return _("less than a minute")
     if seconds < 2 * 3600:
-        return _("about {minutes:.0f} minutes").format(minutes=seconds / 60)
+        one = _("about a minute")
+        return one if seconds < 90 else _("about {minutes:.0f} minutes").format(minutes=seconds / 60)
     if seconds < 48 * 3600:
         return _("about {hours:.0f} hours").format(hours=seconds / 3600)
     return _("about {days:.1f} days").format(days=seconds / 86400)
