@@ -52,7 +52,7 @@ LAID_OUT_MS = 100
 def bringIntoSight(widget: Any) -> None:
     """Scroll the module's panel, once it is laid out, until a widget of it is seen."""
     area = widget.parentWidget()
-    while area is not None and not area.inherits("QScrollArea"):
+    while area is not None and not hasattr(area, "ensureWidgetVisible"):  # a scroll area of whatever class
         area = area.parentWidget()
     if area is not None:
         qt.QTimer.singleShot(LAID_OUT_MS, lambda: area.ensureWidgetVisible(widget, 0, 8) if widget.visible else None)
