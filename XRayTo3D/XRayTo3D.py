@@ -25,11 +25,12 @@ except ModuleNotFoundError:  # a source checkout: the library lies beside the mo
     sys.path.append(str(Path(__file__).resolve().parents[1]))
     import XRayTo3DLib
 
+from XRayTo3DGui.binding import GuiBinding
 from XRayTo3DGui.dataset.calls import DatasetCalls
 from XRayTo3DGui.dataset.DatasetPanel import DatasetPanel
 from XRayTo3DGui.evaluation.calls import EvaluationCalls
 from XRayTo3DGui.evaluation.EvaluationPanel import EvaluationPanel
-from XRayTo3DGui.panel import connectGui, pairLabels
+from XRayTo3DGui.panel import pairLabels
 from XRayTo3DGui.parameters import XRayTo3DParameterNode
 from XRayTo3DGui.radiographs.calls import RadiographCalls
 from XRayTo3DGui.radiographs.RadiographsPanel import RadiographsPanel
@@ -131,7 +132,7 @@ class XRayTo3DWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panels: list[Any] = []
         self.sections: list[Any] = []
         self._parameterNode: Any = None
-        self._guiTag: Any = None
+        self._binding: Any = None
 
     def setup(self) -> None:
         super().setup()
@@ -212,9 +213,9 @@ class XRayTo3DWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def setParameterNode(self, node: Any) -> None:
         if self._parameterNode is not None:
-            self._parameterNode.disconnectGui(self._guiTag)
+            self._binding.disconnect()
         self._parameterNode = node
-        self._guiTag = connectGui(node, self.ui) if node is not None else None
+        self._binding = GuiBinding(node, self.ui) if node is not None else None
         for panel in self.panels:
             panel.setParameterNode(node)
 

@@ -204,3 +204,25 @@ def test_a_sample_with_radiographs_is_shown(module_widget: Any) -> None:
     composite = slicer.app.applicationLogic().GetSliceLogic(view).GetSliceCompositeNode()
     assert composite.GetBackgroundVolumeID() == front.GetID()
     assert view.GetOrientation() == layouts.ORIENTATION
+
+
+def test_typing_in_the_middle_keeps_the_cursor(module_widget: Any) -> None:
+    edit = module_widget.ui.caseNameEdit
+    edit.text = "wrst"
+    edit.setCursorPosition(1)
+    edit.insert("i")
+    assert edit.text == module_widget.parameters.caseName == "wirst"
+    assert edit.cursorPosition == 2
+    module_widget.parameters.caseName = "knee"
+    assert edit.text == "knee"
+
+
+def test_no_line_edit_is_bound_by_slicer_s_connector(module_widget: Any) -> None:
+    """It would write each text back while it is typed. After leaving, neither side follows the other."""
+    node = module_widget.parameters
+    bound = {name for binding in node._bindings.values() for name in binding._connectors}
+    assert "caseName" not in bound and "datasetFolder" not in bound and "energyKev" in bound
+    edit = module_widget.ui.caseNameEdit
+    module_widget.exit()
+    edit.text = "unheard"
+    assert node.caseName != "unheard" and not node._bindings

@@ -58,15 +58,6 @@ def bringIntoSight(widget: Any) -> None:
         qt.QTimer.singleShot(LAID_OUT_MS, lambda: area.ensureWidgetVisible(widget, 0, 8) if widget.visible else None)
 
 
-def connectGui(node: Any, ui: Any) -> Any:
-    """Bind the widgets that have a ``SlicerParameterName``; returns the tag for ``disconnectGui``.
-
-    Not ``node.connectGui``: some versions of Slicer keep its tag to themselves, so that nothing is ever disconnected.
-    """
-    named = [(widget.property("SlicerParameterName"), widget) for widget in vars(ui).values()]
-    return node.connectParametersToGui({name: widget for name, widget in named if name})
-
-
 def rememberPath(pathEdit: Any) -> None:
     """Into the drop-down, for the next time too. ctkPathLineEdit shows other paths meanwhile: nobody is to follow."""
     blocked = pathEdit.blockSignals(True)

@@ -10,6 +10,7 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from XRayTo3DGui.binding import GuiBinding
 from XRayTo3DGui.dataset import listing, work
 from XRayTo3DGui.dataset.adding import AddCasesBox
 from XRayTo3DGui.dataset.cases_box import CasesBox
@@ -17,7 +18,7 @@ from XRayTo3DGui.dataset.job_box import JobBox, recentDataset
 from XRayTo3DGui.dataset.making import NewDatasetBox
 from XRayTo3DGui.dataset.split_box import SplitBox
 from XRayTo3DGui.jobs import Throttle
-from XRayTo3DGui.panel import BAD, UNSURE, connectGui, explaining, rememberPath, showStatus
+from XRayTo3DGui.panel import BAD, UNSURE, explaining, rememberPath, showStatus
 from XRayTo3DLib.errors import InputError
 
 REFRESH_MS = 3000
@@ -33,7 +34,7 @@ class DatasetPanel:
         self.about: listing.About | None = None
         self._folder: str | None = None
         """The data set that is shown; None before anything was."""
-        self._guiTag: Any = None
+        self._binding: Any = None
         self._tags: list[tuple[Any, int]] = []
         self._filling = False
         self._settingUp = True
@@ -72,11 +73,11 @@ class DatasetPanel:
         self.adding.stop()
         self.job.leave()
         if self.parameters is not None:
-            self.parameters.disconnectGui(self._guiTag)
+            self._binding.disconnect()
         self._unobserve()
         self.parameters, self._folder, self.about = node, None, None
         if node is not None:
-            self._guiTag = connectGui(node, self.ui)
+            self._binding = GuiBinding(node, self.ui)
             scene = slicer.mrmlScene
             watched = [(node.parameterNode, vtk.vtkCommand.ModifiedEvent)]
             watched += [(scene, event) for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent)]

@@ -12,6 +12,7 @@ import vtk
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
+from XRayTo3DGui.binding import GuiBinding
 from XRayTo3DGui.evaluation import nodes, views
 from XRayTo3DGui.evaluation.batch import BatchPart
 from XRayTo3DGui.evaluation.inputs import EvaluationInputs
@@ -20,7 +21,7 @@ from XRayTo3DGui.evaluation.outlines import REFERENCE_COLOUR, RESULT_COLOUR, Pai
 from XRayTo3DGui.evaluation.run import EvaluationRun
 from XRayTo3DGui.evaluation.table import fillBones, fillTable, statistics
 from XRayTo3DGui.jobs import Throttle
-from XRayTo3DGui.panel import BAD, GOOD, UNSURE, connectGui, showStatus
+from XRayTo3DGui.panel import BAD, GOOD, UNSURE, showStatus
 from XRayTo3DGui.parameters import REFERENCE_SHOWN
 
 FOLDER_SETTING = "XRayTo3D/EvaluationFolder"
@@ -40,7 +41,7 @@ class EvaluationPanel(VTKObservationMixin):
         self.ui: Any = None
         self.parameters: Any = None
         self.outlines = PairOutlines()
-        self._guiTag: Any = None
+        self._binding: Any = None
         self._watched: list[Any] = []
         self._measured: tuple[Any, ...] | None = None
         self._problems: list[str] = []
@@ -82,12 +83,12 @@ class EvaluationPanel(VTKObservationMixin):
         if self.parameters is not None:
             self.run.cancel()
             self.batch.leave()
-            self.parameters.disconnectGui(self._guiTag)
+            self._binding.disconnect()
             self.removeObservers()
         self.outlines.clear()
-        self.parameters, self._guiTag, self._watched, self._choices, self._drawn = node, None, [], None, ()
+        self.parameters, self._binding, self._watched, self._choices, self._drawn = node, None, [], None, ()
         if node is not None:
-            self._guiTag = connectGui(node, self.ui)
+            self._binding = GuiBinding(node, self.ui)
             self.addObserver(node.parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParameters)
             for event in (slicer.mrmlScene.NodeAddedEvent, slicer.mrmlScene.NodeRemovedEvent):
                 self.addObserver(slicer.mrmlScene, event, self._sceneChanged.request)

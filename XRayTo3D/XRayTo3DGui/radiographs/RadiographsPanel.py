@@ -7,8 +7,9 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
+from XRayTo3DGui.binding import GuiBinding
 from XRayTo3DGui.jobs import Throttle
-from XRayTo3DGui.panel import BAD, GOOD, allow, connectGui, showStatus
+from XRayTo3DGui.panel import BAD, GOOD, allow, showStatus
 from XRayTo3DGui.radiographs.load_part import LoadPart
 from XRayTo3DGui.radiographs.selected_part import SelectedPart
 from XRayTo3DGui.radiographs.table import RadiographTable, inPanelWords
@@ -25,7 +26,7 @@ class RadiographsPanel:
         self.widget = widget
         self.layout = XRayLayout()
         self.parameters: Any = None
-        self._guiTag: Any = None
+        self._binding: Any = None
         self._tags: list[tuple[Any, int]] = []
         self._geometryTags: list[tuple[Any, int]] = []
         self._refresh = Throttle(self.refresh, 50)
@@ -52,11 +53,11 @@ class RadiographsPanel:
     def setParameterNode(self, node: Any | None) -> None:
         """Follow another parameter node, and the radiographs of the scene with it."""
         if self.parameters is not None:
-            self.parameters.disconnectGui(self._guiTag)
+            self._binding.disconnect()
         self._unobserve()
         self.parameters = node
         if node is not None:
-            self._guiTag = connectGui(node, self.ui)
+            self._binding = GuiBinding(node, self.ui)
             scene = slicer.mrmlScene
             for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent):
                 self._tags.append((scene, scene.AddObserver(event, self._refresh.request)))

@@ -10,8 +10,9 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from XRayTo3DGui.binding import GuiBinding
 from XRayTo3DGui.jobs import Throttle
-from XRayTo3DGui.panel import BAD, GOOD, connectGui, explaining, showStatus
+from XRayTo3DGui.panel import BAD, GOOD, explaining, showStatus
 from XRayTo3DGui.parameters import SHOWN_DRR, SHOWN_OUTLINES, SHOWN_RESIDUAL
 from XRayTo3DGui.reconstruct import display, nodes, tables
 from XRayTo3DGui.reconstruct.export import exportResult
@@ -32,7 +33,7 @@ class ReconstructPanel:
         self.widget = widget
         self.parameters: Any = None
         self.outlines = BoneOutlines()
-        self._guiTag: Any = None
+        self._binding: Any = None
         self._tags: list[tuple[Any, int]] = []
         self._markTags: list[tuple[Any, int]] = []
         self._marked: list[Any] = []
@@ -59,12 +60,12 @@ class ReconstructPanel:
         """Follow another parameter node; a worker that runs is left to run, unless its scene closes."""
         if self.parameters is not None:
             self.run.leave(closing=bool(slicer.mrmlScene.IsClosing()))
-            self.parameters.disconnectGui(self._guiTag)
+            self._binding.disconnect()
         self._unobserve()
         self.outlines.hide()  # nobody would move them along any more
         self.parameters, self._shown = node, None
         if node is not None:
-            self._guiTag = connectGui(node, self.ui)
+            self._binding = GuiBinding(node, self.ui)
             scene = slicer.mrmlScene
             watched = [(node.parameterNode, vtk.vtkCommand.ModifiedEvent)]
             watched += [(scene, event) for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent)]

@@ -8,8 +8,9 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from XRayTo3DGui.binding import GuiBinding
 from XRayTo3DGui.jobs import Throttle
-from XRayTo3DGui.panel import connectGui, explaining, showStatus
+from XRayTo3DGui.panel import explaining, showStatus
 from XRayTo3DGui.registration import bone as bones
 from XRayTo3DGui.registration import further, pose, script
 from XRayTo3DGui.registration.adjust import HandAdjust
@@ -34,7 +35,7 @@ class RegistrationPanel:
         self.bone = bones.BoneCache(onTissue=self._onTissue)
         self.overlay = LiveOverlay(self)
         self.history = pose.PoseHistory(self.updateButtons)
-        self._guiTag: Any = None
+        self._binding: Any = None
         self._tags: list[tuple[Any, int]] = []
         self._poseTag: tuple[Any, int, int] | None = None
         self._settingUp = True
@@ -67,7 +68,7 @@ class RegistrationPanel:
         """Follow another parameter node; what runs is stopped."""
         self.run.stop()
         if self.parameters is not None:
-            self.parameters.disconnectGui(self._guiTag)
+            self._binding.disconnect()
         self._unobserve()
         if node is None:
             self.overlay.drawn.hideAll()  # nobody would move it along any more
@@ -77,7 +78,7 @@ class RegistrationPanel:
         if node is not None:
             if node.ctVolume is None:
                 node.ctVolume = bones.firstCtVolume()
-            self._guiTag = connectGui(node, self.ui)
+            self._binding = GuiBinding(node, self.ui)
             self._observe(node)
         self.sync()
 

@@ -7,8 +7,9 @@ from typing import Any
 import slicer
 import vtk
 
+from XRayTo3DGui.binding import GuiBinding
 from XRayTo3DGui.jobs import Throttle
-from XRayTo3DGui.panel import connectGui, explaining, showStatus
+from XRayTo3DGui.panel import explaining, showStatus
 from XRayTo3DGui.train import job as jobs
 from XRayTo3DGui.train.experiment import ExperimentBox
 from XRayTo3DGui.train.form import TrainForm
@@ -22,7 +23,7 @@ class TrainPanel:
     def __init__(self, widget: Any) -> None:
         self.widget = widget
         self.parameters: Any = None
-        self._guiTag: Any = None
+        self._binding: Any = None
         self._tag: tuple[Any, int] | None = None
         self._settingUp = True
         self._packages: dict[bool, str] = {}
@@ -47,12 +48,12 @@ class TrainPanel:
     def setParameterNode(self, node: Any | None) -> None:
         """Follow another parameter node; a worker goes on by itself, whatever becomes of the scene."""
         if self.parameters is not None:
-            self.parameters.disconnectGui(self._guiTag)
+            self._binding.disconnect()
             self._release()
         self._unobserve()
         self.parameters = node
         if node is not None:
-            self._guiTag = connectGui(node, self.ui)
+            self._binding = GuiBinding(node, self.ui)
             event = vtk.vtkCommand.ModifiedEvent
             self._tag = (node.parameterNode, node.parameterNode.AddObserver(event, self._sync.request))
             self.watching.layout.register()
