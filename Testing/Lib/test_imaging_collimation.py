@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from phantoms_analytic import Ellipsoid, line_integrals, looking_camera
 from scipy.ndimage import gaussian_filter
@@ -53,6 +53,7 @@ def bounds(mask: np.ndarray) -> tuple[int, int, int, int]:
 
 
 @settings(max_examples=30, deadline=None)
+@example((0, 0, 18, 25), 3.0, 0)  # each within reach of the other
 @given(st.tuples(*[st.one_of(st.just(0), st.integers(5, 25))] * 4), st.floats(2.6, 5.0), st.integers(0, 20))
 def test_blades_are_found_where_they_are(depths: tuple[int, int, int, int], opaque: float, seed: int) -> None:
     """On none to four sides; a pixel or two beside counts as the same place."""

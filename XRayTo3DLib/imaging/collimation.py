@@ -17,7 +17,9 @@ SHARES = (60, 40)
 LEAST_STEP = 0.03
 """Of the picture's contrast: how much darker (more transparent) it must get from a blade's shadow into the field."""
 BEFORE, BEYOND = 64, 5
-"""Pixels inside and outside of an edge that are compared."""
+"""Pixels inside and outside of an edge that are compared; inside at most :data:`REACH` of a small picture."""
+REACH = 0.4
+"""Of a picture's length: farther in there may be the opposite blade."""
 MARGIN = 0.025
 """Of the picture's shorter side: left out beside an edge, whose gradient is the strongest of all."""
 
@@ -66,7 +68,7 @@ def _from_top(lines: NDArray[np.float64], hidden: float, contrast: float) -> int
         return 0
     lies = drops[max(0, edge - 2) : edge + 3].max(axis=0) > LEAST_STEP * contrast
     outside = lines[max(0, edge - BEYOND) : max(1, edge - 1)][:, lies]
-    within = lines[edge + 4 : edge + BEFORE][:, lies]
+    within = lines[edge + 4 : edge + min(BEFORE, round(REACH * len(lines)))][:, lies]
     shadow = within.size > 0 and np.percentile(outside, 10) > np.percentile(within, 95)
     # A blade's shadow goes on to the picture's side; beside a straight shaft lies less than bone on either side.
     on = edge <= MARGIN * len(lines) or np.percentile(lines[: edge - 1][:, lies], 10) > np.median(within)
