@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+LONGEST = 1000
+"""Characters of a message; what a damaged file says of itself could fill the screen."""
+
 
 class XRayTo3DError(ValueError):
-    """Base of every error whose message is meant for the person at the screen."""
+    """Base of every error whose message is meant for the person at the screen.
+
+    Names and texts out of a file are part of many messages: what would break the line or steer a terminal is shown as
+    ``?``, and what is longer than :data:`LONGEST` is cut.
+    """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(_one_line(str(message)))
 
 
 class InputError(XRayTo3DError):
@@ -22,8 +36,26 @@ class MissingInformationError(InputError):
         self.missing = missing
 
 
+@contextlib.contextmanager
+def naming(path: Path | str) -> Iterator[None]:
+    """Errors for the person at the screen that come from inside name the file: in front, where they do not already."""
+    try:
+        yield
+    except XRayTo3DError as error:
+        name = Path(path).name
+        if name not in str(error):
+            error.args = (_one_line(f"{name}: {error}"),)
+        raise
+
+
 class Cancelled(XRayTo3DError):
     """The user stopped a running computation; nothing was written."""
+
+
+def _one_line(text: str) -> str:
+    text = " ".join(text.splitlines())
+    shown = text if text.isprintable() else "".join(each if each.isprintable() else "?" for each in text)
+    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 4]} ..."
 
 
 NO_MEMORY = ("out of memory", "not enough memory", "allocate memory", "bad_alloc", "defaultcpuallocator")

@@ -54,14 +54,15 @@ def _windows_memory() -> tuple[int | None, int | None]:
 
 
 def disk_free_bytes(folder: Path | str) -> int | None:
-    """Free space where ``folder`` is, or will be made, in bytes."""
+    """Free space where ``folder`` is, or will be made, in bytes; None where the system does not say."""
     path = Path(folder).absolute()
     while not path.exists() and path != path.parent:
         path = path.parent
     try:
-        return shutil.disk_usage(path).free
+        usage = shutil.disk_usage(path)
     except OSError:
         return None
+    return usage.free if usage.total else None  # a network drive that does not say has no size at all
 
 
 def usable_cores() -> int:

@@ -19,6 +19,7 @@ class Package:
         purpose: What cannot be done without it, a few words.
         group: One of :data:`GROUPS`.
         module: What Python imports; "" where that is the name.
+        limits: Versions that may not work or must not be had, "<3"; docs/dependencies.md says why.
     """
 
     name: str
@@ -26,11 +27,12 @@ class Package:
     purpose: str
     group: str
     module: str = ""
+    limits: str = ""
 
     @property
     def requirement(self) -> str:
-        """As pip reads it: ``safetensors>=0.4``."""
-        return f"{self.name}>={self.minimum}"
+        """As pip reads it: ``safetensors>=0.4,<1``."""
+        return f"{self.name}>={self.minimum}" + (f",{self.limits}" if self.limits else "")
 
 
 NEEDED, FAST, COMPRESSED, TRAINING, DICOM = "needed", "fast", "compressed", "training", "dicom"
@@ -38,25 +40,25 @@ GROUPS = (NEEDED, FAST, COMPRESSED, TRAINING, DICOM)
 """``needed`` for everyday work; the others each for one thing, see the purposes."""
 
 PACKAGES = (
-    Package("torch", "2.4", "registration, reconstruction, training", NEEDED),
-    Package("numpy", "1.26", "everything", NEEDED),
-    Package("scipy", "1.11", "everything", NEEDED),
-    Package("SimpleITK", "2.3", "CTs and segmentations", NEEDED),
-    Package("vtk", "9.2", "surfaces and measuring", NEEDED),
-    Package("pydicom", "2.4", "DICOM files", NEEDED),
+    Package("torch", "2.4", "registration, reconstruction, training", NEEDED, limits="<3"),
+    Package("numpy", "1.26", "everything", NEEDED, limits="<3"),
+    Package("scipy", "1.11", "everything", NEEDED, limits="<2"),
+    Package("SimpleITK", "2.3", "CTs and segmentations", NEEDED, limits="<3"),
+    Package("vtk", "9.2", "surfaces and measuring", NEEDED, limits="<10"),
+    Package("pydicom", "2.4", "DICOM files", NEEDED, limits="<4"),
     Package("pillow", "10", "PNG and TIFF radiographs, pictures", NEEDED, "PIL"),
-    Package("safetensors", "0.4", "models and training", NEEDED),
-    Package("pyyaml", "6", "settings of a training", NEEDED, "yaml"),
-    Package("cma", "3.4", "registration from far away", NEEDED),
-    Package("matplotlib", "3.8", "reports with figures", NEEDED),
+    Package("safetensors", "0.4", "models and training", NEEDED, limits="<1"),
+    Package("pyyaml", "6", "settings of a training", NEEDED, "yaml", limits="<7"),
+    Package("cma", "3.4", "registration from far away", NEEDED, limits="<5"),
+    Package("matplotlib", "3.8", "reports with figures", NEEDED, limits="<4"),
     Package("numba", "0.59", "projections many times as fast on a CPU", FAST),
-    Package("pylibjpeg", "2.0", "compressed DICOM files", COMPRESSED),
-    Package("pylibjpeg-libjpeg", "2.1", "compressed DICOM files (JPEG)", COMPRESSED, "libjpeg"),
-    Package("pylibjpeg-openjpeg", "2.0", "compressed DICOM files (JPEG 2000)", COMPRESSED, "openjpeg"),
-    Package("lightning", "2.4", "training", TRAINING),
-    Package("monai", "1.4", "training", TRAINING),
-    Package("tensorboard", "2.16", "curves of a training in a browser", TRAINING),
-    Package("highdicom", "0.27", "segmentations as DICOM SEG", DICOM),
+    Package("pylibjpeg", "2.0", "compressed DICOM files", COMPRESSED, limits="<3"),
+    Package("pylibjpeg-libjpeg", "2.1", "compressed DICOM files (JPEG)", COMPRESSED, "libjpeg", limits="<3"),
+    Package("pylibjpeg-openjpeg", "2.0", "compressed DICOM files (JPEG 2000)", COMPRESSED, "openjpeg", limits="<3"),
+    Package("lightning", "2.4", "training", TRAINING, limits="<3,!=2.6.2,!=2.6.3"),
+    Package("monai", "1.4", "training", TRAINING, limits="<2"),
+    Package("tensorboard", "2.16", "curves of a training in a browser", TRAINING, limits="<3"),
+    Package("highdicom", "0.27", "segmentations as DICOM SEG", DICOM, limits="<1"),
 )
 
 TORCH = PACKAGES[0]
