@@ -122,7 +122,7 @@ def projection_matrix_camera(
         raise InputError(
             "a projection matrix does not say how large a pixel is: give sdd or column_spacing (mm), one of them."
         )
-    if np.linalg.cond(p[:, :3]) > 1e12:
+    if not np.linalg.cond(p[:, :3]) < 1e12:  # NaN of numbers too large is no comparison
         raise InputError("projection matrix is singular: it has no X-ray source.")
     inverse = np.linalg.inv(p[:, :3])
     source = -inverse @ p[:, 3]

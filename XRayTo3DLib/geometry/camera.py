@@ -10,9 +10,15 @@ import numpy as np
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import read_json, write_json
+from XRayTo3DLib.files.json_values import check_fields
 from XRayTo3DLib.geometry.frames import FloatArray, apply_matrix, matrix, unit, vector3
 
 CAMERA_FORMAT = "xrayto3d.camera/1"
+LARGEST_MM, SMALLEST_MM, MOST_PIXELS = 1e9, 1e-6, 1_000_000
+"""A camera's lengths and picture sizes beyond these are no camera's, and cannot be counted with."""
+NUMBERS = ["source", "origin", "column_direction", "row_direction", "spacing", "size"]
+SHAPE: dict[str, Any] = {name: [float] for name in NUMBERS}
+"""Fields of a camera.json, as ``json_values.check_fields`` takes them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,10 +55,14 @@ class XRayCamera:
         row = unit(row - column * (column @ row), "camera row_direction")
         for name, value in (("source", self.source), ("origin", self.origin)):
             object.__setattr__(self, name, vector3(value, f"camera {name}"))
+            if np.abs(getattr(self, name)).max() > LARGEST_MM:
+                raise InputError(f"camera {name} lies more than {LARGEST_MM:g} mm away; check the unit.")
         object.__setattr__(self, "column_direction", matrix(column, (3,), "camera column_direction"))
         object.__setattr__(self, "row_direction", matrix(row, (3,), "camera row_direction"))
         object.__setattr__(self, "spacing", _pair(self.spacing, "camera spacing (column, row)", float))
         object.__setattr__(self, "size", _pair(self.size, "camera size (columns, rows)", int))
+        if max(self.spacing) > LARGEST_MM or min(self.spacing) < SMALLEST_MM or max(self.size) > MOST_PIXELS:
+            raise InputError(f"camera spacing {self.spacing} mm or size {self.size} is no detector's; check both.")
         if abs(float((self.origin - self.source) @ self.normal)) < 1e-6:
             raise InputError("camera source lies on the detector plane; check the source and origin.")
 
@@ -206,17 +216,15 @@ class XRayCamera:
     @classmethod
     def from_dict(cls, content: dict[str, Any], name: str = "camera") -> XRayCamera:
         """Inverse of :meth:`to_dict`; refuses another frame or unit rather than guessing."""
+        check_fields(content, {}, name)
         if content.get("frame") != "LPS" or content.get("unit") != "mm":
             raise InputError(
                 f"{name}: frame {content.get('frame')!r} and unit {content.get('unit')!r} given; "
                 f'cameras are in frame "LPS" and unit "mm". Convert the numbers and the two fields.'
             )
-        fields = ("source", "origin", "column_direction", "row_direction", "spacing", "size")
-        absent = [field for field in fields if field not in content]
-        if absent:
-            raise InputError(f"{name}: field {', '.join(absent)} is missing; a camera needs {', '.join(fields)}.")
+        check_fields(content, SHAPE, name)
         try:
-            return cls(**{field: content[field] for field in fields})
+            return cls(**{field: content[field] for field in NUMBERS})
         except InputError as error:
             raise InputError(f"{name}: {error}") from error
 

@@ -17,6 +17,7 @@ from XRayTo3DLib.errors import InputError, MissingInformationError
 from XRayTo3DLib.geometry.calibration import VIEWS, standard_camera
 from XRayTo3DLib.geometry.camera import XRayCamera
 from XRayTo3DLib.geometry.spacing import Answers, Question, SpacingTags, resolve_spacing, same_pair
+from XRayTo3DLib.plain_words import impersonal
 
 LETTERS = {"L": (1, 0, 0), "R": (-1, 0, 0), "P": (0, 1, 0), "A": (0, -1, 0), "H": (0, 0, 1), "F": (0, 0, -1)}
 DIGITS_KEPT = 12
@@ -75,7 +76,7 @@ def read_geometry(dataset: Any, frame: int = 0) -> DicomGeometry:
         sdd=_number(dataset, "DistanceSourceToDetector", (50.0, 10000.0), notes),
         source_patient=_number(dataset, "DistanceSourceToPatient", (20.0, 10000.0), notes),
         angles_deg=_frame_angles(dataset, frame, notes),
-        view=_text(dataset, "ViewPosition"),
+        view=impersonal(_text(dataset, "ViewPosition")),
         columns_towards=towards[0] if known else "",
         rows_towards=towards[1] if known else "",
         notes=tuple(notes),

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import atomic_path, require_file
+from XRayTo3DLib.files import atomic_path
 from XRayTo3DLib.geometry.frames import FloatArray, apply_matrix, matrix, vector3
+from XRayTo3DLib.geometry.transform_file import read_linear_transform
 
 RIGID_TOLERANCE = 1e-4
 """Largest departure of R^T R from the identity that still counts as a rotation (files hold few digits)."""
@@ -147,6 +148,7 @@ class RigidPose:
         transform.SetTranslation(inverse.translation.tolist())
         with atomic_path(path) as temporary:
             sitk.WriteTransform(transform, str(temporary))
+            _require_written(self, temporary)
 
     @classmethod
     def load(cls, path: Path | str) -> RigidPose:
@@ -155,18 +157,7 @@ class RigidPose:
         Raises:
             InputError: Missing, unreadable, not linear, or not rigid.
         """
-        import SimpleITK as sitk
-
-        path = require_file(path, "pose")
-        _refuse_cut_off(path)
-        try:
-            transform = sitk.ReadTransform(str(path))
-        except RuntimeError as error:
-            raise InputError(
-                f"pose: {path.name} is not a readable ITK transform file (.tfm, .h5); save it again from Slicer."
-            ) from error
-        if transform.GetDimension() != 3 or not transform.IsLinear():
-            raise InputError(f"pose: {path.name} is not a linear 3D transform; a rigid one is needed.")
+        transform, path = read_linear_transform(path), Path(path)
         origin = np.array(transform.TransformPoint((0.0, 0.0, 0.0)))
         columns = [np.array(transform.TransformPoint(tuple(axis))) - origin for axis in np.eye(3)]
         world_to_ct = np.eye(4)
@@ -177,11 +168,15 @@ class RigidPose:
             raise InputError(f"pose: {path.name}: {error}") from error
 
 
-def _refuse_cut_off(path: Path) -> None:
-    """ITK reads a text transform that ends before its last ``FixedParameters`` line as the identity."""
-    _, found, last = path.read_bytes().rpartition(b"\nTransform:")
-    if found and b"\nFixedParameters:" not in last:
-        raise InputError(f"pose: {path.name} is cut off: its last transform is incomplete. Copy or export it again.")
+def _require_written(pose: RigidPose, path: Path) -> None:
+    """ITK does not notice when a transform finds no room on the disk."""
+    try:
+        whole = np.allclose(RigidPose.load(path).matrix, pose.matrix, atol=1e-5)
+        whole &= path.suffix.lower() != ".tfm" or path.read_bytes().endswith(b"\n")
+    except InputError as error:
+        raise OSError(f"{path.name} was not written to its end") from error
+    if not whole:
+        raise OSError(f"{path.name} was not written to its end")
 
 
 def left_jacobian(omega: FloatArray) -> FloatArray:

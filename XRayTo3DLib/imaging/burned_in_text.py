@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+WHY = "it may name the patient. Crop it away."
 LEAST_LETTERS = 8
 """In one line; a side marker with its label has fewer."""
 HEIGHTS = (5, 80)
@@ -13,6 +14,18 @@ RING = 2
 """Pixels around a letter that must be clearly different."""
 CLEAR = 0.25
 """Of the picture's range, between a letter and what is around it."""
+
+
+def text_note(declared: str, pixels: NDArray[np.floating]) -> str:
+    """A sentence where a picture holds text, by its header or by its looks; "" where not.
+
+    Args:
+        declared: BurnedInAnnotation (0028,0301): "YES", "NO" or "".
+        pixels: (rows, columns).
+    """
+    if declared == "YES":
+        return f"The file declares burned-in text: {WHY}"
+    return f"There seems to be burned-in text: {WHY}" if looks_like_text(pixels) else ""
 
 
 def looks_like_text(pixels: NDArray[np.floating]) -> bool:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import require_file
+from XRayTo3DLib.files import read_text
+from XRayTo3DLib.files.json_values import parse_json
 from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.geometry.calibration import opencv_camera
+from XRayTo3DLib.geometry.frames import matrix
 
 SECTIONS = {"image size": (1, 2), "camera matrix": (3, 3), "rotation": (3, 3), "translation": (3, 1)}
 """Headings of a MayaCam 2.0 file and the (lines, numbers per line) below them."""
@@ -30,24 +31,19 @@ def read_calibration(path: Path | str, sdd: float, *, from_corner: bool = False,
     Raises:
         InputError: Unreadable, incomplete or not a pinhole calibration.
     """
-    path = require_file(path, "calibration")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"calibration: {path.name} is not a text file; give an XMALab .txt or a .json.") from error
+    path = Path(path)
+    text = read_text(path, "calibration")
     values = _from_json(text, path.name) if path.suffix.lower() == ".json" else _from_mayacam(text, path.name)
     try:
         k, r, t, size = (values[field] for field in JSON_FIELDS)
-        return opencv_camera(k, r, t, (int(size[0]), int(size[1])), sdd=sdd, from_corner=from_corner, y_up=y_up)
+        columns, rows = matrix(size, (2,), "size (columns, rows)").tolist()
+        return opencv_camera(k, r, t, (int(columns), int(rows)), sdd=sdd, from_corner=from_corner, y_up=y_up)
     except InputError as error:
         raise InputError(f"calibration: {path.name}: {error}") from error
 
 
 def _from_json(text: str, name: str) -> dict[str, Any]:
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"calibration: {name} is not JSON ({error}).") from error
+    content = parse_json(text, f"calibration: {name}")
     if isinstance(content, dict) and str(content.get("format", "")).startswith("xrayto3d.camera/"):
         raise InputError(f"calibration: {name} is a camera.json already; use it as it is.")
     absent = [field for field in JSON_FIELDS if not isinstance(content, dict) or field not in content]

@@ -69,7 +69,8 @@ def _from_top(lines: NDArray[np.float64], hidden: float, contrast: float) -> int
     lies = drops[max(0, edge - 2) : edge + 3].max(axis=0) > LEAST_STEP * contrast
     outside = lines[max(0, edge - BEYOND) : max(1, edge - 1)][:, lies]
     within = lines[edge + 4 : edge + min(BEFORE, round(REACH * len(lines)))][:, lies]
-    shadow = within.size > 0 and np.percentile(outside, 10) > np.percentile(within, 95)
+    if within.size == 0 or np.percentile(outside, 10) <= np.percentile(within, 95):  # no shadow
+        return 0
     # A blade's shadow goes on to the picture's side; beside a straight shaft lies less than bone on either side.
-    on = edge <= MARGIN * len(lines) or np.percentile(lines[: edge - 1][:, lies], 10) > np.median(within)
-    return edge + 1 if shadow and on else 0
+    on = edge <= max(1, MARGIN * len(lines)) or np.percentile(lines[: edge - 1][:, lies], 10) > np.median(within)
+    return edge + 1 if on else 0

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import file_suffix, require_file
-from XRayTo3DLib.imaging.itk_images import image_to_lps, is_synthetic, lps_image, read_image
+from XRayTo3DLib.imaging.itk_images import header_values, image_to_lps, is_synthetic, lps_image, one_line, read_image
 from XRayTo3DLib.imaging.types import CtVolume
 
 SAME_PLACE_MM = 0.01
@@ -84,13 +84,11 @@ def _merged(image: Any, path: Path) -> tuple[NDArray[np.int32], dict[str, int], 
     if image.GetDimension() != 3 or min(image.GetSize()) < 1:
         raise InputError(f"label map: {path.name} has {image.GetDimension()} dimensions, three are needed.")
     values = sitk.GetArrayFromImage(image)
-    if values.dtype.kind == "f":
-        if not np.all(np.isfinite(values)) or np.any(values != np.round(values)):
-            raise InputError(f"label map: {path.name} holds values that are not whole numbers; export it as labels.")
-        values = values.astype(np.int32)
+    if values.dtype.kind == "f" and (not np.all(np.isfinite(values)) or np.any(values != np.round(values))):
+        raise InputError(f"label map: {path.name} holds values that are not whole numbers; export it as labels.")
     if values.min() < 0 or values.max() > MAX_LABEL:
         raise InputError(f"label map: {path.name} holds values outside 0..{MAX_LABEL}; it is an image, not labels.")
-    segments, notes = _with_unique_names(segments_of(image))
+    segments, notes = _with_unique_names(segments_of(image, path))
     if layers == 1:
         merged = values.astype(np.int32)
         names = {name: value for name, _, value in segments}
@@ -102,15 +100,26 @@ def _merged(image: Any, path: Path) -> tuple[NDArray[np.int32], dict[str, int], 
     return merged, names, notes
 
 
-def segments_of(image: Any) -> list[tuple[str, int, int]]:
-    """(name, layer, label value) of a Slicer segmentation header, in order."""
-    keys = image.GetMetaDataKeys()
+def segments_of(image: Any, path: Path, what: str = "label map") -> list[tuple[str, int, int]]:
+    """(name, layer, label value) of a Slicer segmentation header, in order.
+
+    Raises:
+        InputError: A layer or label value that is no number, or a layer that the image does not have.
+    """
+    header = header_values(image)
+    matches = [match for match in (re.fullmatch(r"Segment(\d{1,6})_ID", key, re.ASCII) for key in header) if match]
     found = []
-    numbers = sorted(int(match[1]) for match in (re.fullmatch(r"Segment(\d+)_ID", key) for key in keys) if match)
-    for number in numbers:
-        fields = {part: _meta(image, f"Segment{number}_{part}") for part in ("Name", "ID", "Layer", "LabelValue")}
-        name = fields["Name"] or fields["ID"]
-        found.append((name, int(fields["Layer"] or 0), int(fields["LabelValue"] or 1)))
+    for number in sorted(int(match[1]) for match in matches):
+        key = f"Segment{number}_"
+        name = one_line(header.get(f"{key}Name", "")) or one_line(header.get(f"{key}ID", "")) or f"segment {number}"
+        layer, value = header.get(f"{key}Layer", "").strip() or "0", header.get(f"{key}LabelValue", "").strip() or "1"
+        whole = all(re.fullmatch(r"\d{1,9}", text, re.ASCII) for text in (layer, value))
+        if not whole or int(layer) >= image.GetNumberOfComponentsPerPixel():
+            raise InputError(
+                f"{what}: {path.name} names a layer or label value for segment {number} that it does not have; save "
+                f"the segmentation again."
+            )
+        found.append((name, int(layer), int(value)))
     return found
 
 
@@ -131,10 +140,6 @@ def _with_unique_names(
     if not renamed:
         return unique, ()
     return unique, (f"Several segments share a name; they are called {', '.join(renamed)} here.",)
-
-
-def _meta(image: Any, key: str) -> str:
-    return image.GetMetaData(key).strip() if image.HasMetaDataKey(key) else ""
 
 
 def _flattened(values: NDArray[Any], segments: list[tuple[str, int, int]]) -> tuple[NDArray[np.int32], dict[str, int]]:
@@ -203,7 +208,7 @@ def _names_file(path: Path | str) -> dict[str, int]:
             return {str(name): int(value) for name, value in pairs.items()}
         rows = [line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")]
         return {row[1].replace("_", " "): int(row[0]) for row in rows if int(row[0]) != 0}
-    except (ValueError, TypeError, AttributeError, IndexError) as error:
+    except (ValueError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as error:
         raise InputError(
             f'label names: {path.name} is neither JSON like {{"radius": 1}} nor a Slicer colour table (.ctbl).'
         ) from error

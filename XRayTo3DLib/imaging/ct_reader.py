@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.errors import InputError, naming
 from XRayTo3DLib.files import file_suffix, require_file
 from XRayTo3DLib.imaging.ct_labels import read_labels
 from XRayTo3DLib.imaging.ct_series import read_series
@@ -17,6 +18,7 @@ from XRayTo3DLib.imaging.hounsfield import to_hounsfield
 from XRayTo3DLib.imaging.itk_images import VOLUME_SUFFIXES, image_to_lps, is_synthetic, read_image
 from XRayTo3DLib.imaging.picture_files import PICTURE_SUFFIXES
 from XRayTo3DLib.imaging.types import CtVolume
+from XRayTo3DLib.plain_words import impersonal
 
 UNKNOWN_SPACING = "Every voxel is 1 mm in the file, as if its spacing were not known: check the size of the bones."
 
@@ -48,18 +50,26 @@ def read_ct(
         MissingInformationError: Several series, or values that may be HU or not.
         InputError: Not a readable three-dimensional CT; the message says what to do.
     """
-    path = Path(path)
+    with naming(path):
+        ct = _read(Path(path), values, series, name)
+    return ct if labels is None else read_labels(labels, ct, names=label_names)
+
+
+def _read(path: Path, values: str, series: int | None, name: str | None) -> CtVolume:
+    """The CT without labels."""
+    label = name or path.name[: -len(file_suffix(path)) or None]  # for messages; it may be a person's name
     if path.is_dir() or (path.is_file() and path.stat().st_size > 0 and _is_dicom_file(path)):
         stored, to_lps, notes, rescaled = read_series(path, series)
         synthetic, name = False, name or "CT"
+        label = name
     else:
         path = require_file(path, "CT")
         stored, to_lps, notes, synthetic = _read_volume(path)
-        rescaled, name = False, name or path.name[: -len(file_suffix(path))]
-    hu, more = to_hounsfield(stored, "hu" if rescaled and values == "auto" else values, name)
+        rescaled, name = False, name or impersonal(label, "scan")
+    hu, more = to_hounsfield(stored, "hu" if rescaled and values == "auto" else values, label)
     more = () if rescaled and values == "auto" else more
-    ct = CtVolume(hu=hu, voxel_to_lps=to_lps, name=name, notes=notes + more, synthetic=synthetic)
-    return ct if labels is None else read_labels(labels, ct, names=label_names)
+    ct = CtVolume(hu=hu, voxel_to_lps=to_lps, name=label, notes=notes + more, synthetic=synthetic)
+    return ct if label == name else replace(ct, name=name)
 
 
 def _is_dicom_file(path: Path) -> bool:

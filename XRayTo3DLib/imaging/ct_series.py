@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from XRayTo3DLib.errors import InputError, MissingInformationError
 from XRayTo3DLib.imaging.dicom_files import decode_frame, is_dicom, open_dicom
+from XRayTo3DLib.imaging.dicom_radiograph import CODES
+from XRayTo3DLib.imaging.picture_files import require_size
+from XRayTo3DLib.imaging.volume_headers import MOST_VALUES
 
 SPACING_TOLERANCE = 0.02
 """Relative departure of a slice distance from the common one that still counts as rounding."""
@@ -47,11 +50,12 @@ def read_series(
     folder = path if path.is_dir() else path.parent
     groups = _series_of(folder)
     group, notes = _own(groups, path) if folder != path and series is None else _chosen(groups, series, folder)
+    _require_room(group, folder)
     slices = _sorted(group, folder)
     step = _slice_step(slices, folder)
     to_lps = np.eye(4)
     to_lps[:3, :2], to_lps[:3, 2], to_lps[:3, 3] = slices[0].axes, step, slices[0].position
-    stored = np.stack([_hounsfield(item.path) for item in slices])
+    stored = np.stack([_hounsfield(item) for item in slices])
     return stored, to_lps, notes, all(item.rescaled for item in slices)
 
 
@@ -63,10 +67,10 @@ def _series_of(folder: Path) -> list[list[Slice]]:
         if path.name.upper() == "DICOMDIR" or not is_dicom(path):
             continue
         header = open_dicom(path, "CT", pixels=False)
-        modality = str(header.get("Modality", "") or "unknown")
+        modality = str(header.get("Modality", "") or "")
         if modality != "CT":
-            others.add(modality)
-        elif "LOCALIZER" not in [str(part) for part in header.get("ImageType", [])]:
+            others.add(modality if modality in CODES["Modality"] else "unknown")
+        elif "LOCALIZER" not in str(header.get("ImageType", "")):
             found[_series_key(header)].append(_slice(header, path))
     if not found:
         raise InputError(f"CT: {folder} holds no CT slices ({_what_else(others)}); choose the folder of the CT series.")
@@ -82,20 +86,32 @@ def _slice(header: Any, path: Path) -> Slice:
     if str(header.get("NumberOfFrames", "") or "1").strip() != "1":
         raise InputError(f"CT: {path.name} is an enhanced multi-frame CT; convert it to NRRD or classic slices first.")
     try:
+        require_size((int(header.Columns), int(header.Rows)), path.name, "CT")
         orientation = np.array(header.ImageOrientationPatient, dtype=float).reshape(2, 3)
         row_step, column_step = (float(value) for value in header.PixelSpacing)
         position = np.array(header.ImagePositionPatient, dtype=float).reshape(3)
         axes = np.stack([orientation[0] * column_step, orientation[1] * row_step], axis=1)
-        return Slice(path, position, axes, (int(header.Columns), int(header.Rows)), _rescaled(header))
-    except (AttributeError, TypeError, ValueError) as error:
+        slice_ = Slice(path, position, axes, (int(header.Columns), int(header.Rows)), _rescaled(header))
+        if not np.all(np.isfinite(axes)) or not np.all(np.isfinite(position)) or min(slice_.size) < 1:
+            raise ValueError("no place")
+        return slice_
+    except InputError:
+        raise
+    except (AttributeError, TypeError, ValueError, ArithmeticError):  # it quotes the header
         raise InputError(
             f"CT: slice {path.name} lacks a position, orientation or pixel spacing; export the series again."
-        ) from error
+        ) from None
 
 
 def _rescaled(header: Any) -> bool:
     """Whether RescaleIntercept is there and its result, where the header names it, is Hounsfield units."""
     return header.get("RescaleIntercept", None) is not None and str(header.get("RescaleType", "") or "HU") == "HU"
+
+
+def _require_room(group: list[Slice], folder: Path) -> None:
+    values = len(group) * group[0].size[0] * group[0].size[1]
+    if values > MOST_VALUES:
+        raise InputError(f"CT: the slices in {folder} state {values} voxels, more than {MOST_VALUES}; export fewer.")
 
 
 def _own(groups: list[list[Slice]], path: Path) -> tuple[list[Slice], tuple[str, ...]]:
@@ -154,10 +170,19 @@ def _slice_step(slices: list[Slice], folder: Path) -> NDArray[np.float64]:
     return (positions[-1] - positions[0]) / (len(slices) - 1)
 
 
-def _hounsfield(path: Path) -> NDArray[np.float32]:
+def _hounsfield(item: Slice) -> NDArray[np.float32]:
+    """(rows, columns) rescaled values of a slice."""
+    path = item.path
     dataset = open_dicom(path, "CT")
     values = decode_frame(dataset, 0, path, "CT")
-    slope, intercept = float(dataset.get("RescaleSlope", 1) or 1), float(dataset.get("RescaleIntercept", 0) or 0)
+    if values.shape != item.size[::-1]:
+        raise InputError(f"CT: the pixels of slice {path.name} are not one grey picture; export the series again.")
+    try:
+        slope, intercept = float(dataset.get("RescaleSlope", 1) or 1), float(dataset.get("RescaleIntercept", 0) or 0)
+    except (TypeError, ValueError):  # it quotes the header
+        slope = intercept = float("nan")
+    if not np.isfinite(slope) or not np.isfinite(intercept):
+        raise InputError(f"CT: the rescaling of slice {path.name} is no number; export the series again.") from None
     return (values * slope + intercept).astype(np.float32)
 
 

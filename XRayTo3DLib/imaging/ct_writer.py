@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import atomic_path, file_suffix
+from XRayTo3DLib.files import file_suffix
+from XRayTo3DLib.imaging.image_writer import write_nrrd
 from XRayTo3DLib.imaging.itk_images import SYNTHETIC_KEY, lps_image
 from XRayTo3DLib.imaging.types import CtVolume
 
@@ -24,15 +25,12 @@ def write_ct(ct: CtVolume, path: Path | str) -> Path:
     Raises:
         InputError: ``path`` does not end in ``.nrrd``.
     """
-    import SimpleITK as sitk
-
     path = _nrrd(path, ".nrrd", "CT")
     whole = np.all(ct.hu == np.round(ct.hu)) and np.abs(ct.hu).max() < 32767
     image = lps_image(ct.hu.astype(np.int16) if whole else ct.hu, ct.voxel_to_lps)
     if ct.synthetic:
         image.SetMetaData(SYNTHETIC_KEY, "1")
-    with atomic_path(path) as temporary:
-        sitk.WriteImage(image, str(temporary), True)
+    write_nrrd(image, path)
     return path
 
 
@@ -42,16 +40,13 @@ def write_labels(ct: CtVolume, path: Path | str) -> Path:
     Raises:
         InputError: The CT has no labels, or ``path`` does not end in ``.seg.nrrd``.
     """
-    import SimpleITK as sitk
-
     path = _nrrd(path, ".seg.nrrd", "label map")
     if ct.labels is None or not ct.labels.any():
         raise InputError(f"CT {ct.name} has no labels to write.")
     image = lps_image(ct.labels.astype(np.uint8 if ct.labels.max() < 256 else np.uint16), ct.voxel_to_lps)
     for key, value in _segment_fields(ct).items():
         image.SetMetaData(key, value)
-    with atomic_path(path) as temporary:
-        sitk.WriteImage(image, str(temporary), True)
+    write_nrrd(image, path)
     return path
 
 

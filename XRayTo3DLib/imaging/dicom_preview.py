@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from XRayTo3DLib.errors import InputError, MissingInformationError
+from XRayTo3DLib.errors import InputError, MissingInformationError, naming
 from XRayTo3DLib.files import require_file
 from XRayTo3DLib.geometry.dicom import camera_from_dicom, placement_view
 from XRayTo3DLib.geometry.spacing import Answers
-from XRayTo3DLib.imaging.dicom_radiograph import open_radiograph
+from XRayTo3DLib.imaging.dicom_radiograph import DicomTags, open_radiograph, whole_number
 from XRayTo3DLib.imaging.radiograph_reader import dicom_name
+from XRayTo3DLib.plain_words import impersonal
 
 RADIOGRAPH_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.1": "Computed Radiography",
@@ -34,13 +35,14 @@ class RadiographPreview:
 
     Attributes:
         modality: CR, DX, XA, RF or RG.
-        body_part: BodyPartExamined (0018,0015), upper case, or "".
+        body_part: BodyPartExamined (0018,0015), upper case, or "" (also where it is made of words that may be a name).
         view: View position as written, else the one that angles or orientation give, or "".
         laterality: "L", "R" or "".
         size: (columns, rows).
         frames: Frames in the file.
         missing: Arguments of ``read_radiograph`` that must be given, the frame aside.
         advice: What is missing, one sentence; "" when nothing is.
+        burned_in: Whether the header declares text in the picture, which may name the patient.
     """
 
     modality: str
@@ -51,6 +53,7 @@ class RadiographPreview:
     frames: int
     missing: tuple[str, ...]
     advice: str
+    burned_in: bool = False
 
     @property
     def name(self) -> str:
@@ -65,9 +68,13 @@ def preview_radiograph(path: Path | str) -> RadiographPreview:
     Raises:
         InputError: Not DICOM, damaged, cut short, or no projection radiograph; the message says what it is.
     """
-    path = require_file(path, "radiograph")
+    with naming(path):
+        return _preview(require_file(path, "radiograph"))
+
+
+def _preview(path: Path) -> RadiographPreview:
     dataset, tags, geometry = open_radiograph(path, pixels=False)
-    _require_whole(dataset, path)
+    _require_whole(dataset, tags, path)
     missing, advice = (), ""
     try:
         camera_from_dicom(geometry, tags.size, Answers(), dicom_name(tags, geometry))
@@ -77,22 +84,23 @@ def preview_radiograph(path: Path | str) -> RadiographPreview:
         missing, advice = ("spacing_kind",), str(error)
     return RadiographPreview(
         modality=tags.modality,
-        body_part=str(dataset.get("BodyPartExamined", "") or "").strip().upper(),
+        body_part=impersonal(str(dataset.get("BodyPartExamined", "") or "").strip().upper()),
         view=geometry.view or placement_view(geometry),
         laterality=tags.laterality,
         size=tags.size,
         frames=tags.frames,
         missing=missing,
         advice=advice,
+        burned_in=tags.burned_in == "YES",
     )
 
 
-def _require_whole(dataset: Any, path: Path) -> None:
+def _require_whole(dataset: Any, tags: DicomTags, path: Path) -> None:
     """Refuse a file that is smaller than its uncompressed pixels; a compressed one shows only when decoded."""
     syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
     if syntax not in UNCOMPRESSED:
         return
-    numbers = [int(dataset.get(name) or 1) for name in ("Rows", "Columns", "SamplesPerPixel", "NumberOfFrames")]
-    needed = numbers[0] * numbers[1] * numbers[2] * numbers[3] * (int(dataset.get("BitsAllocated") or 8) // 8)
+    values = tags.size[0] * tags.size[1] * tags.frames * (whole_number(dataset, "SamplesPerPixel") or 1)
+    needed = values * ((whole_number(dataset, "BitsAllocated") or 8) // 8)
     if path.stat().st_size < needed:
         raise InputError(f"radiograph: {path.name} is cut short (its pixels are not all there); copy it again.")

@@ -13,7 +13,7 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry.dicom import DicomGeometry, read_geometry
 from XRayTo3DLib.imaging.dicom_files import decode_frame, frame_count, open_dicom, transfer_syntax
 from XRayTo3DLib.imaging.intensity import StoredPicture
-from XRayTo3DLib.imaging.picture_files import grey
+from XRayTo3DLib.imaging.picture_files import grey, require_size
 
 PROJECTIONS = ("CR", "DX", "XA", "RF", "RG")
 REFUSED = {
@@ -30,6 +30,22 @@ REFUSED = {
 }
 LOSSY_ONLY = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.81")
 """Transfer syntaxes that always lose: JPEG baseline, JPEG extended, JPEG-LS near-lossless."""
+CODES = {
+    "Modality": (*PROJECTIONS, *REFUSED, "OT", "SC", "DOC", "SR", "PR", "KO", "RTSTRUCT", "RTPLAN", "RTDOSE"),
+    "PhotometricInterpretation": (
+        *("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "HSV", "ARGB", "CMYK", "YBR_FULL", "YBR_FULL_422"),
+        *("YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT", "XYB"),
+    ),
+    "PixelIntensityRelationship": ("LIN", "LOG", "DISP"),
+    "PresentationLUTShape": ("IDENTITY", "INVERSE", "LIN OD"),
+    "BurnedInAnnotation": ("YES", "NO"),
+    "BodyPartExamined": (
+        *("WRIST", "FOREARM", "HAND", "KNEE", "HIP", "PELVIS", "FEMUR", "THIGH", "CHEST", "SKULL", "HEAD", "ABDOMEN"),
+        *("CSPINE", "TSPINE", "LSPINE", "SPINE", "ANKLE", "FOOT", "SHOULDER", "ELBOW", "HUMERUS", "CLAVICLE", "LEG"),
+    ),
+}
+"""Values that DICOM defines. Anything else is as good as nothing: a text of its own may name somebody."""
+MOST_BITS = 64
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 
@@ -52,6 +68,7 @@ class DicomTags:
         notes: What was noticed.
         burned_in: BurnedInAnnotation (0028,0301): "YES", "NO" or "".
         lossy: The compression's name where it lost something (0028,2110 or by its kind), else "".
+        body_part: BodyPartExamined (0018,0015) where it is one of the usual words, else "".
     """
 
     modality: str
@@ -68,6 +85,7 @@ class DicomTags:
     notes: tuple[str, ...]
     burned_in: str
     lossy: str
+    body_part: str = ""
 
 
 def open_radiograph(path: Path, frame: int = 0, pixels: bool = True) -> tuple[Any, DicomTags, DicomGeometry]:
@@ -83,26 +101,31 @@ def open_radiograph(path: Path, frame: int = 0, pixels: bool = True) -> tuple[An
     """
     dataset = open_dicom(path, "radiograph", pixels)
     secondary = _text(dataset, "SOPClassUID").startswith(SECONDARY_CAPTURE)
-    modality = _text(dataset, "Modality").upper()
-    _refuse_other(modality, secondary, path)
-    size = (_whole(dataset, "Columns"), _whole(dataset, "Rows"))
+    _refuse_other(_text(dataset, "Modality").upper(), secondary, path)
+    modality = known_code(dataset, "Modality")
+    size = (whole_number(dataset, "Columns"), whole_number(dataset, "Rows"))
     if min(size) < 1:
         raise InputError(f"radiograph: {path.name} has no picture size (truncated, or a report); export it again.")
+    require_size(size, path.name, "radiograph")
+    bits = whole_number(dataset, "BitsStored") or whole_number(dataset, "BitsAllocated")
+    if not 0 <= bits <= MOST_BITS:
+        raise InputError(f"radiograph: BitsStored of {path.name} is no number of bits; export it again.")
     tags = DicomTags(
         modality=modality,
         size=size,
         frames=frame_count(dataset),
-        bits=_whole(dataset, "BitsStored") or _whole(dataset, "BitsAllocated"),
-        photometric=_text(dataset, "PhotometricInterpretation").upper(),
+        bits=bits,
+        photometric=known_code(dataset, "PhotometricInterpretation"),
         compression=transfer_syntax(dataset),
-        relation=_text(dataset, "PixelIntensityRelationship").upper(),
+        relation=known_code(dataset, "PixelIntensityRelationship"),
         sign={"1": 1, "-1": -1}.get(_text(dataset, "PixelIntensityRelationshipSign")),
-        lut_shape=_text(dataset, "PresentationLUTShape").upper(),
+        lut_shape=known_code(dataset, "PresentationLUTShape"),
         laterality=_laterality(dataset),
         secondary_capture=secondary,
         notes=tuple(_noticed(dataset, secondary)),
-        burned_in=_text(dataset, "BurnedInAnnotation").upper(),
+        burned_in=known_code(dataset, "BurnedInAnnotation"),
         lossy=_lossy(dataset),
+        body_part=known_code(dataset, "BodyPartExamined"),
     )
     return dataset, tags, read_geometry(dataset, frame)
 
@@ -114,7 +137,7 @@ def stored_picture(dataset: Any, tags: DicomTags, frame: int, path: Path) -> Sto
         InputError: The pixels cannot be decoded, or their rescaling or palette cannot be used.
     """
     decoded = decode_frame(dataset, frame, path, "radiograph")
-    signed, bits, looked_up = _whole(dataset, "PixelRepresentation") == 1, tags.bits, ()
+    signed, bits, looked_up = whole_number(dataset, "PixelRepresentation") == 1, tags.bits, ()
     padding, padded = (None, ()) if decoded.ndim != 2 else _padding(dataset, decoded, signed)
     if tags.photometric == "PALETTE COLOR":
         decoded, looked_up = _palette_colours(dataset, decoded, path)
@@ -154,11 +177,11 @@ def _palette_colours(dataset: Any, indices: NDArray[Any], path: Path) -> tuple[N
         from pydicom.pixel_data_handlers.util import apply_color_lut
     try:
         return np.asarray(apply_color_lut(indices, dataset)), ("The palette (PALETTE COLOR) was applied.",)
-    except (AttributeError, KeyError, ValueError, TypeError, IndexError) as error:
+    except Exception:  # whatever a damaged palette leads to; it quotes the header
         raise InputError(
             f"radiograph: {path.name} stores palette indices but its colour palette is missing or damaged; export it "
             f"as greyscale."
-        ) from error
+        ) from None
 
 
 def _declared(picture: StoredPicture, tags: DicomTags, inverted: bool, negative_slope: bool) -> StoredPicture:
@@ -184,14 +207,11 @@ def _modality_values(
     dataset: Any, values: NDArray[np.float64], low: float, high: float, path: Path
 ) -> tuple[NDArray[np.float64], float, float, float, tuple[str, ...]]:
     """Rescale slope and intercept (or the modality LUT): values, storable range, signed grey step, notes."""
-    if "ModalityLUTSequence" in dataset:
+    if dataset.get("ModalityLUTSequence"):
         try:
-            from pydicom.pixels import apply_modality_lut
-        except ImportError:  # pydicom 2
-            from pydicom.pixel_data_handlers.util import apply_modality_lut
-
-        values = np.asarray(apply_modality_lut(values.astype(np.int64), dataset), dtype=np.float64)
-        table = np.asarray(dataset.ModalityLUTSequence[0].LUTData, dtype=np.float64)
+            values, table = _looked_up(dataset, values)
+        except Exception:  # whatever a damaged table leads to; it quotes the header
+            raise InputError(f"radiograph: the modality LUT of {path.name} is damaged; export it again.") from None
         return values, float(table.min()), float(table.max()), 1.0, ("The modality LUT was applied.",)
     slope, intercept = _float(dataset, "RescaleSlope", 1.0), _float(dataset, "RescaleIntercept", 0.0)
     if slope == 0 or not np.isfinite(slope * intercept):
@@ -202,6 +222,21 @@ def _modality_values(
     return values * slope + intercept, ends[0], ends[1], slope, note
 
 
+def _looked_up(dataset: Any, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Values through the modality LUT, and the LUT's own."""
+    try:
+        from pydicom.pixels import apply_modality_lut
+    except ImportError:  # pydicom 2
+        from pydicom.pixel_data_handlers.util import apply_modality_lut
+
+    table = dataset.ModalityLUTSequence[0].LUTData
+    if isinstance(table, bytes):  # as OW, the table of an explicit file
+        order = "<" if getattr(dataset, "original_encoding", (None, True))[1] is not False else ">"
+        table = np.frombuffer(table, dtype=f"{order}u2")
+    looked_up = np.asarray(apply_modality_lut(values.astype(np.int64), dataset), dtype=np.float64)
+    return looked_up, np.asarray(table, dtype=np.float64)
+
+
 def _stored_range(bits: int, signed: bool) -> tuple[float, float]:
     return (-(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1) if signed else (0.0, 2.0**bits - 1)
 
@@ -209,7 +244,8 @@ def _stored_range(bits: int, signed: bool) -> tuple[float, float]:
 def _refuse_other(modality: str, secondary: bool, path: Path) -> None:
     if modality in PROJECTIONS or (secondary and modality not in REFUSED) or modality in ("", "OT", "SC"):
         return
-    what = REFUSED.get(modality, f"of modality {modality}, which is no projection radiograph")
+    named = f"of modality {modality}" if modality in CODES["Modality"] else "of an unknown modality"
+    what = REFUSED.get(modality, f"{named}, which is no projection radiograph")
     raise InputError(f"radiograph: {path.name} is {what}; radiographs are CR, DX, XA, RF or RG.")
 
 
@@ -221,7 +257,7 @@ def _noticed(dataset: Any, secondary: bool) -> list[str]:
         notes.append("The header describes a collimator or shutter: mask its border, it has strong gradients.")
     if _text(dataset, "FieldOfViewHorizontalFlip").upper() == "YES" or _float(dataset, "FieldOfViewRotation", 0.0) != 0:
         notes.append("The header says the field of view was flipped or rotated after exposure: check left and right.")
-    shape, photometric = _text(dataset, "PresentationLUTShape"), _text(dataset, "PhotometricInterpretation")
+    shape, photometric = known_code(dataset, "PresentationLUTShape"), known_code(dataset, "PhotometricInterpretation")
     if (shape, photometric) in (("INVERSE", "MONOCHROME2"), ("IDENTITY", "MONOCHROME1")):
         notes.append(f"PresentationLUTShape {shape} contradicts {photometric}; {photometric} was followed, check bone.")
     if "VOILUTSequence" in dataset or "WindowCenter" in dataset:
@@ -243,6 +279,12 @@ def _lossy(dataset: Any) -> str:
     return "an earlier compression" if _text(dataset, "LossyImageCompression") == "01" else ""
 
 
+def known_code(dataset: Any, keyword: str) -> str:
+    """A value that DICOM defines for one of :data:`CODES`, upper case, else ""."""
+    code = _text(dataset, keyword).upper()
+    return code if code in CODES[keyword] else ""
+
+
 def _text(dataset: Any, keyword: str) -> str:
     value = dataset.get(keyword, None)
     return "" if value is None else str(value).strip()
@@ -252,10 +294,15 @@ def _float(dataset: Any, keyword: str, default: float) -> float:
     text = _text(dataset, keyword)
     try:
         return float(text) if text else default
-    except ValueError as error:
-        raise InputError(f"radiograph: {keyword} of the header is not a number; export the file again.") from error
+    except ValueError:  # it quotes the header
+        raise InputError(f"radiograph: {keyword} of the header is not a number; export the file again.") from None
 
 
-def _whole(dataset: Any, keyword: str) -> int:
+def whole_number(dataset: Any, keyword: str) -> int:
+    """A number of the header without its fraction, 0 where there is none.
+
+    Raises:
+        InputError: A text that is no number.
+    """
     value = _float(dataset, keyword, 0.0)
     return int(value) if np.isfinite(value) else 0

@@ -30,7 +30,7 @@ NEEDS_HIGHDICOM = (
 DESCRIPTION = "Research use only. Made from radiographs by XRayTo3D."
 SYNTHETIC_DESCRIPTION = "SYNTHETIC. Research use only. Made by XRayTo3D."
 INVALID_HEADER = (
-    "The radiograph's header holds patient or study values that DICOM forbids, so no object can join its study: export "
+    "The header of {name} holds patient or study values that DICOM forbids, so no object can join its study: export "
     "without the patient."
 )
 SERIES_NUMBER = 900
@@ -113,7 +113,7 @@ def write_dicom_segmentation(
     except (ValueError, TypeError):  # quotes the header: not chained
         if not headers:
             raise
-        raise InputError(INVALID_HEADER) from None
+        raise InputError(INVALID_HEADER.format(name=Path(radiographs[0]).name)) from None
     return path
 
 

@@ -41,7 +41,8 @@ def radiograph_headers(radiographs: Sequence[Path | str]) -> list[Any]:
     Raises:
         InputError: A file cannot be read or lacks its UIDs, or they are of different people.
     """
-    headers = [open_dicom(Path(path), "radiograph", pixels=False) for path in radiographs]
+    wanted = (*PATIENT, *STUDY, *OPTIONAL, *UIDS)
+    headers = [open_dicom(Path(path), "radiograph", pixels=False, more=wanted) for path in radiographs]
     for path, header in zip(radiographs, headers, strict=True):
         if not all(header.get(name) for name in UIDS):
             raise InputError(f"radiograph: {Path(path).name} has no study, series or instance UID; export it again.")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,12 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from XRayTo3DLib.errors import InputError, MissingInformationError
+from XRayTo3DLib.errors import InputError, MissingInformationError, XRayTo3DError
 from XRayTo3DLib.files import file_suffix
 from XRayTo3DLib.imaging.intensity import StoredPicture
-from XRayTo3DLib.imaging.itk_images import VOLUME_SUFFIXES, image_to_lps, read_image
+from XRayTo3DLib.imaging.itk_images import VOLUME_SUFFIXES, header_values, image_to_lps, read_image
+from XRayTo3DLib.imaging.whole_picture import require_whole_picture
 
 PICTURE_SUFFIXES = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpeg": "JPEG"}
+MOST_PIXELS = 100_000_000
+"""Of one picture: 10,000 x 10,000. A whole leg at 0.1 mm has 60 million."""
+LONGEST_SIDE = 50_000
 LUMINANCE = (0.299, 0.587, 0.114)
 
 
@@ -109,23 +116,58 @@ def stored(values: NDArray[Any], name: str, notes: tuple[str, ...] = ()) -> Stor
     return StoredPicture(plain, low, high, 0.0, notes=notes + more)
 
 
-def _read_pillow(path: Path, kind: str, frame: int | None) -> PictureFile:
+@contextlib.contextmanager
+def open_picture(path: Path, what: str) -> Iterator[Any]:
+    """A picture opened by Pillow (PNG, TIFF or JPEG) of a size that memory can hold.
+
+    Raises:
+        InputError: It cannot be opened; also for whatever Pillow raises while the picture is used inside.
+    """
     from PIL import Image
 
-    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, 400_000_000)
+    kind = PICTURE_SUFFIXES[file_suffix(path)]
     try:
-        with Image.open(path) as opened:
-            frames = int(getattr(opened, "n_frames", 1))
-            opened.seek(chosen_frame(frames, frame, path.stem))
-            opened.load()
-            values = np.asarray(opened.convert("RGB") if opened.mode in ("P", "CMYK", "YCbCr", "LAB") else opened)
-    except InputError:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=sorted(set(PICTURE_SUFFIXES.values()))) as opened:
+                require_size(opened.size, path.name, what)
+                yield opened
+    except XRayTo3DError:
         raise
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise InputError(_too_large(path.name, what)) from error
+    except Exception as error:  # its decoders raise whatever they like on damaged files
         raise InputError(
-            f"radiograph: {path.name} cannot be decoded as {kind} (truncated, damaged or not {kind}); "
+            f"{what}: {path.name} cannot be read: it cannot be decoded as {kind} (truncated, damaged or not {kind}); "
             f"copy or export it again."
         ) from error
+
+
+def require_size(size: tuple[int, int], name: str, what: str) -> None:
+    """Refuse pictures of (columns, rows) that no memory holds.
+
+    Raises:
+        InputError: More than :data:`MOST_PIXELS`, or :data:`LONGEST_SIDE` along a side.
+    """
+    if size[0] * size[1] > MOST_PIXELS or max(size) > LONGEST_SIDE:
+        raise InputError(_too_large(name, what))
+
+
+def _too_large(name: str, what: str) -> str:
+    return (
+        f"{what}: {name} states more pixels than the {MOST_PIXELS // 10**6} million (or {LONGEST_SIDE} along a side) "
+        f"that are read; its header is damaged, or make it smaller."
+    )
+
+
+def _read_pillow(path: Path, kind: str, frame: int | None) -> PictureFile:
+    with open_picture(path, "radiograph") as opened:
+        frames = int(getattr(opened, "n_frames", 1))
+        opened.seek(chosen_frame(frames, frame, path.stem))
+        require_size(opened.size, path.name, "radiograph")
+        require_whole_picture(opened, path)
+        opened.load()
+        values = np.asarray(opened.convert("RGB") if opened.mode in ("P", "CMYK", "YCbCr", "LAB") else opened)
     notes = ("JPEG is lossy and 8 bit: use the DICOM file where there is one.",) if kind == "JPEG" else ()
     bits = 1 if values.dtype == np.bool_ else 8 * values.dtype.itemsize
     if values.dtype == np.int32:  # Pillow's mode I: 16 bit files of older versions
@@ -151,7 +193,7 @@ def _read_itk(path: Path, kind: str) -> PictureFile:
                 f"not a radiograph; load it as a CT."
             )
         values = values.reshape(values.shape[image.GetDimension() - 2 :])
-    header = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
+    header = header_values(image)
     spacing = (float(image.GetSpacing()[0]), float(image.GetSpacing()[1]))
     to_lps = image_to_lps(image) if image.GetDimension() == 3 else None
     picture = stored(values, path.stem)

@@ -14,7 +14,8 @@ from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.geometry.frames import apply_matrix
 from XRayTo3DLib.imaging.ct_labels import segments_of
 from XRayTo3DLib.imaging.itk_images import image_to_lps, read_image
-from XRayTo3DLib.imaging.picture_files import PICTURE_SUFFIXES
+from XRayTo3DLib.imaging.picture_files import PICTURE_SUFFIXES, open_picture
+from XRayTo3DLib.imaging.whole_picture import require_whole_picture
 
 SEGMENTATIONS = ("mask.seg.nrrd", "mask.nrrd")
 PICTURE_PREFIX = "mask_"
@@ -71,7 +72,8 @@ def read_segmented_picture(path: Path | str, camera: XRayCamera) -> dict[str, Ma
     if values.ndim != 4 or values.shape[0] != 1:
         raise InputError(f"mask: {path.name} is a volume; the segmentation of a radiograph has one slice.")
     on_detector = _on_detector(values[0], image, camera, path)
-    found = segments_of(image) or [(f"label {value}", 0, int(value)) for value in np.unique(values) if value]
+    labels = [(f"label {value}", 0, int(value)) for value in np.unique(values) if value]
+    found = segments_of(image, path, "mask") or labels
     return {name: on_detector[..., layer] == value for name, layer, value in found}
 
 
@@ -98,16 +100,12 @@ def _on_detector(values: NDArray[Any], image: Any, camera: XRayCamera, path: Pat
 
 
 def _picture_mask(path: Path, camera: XRayCamera) -> Mask:
-    from PIL import Image
-
-    try:
-        with Image.open(path) as picture:
-            lossy = picture.format == "JPEG"
-            # Not as grey ("L"): that would lose a value of 0.5, or one above 255.
-            values = np.asarray(picture.convert("RGB") if picture.mode == "P" else picture)
-            with_alpha = picture.mode in ("LA", "RGBA")
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"mask: {path.name} cannot be read; export it again.") from error
+    with open_picture(path, "mask") as picture:
+        lossy = picture.format == "JPEG"
+        require_whole_picture(picture, path)
+        # Not as grey ("L"): that would lose a value of 0.5, or one above 255.
+        values = np.asarray(picture.convert("RGB") if picture.mode == "P" else picture)
+        with_alpha = picture.mode in ("LA", "RGBA")
     if lossy:
         raise InputError(f"mask: {path.name} is a JPEG, which has grey specks beside every edge; save it as PNG.")
     if values.ndim == 3:

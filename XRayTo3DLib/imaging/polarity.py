@@ -121,10 +121,9 @@ def _thin_structures(small: NDArray[np.float64]) -> float:
 def _shrunk(values: NDArray[np.floating]) -> NDArray[np.float64]:
     """Block means with at most about WORKING_SIZE pixels along the longer side."""
     factor = max(1, -(-max(values.shape) // WORKING_SIZE))
-    rows, columns = (size // factor for size in values.shape)
-    if rows < 1 or columns < 1:
-        return np.asarray(values, dtype=np.float64)
-    blocks = values[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor)
+    down, across = (max(1, min(factor, size // 2)) for size in values.shape)  # a strip keeps two blocks across
+    rows, columns = values.shape[0] // down, values.shape[1] // across
+    blocks = values[: rows * down, : columns * across].reshape(rows, down, columns, across)
     return blocks.mean(axis=(1, 3), dtype=np.float64)
 
 

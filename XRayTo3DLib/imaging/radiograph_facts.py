@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from XRayTo3DLib.files.json_values import check_fields, parse_json
 from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.geometry.spacing import Answers, Pair, SpacingTags
 
@@ -41,6 +42,7 @@ class RadiographFacts:
         photometric: Photometric interpretation of a DICOM file.
         intensity_sure: Whether it was clear that bone is bright (or dark) in the file.
         mirrored: Whether the picture's left and right were exchanged after reading.
+        body_part: What a DICOM file says it shows (0018,0015), one of the usual words, or "".
     """
 
     spacing_from: str = ""
@@ -58,6 +60,7 @@ class RadiographFacts:
     photometric: str = ""
     intensity_sure: bool = True
     mirrored: bool = False
+    body_part: str = ""
 
     def to_text(self) -> str:
         """One line of JSON, for headers and node attributes."""
@@ -66,10 +69,26 @@ class RadiographFacts:
     @classmethod
     def from_text(cls, text: str | None) -> RadiographFacts:
         """Inverse of :meth:`to_text`; nothing known for an empty text, and what other versions wrote is left aside."""
-        known = json.loads(text) if text else {}
+        known = parse_json(text, WHERE) if text else {}
+        check_fields(known, SHAPE, WHERE)
         named = {field.name: known[field.name] for field in fields(cls) if field.name in known}
-        stated = tuple((tag, float(column), float(row)) for tag, column, row in named.get("stated_spacings", ()))
+        stated = tuple(_stated(*each) for each in named.get("stated_spacings", ()) if len(each) == 3)
         return cls(**{**named, "stated_spacings": stated})
+
+
+WHERE = "what is kept of a radiograph's geometry"
+SHAPE: dict[str, Any] = {
+    **{f"{field.name}?": str for field in fields(RadiographFacts) if field.type == "str"},
+    "isocentre_mm??": float,
+    "stated_spacings?": [list],
+    "intensity_sure?": bool,
+    "mirrored?": bool,
+}
+
+
+def _stated(tag: Any, column: Any, row: Any) -> tuple[str, float, float]:
+    check_fields({"tag": tag, "spacing": [column, row]}, {"tag": str, "spacing": [float]}, WHERE, "stated_spacings")
+    return tag, float(column), float(row)
 
 
 def source_word(source: str) -> str:
@@ -101,6 +120,7 @@ def facts_of(
         "lossy": tags.lossy if tags else ("JPEG" if opened.kind == "JPEG" else ""),
         "photometric": tags.photometric if tags else "",
         "intensity_sure": sure,
+        "body_part": tags.body_part if tags else (opened.saved.facts.body_part if opened.saved else ""),
     }
     if given:
         keys = ("spacing_from", "sdd_from", "principal_from")

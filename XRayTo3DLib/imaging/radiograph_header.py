@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import atomic_path, file_suffix
+from XRayTo3DLib.files import file_suffix
 from XRayTo3DLib.geometry import XRayCamera
+from XRayTo3DLib.imaging.image_writer import write_nrrd
 from XRayTo3DLib.imaging.picture_files import PictureFile
 from XRayTo3DLib.imaging.radiograph_facts import RadiographFacts
 from XRayTo3DLib.imaging.types import IntensityNote, Radiograph, SpacingSource
@@ -63,8 +64,7 @@ def write_radiograph(radiograph: Radiograph, path: Path | str, compress: bool = 
     image.SetDirection(directions.ravel().tolist())
     for key, value in _fields(radiograph).items():
         image.SetMetaData(PREFIX + key, value)
-    with atomic_path(path) as temporary:
-        sitk.WriteImage(image, str(temporary), useCompression=compress)
+    write_nrrd(image, path, compress=compress)
     return path
 
 

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from XRayTo3DLib.errors import InputError, MissingInformationError
+from XRayTo3DLib.errors import InputError, MissingInformationError, naming
 from XRayTo3DLib.geometry.spacing import Answers, SpacingTags
 from XRayTo3DLib.imaging.intensity import check_values, choose_mode
-from XRayTo3DLib.imaging.radiograph_reader import OpenedRadiograph, open_any, settle_geometry
+from XRayTo3DLib.imaging.radiograph_reader import OpenedRadiograph, open_any, settle_geometry, text_notes
 
 INFO_FORMAT = "xrayto3d.radiograph-info/1"
 CALIBRATED = "at the object plane (calibrated): smaller than on the detector by the magnification"
@@ -90,12 +90,13 @@ def inspect_radiograph(path: Path | str) -> RadiographInfo:
     Raises:
         InputError: The file cannot be read as a radiograph at all.
     """
-    return inspect_opened(_opened(path))
+    with naming(path):
+        return inspect_opened(_opened(path))
 
 
 def inspect_opened(opened: OpenedRadiograph) -> RadiographInfo:
     """:func:`inspect_radiograph` of what has been opened, or of an array (``open_array``)."""
-    check_values(opened.picture.measured, opened.name)
+    check_values(opened.picture.measured, opened.label or opened.name)
     missing, advice, geometry_notes = _missing(opened)
     tags, saved, geometry = opened.tags, opened.saved, opened.geometry
     mode, reason, confident = _intensity(opened)
@@ -121,7 +122,7 @@ def inspect_opened(opened: OpenedRadiograph) -> RadiographInfo:
         intensity_confident=confident,
         missing=missing,
         advice=advice,
-        notes=opened.notes + geometry_notes,
+        notes=opened.notes + geometry_notes + text_notes(opened),
         synthetic=bool(saved and saved.synthetic),
     )
 
@@ -166,7 +167,7 @@ def _missing(opened: OpenedRadiograph) -> tuple[tuple[str, ...], str, tuple[str,
     frame = ("frame",) if opened.frames > 1 else ()
     ask = f"The file holds {opened.frames} frames: choose one (--frame)." if frame else ""
     try:
-        _, _, notes = settle_geometry(opened, None, Answers(), opened.name)
+        _, _, notes = settle_geometry(opened, None, Answers(), opened.label or opened.name)
     except MissingInformationError as error:
         return frame + error.missing, f"{ask} {error}".strip(), opened.geometry.notes
     except InputError as error:  # contradictory tags: shown, not raised, so that all of them can be seen

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from XRayTo3DLib.imaging.burned_in_text import looks_like_text
+from XRayTo3DLib.imaging.burned_in_text import WHY, looks_like_text
 from XRayTo3DLib.imaging.collimation import usable_field
 from XRayTo3DLib.imaging.geometry_edit import hung_mirrored, shown_geometry
 from XRayTo3DLib.imaging.radiograph_facts import ASSUMED, IMAGER, PIXEL, source_word
@@ -235,9 +235,9 @@ def _of_file(radiograph: Radiograph, measures: PictureMeasures) -> Iterator[Find
             WARNING, "intensity", "It is not sure that bone is bright: look, else set Intensities and load again."
         )
     if facts.burned_in == "YES":
-        yield Finding(NOTE, "text", "The file declares burned-in text: it may name the patient. Crop it away.")
+        yield Finding(NOTE, "text", f"The file declares burned-in text: {WHY}")
     elif measures.text:
-        yield Finding(NOTE, "text", "There seems to be burned-in text: it may name the patient. Crop it away.")
+        yield Finding(NOTE, "text", f"There seems to be burned-in text: {WHY}")
     if facts.lossy:
         yield Finding(NOTE, "lossy", f"Compressed with loss ({facts.lossy}): edges may have moved a little.")
     if facts.photometric == "MONOCHROME1":

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.errors import InputError, naming
 from XRayTo3DLib.files import require_file
 from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.geometry.dicom import DicomGeometry, camera_from_dicom, placement_view
 from XRayTo3DLib.geometry.spacing import Answers, SpacingTags
+from XRayTo3DLib.imaging.burned_in_text import text_note
 from XRayTo3DLib.imaging.dicom_files import is_dicom
 from XRayTo3DLib.imaging.dicom_radiograph import DicomTags, open_radiograph, stored_picture
 from XRayTo3DLib.imaging.intensity import WEAK, StoredPicture, check_values, to_line_integrals
@@ -20,7 +21,9 @@ from XRayTo3DLib.imaging.picture_files import PictureFile, chosen_frame, read_pi
 from XRayTo3DLib.imaging.radiograph_facts import facts_of
 from XRayTo3DLib.imaging.radiograph_header import SavedRadiograph, saved_radiograph
 from XRayTo3DLib.imaging.types import Radiograph, SpacingSource
+from XRayTo3DLib.plain_words import impersonal
 
+LEAST_PIXELS = 2
 SAME_CAMERA_MM = 1e-3
 """A given camera this close to the one in the file's header is that one, and placed as that one was."""
 
@@ -30,6 +33,10 @@ class OpenedRadiograph:
     """A file opened and decoded, before its geometry and intensities are settled.
 
     ``tags`` is set for DICOM, ``file`` for pictures, ``saved`` for NRRD files that ``write_radiograph`` wrote.
+    ``label`` is what messages call a picture whose file's name is not taken over, for it may be a person's.
+
+    Raises:
+        InputError: A picture of a single row or column.
     """
 
     picture: StoredPicture
@@ -38,6 +45,14 @@ class OpenedRadiograph:
     tags: DicomTags | None = None
     file: PictureFile | None = None
     saved: SavedRadiograph | None = None
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        if min(self.size) < LEAST_PIXELS:
+            raise InputError(
+                f"radiograph {self.label or self.name}: a picture of {self.size[0]} x {self.size[1]} pixels shows "
+                f"nothing; export it again."
+            )
 
     @property
     def size(self) -> tuple[int, int]:
@@ -99,7 +114,8 @@ def read_radiograph(
         InputError: The file cannot be used or contradicts itself; the message says what to do.
     """
     answers = Answers(spacing, spacing_kind, sdd, source_isocentre, magnification, view)
-    return settle_radiograph(open_any(path, frame), answers, camera=camera, intensity=intensity, i0=i0, name=name)
+    with naming(path):
+        return settle_radiograph(open_any(path, frame), answers, camera=camera, intensity=intensity, i0=i0, name=name)
 
 
 def settle_radiograph(
@@ -112,15 +128,15 @@ def settle_radiograph(
     name: str | None = None,
 ) -> Radiograph:
     """The radiograph of an opened file (or array) and what the user says; arguments and errors as read_radiograph."""
-    name = name or opened.name
-    check_values(opened.picture.measured, name)
+    label, name = name or opened.label or opened.name, name or opened.name
+    check_values(opened.picture.measured, label)
     mode = "line-integral" if intensity == "auto" and opened.saved is not None else intensity
     pixels, note = to_line_integrals(opened.picture, mode, i0)
     if opened.saved is not None and mode == "line-integral":
         note = opened.saved.intensity
     assumed_placement = camera is None and opened.saved is None
     given = camera is not None
-    camera, source, notes = settle_geometry(opened, camera, answers, name)
+    camera, source, notes = settle_geometry(opened, camera, answers, label)
     saved = opened.saved
     if saved is not None and camera.is_close(saved.camera, SAME_CAMERA_MM):
         assumed_placement = saved.assumed_placement
@@ -134,7 +150,7 @@ def settle_radiograph(
         ).upper(),
         laterality=opened.tags.laterality if opened.tags else (saved.laterality if saved else ""),
         name=name,
-        notes=opened.notes + notes,
+        notes=opened.notes + notes + text_notes(opened),
         synthetic=bool(saved and saved.synthetic),
         assumed_placement=assumed_placement,
         facts=facts_of(opened, camera, answers, given, WEAK not in note.how),
@@ -147,13 +163,18 @@ def open_any(path: Path | str, frame: int | None = None) -> OpenedRadiograph:
     Raises:
         InputError: As :func:`read_radiograph`, geometry aside.
     """
-    path = require_file(path, "radiograph")
+    with naming(path):
+        return _open_file(require_file(path, "radiograph"), frame)
+
+
+def _open_file(path: Path, frame: int | None) -> OpenedRadiograph:
     if is_dicom(path):
         return _open_dicom(path, frame)
     file = read_picture_file(path, frame)
     saved = saved_radiograph(file, path.stem)
     geometry = DicomGeometry(spacing=SpacingTags(stated=file.spacing))
-    return OpenedRadiograph(file.picture, geometry, saved.name if saved else path.stem, file=file, saved=saved)
+    name = saved.name if saved else impersonal(path.stem, "radiograph")  # exports are often named after the person
+    return OpenedRadiograph(file.picture, geometry, name, file=file, saved=saved, label=path.stem)
 
 
 def open_array(
@@ -190,6 +211,14 @@ def _open_dicom(path: Path, frame: int | None) -> OpenedRadiograph:
     dataset, tags, geometry = open_radiograph(path, frame or 0)
     picture = stored_picture(dataset, tags, chosen_frame(tags.frames, frame, path.stem), path)
     return OpenedRadiograph(picture, geometry, dicom_name(tags, geometry), tags=tags)
+
+
+def text_notes(opened: OpenedRadiograph) -> tuple[str, ...]:
+    """The warning of burned-in text; what XRayTo3D has written itself carries it in its notes."""
+    if opened.saved is not None:
+        return ()
+    note = text_note(opened.tags.burned_in if opened.tags else "", opened.picture.values)
+    return (note,) if note else ()
 
 
 def dicom_name(tags: DicomTags, geometry: DicomGeometry) -> str:

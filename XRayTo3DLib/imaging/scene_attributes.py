@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.imaging.radiograph_facts import RadiographFacts
 from XRayTo3DLib.imaging.types import IntensityNote, Radiograph, SpacingSource
@@ -52,18 +53,25 @@ def radiograph_from_attributes(
         pixels: (rows, columns) line integrals.
         camera: Of the picture.
         name: Short name.
+
+    Raises:
+        InputError: Attributes that nobody here wrote.
     """
 
     def known(key: str) -> str:
         return attribute(PREFIX + key) or ""
 
-    i0 = known("IntensityI0")
+    try:
+        i0 = float(known("IntensityI0")) if known("IntensityI0") else None
+        source = SpacingSource(known("SpacingSource") or SpacingSource.USER.value)
+    except ValueError as error:
+        raise InputError(f"{name}: its attributes are damaged ({error}); load the radiograph again.") from error
     absolute = known("IntensityAbsolute") == "1"
     return Radiograph(
         pixels=np.asarray(pixels, dtype=np.float32),
         camera=camera,
-        intensity=IntensityNote(known("IntensityMode"), float(i0) if i0 else None, absolute, known("IntensityHow")),
-        spacing_source=SpacingSource(known("SpacingSource") or SpacingSource.USER.value),
+        intensity=IntensityNote(known("IntensityMode"), i0, absolute, known("IntensityHow")),
+        spacing_source=source,
         view=known("View"),
         laterality=known("Laterality"),
         name=name,
