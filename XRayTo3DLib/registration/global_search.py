@@ -21,6 +21,7 @@ from XRayTo3DLib.geometry.frames import FloatArray, vector3
 from XRayTo3DLib.imaging.attenuation import Attenuation
 from XRayTo3DLib.imaging.types import Radiograph
 from XRayTo3DLib.projection.engines import Engine, Projector, make_projector
+from XRayTo3DLib.projection.precision import full_precision
 from XRayTo3DLib.projection.threads import torch_threads
 from XRayTo3DLib.registration.place_scan import PlaceScan
 from XRayTo3DLib.registration.rotation_grid import neighbours, rotation_grid, top_of_parabola
@@ -201,7 +202,7 @@ class GlobalSearch:
         """Run, yielding after every short step."""
         steps = self._run()
         while True:
-            with torch_threads(1):
+            with torch_threads(1), full_precision(self._coarse.projector.device):
                 state = next(steps, None)
             if state is None:
                 return

@@ -19,6 +19,7 @@ from XRayTo3DLib.imaging.radiograph_edit import exposed_field
 from XRayTo3DLib.imaging.surroundings import joined
 from XRayTo3DLib.imaging.types import Radiograph
 from XRayTo3DLib.projection.engines import Engine, engine_note
+from XRayTo3DLib.projection.precision import full_precision
 from XRayTo3DLib.projection.threads import torch_threads
 from XRayTo3DLib.registration.bodies import Body
 from XRayTo3DLib.registration.curvature import WIDENED, WIDENED_ALONE, pose_uncertainties
@@ -89,7 +90,7 @@ class Registration:
         self._rest = None if surroundings is None else Body(surroundings, device, engine)
         # Where everything in the beam is drawn, line integrals are those of the picture.
         self._absolute = self._rest is not None or all(part.whole for part in parts)
-        self._engine = engine_note(device, engine)
+        self._engine, self._device = engine_note(device, engine), device
         self._fields = [exposed_field(radiograph) for radiograph in self._radiographs]
         self._known: Poses | None = None
         self._results: list[RegistrationResult] = []
@@ -110,7 +111,7 @@ class Registration:
         """Run, yielding after every short step (tens of milliseconds)."""
         steps = self._run()
         while True:
-            with torch_threads(self.options.threads):
+            with torch_threads(self.options.threads), full_precision(self._device):
                 state = next(steps, None)
             if state is None:
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -10,10 +11,34 @@ from typing import Any
 from XRayTo3DLib import __version__
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import read_json, write_json
+from XRayTo3DLib.files.json_values import check_fields, parse_json
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.registration.uncertainty import PoseUncertainty
 
 RESULT_FORMAT = "xrayto3d.registration/1"
+_REVIEW = {"status?": str, "note?": str, "by_role?": str, "date?": str}
+SHAPE: dict[str, Any] = {
+    "synthetic?": bool,
+    "bone?": str,
+    "verdict??": str,
+    "reason?": str,
+    "views?": [{"name?": str, "similarity?": float, "initial_similarity?": float}],
+    "mean_similarity?": float,
+    "pose_ct_to_world??": [[float]],
+    "initial_ct_to_world?": [[float]],
+    "centre_ct?": [float],
+    "moved?": {"rotation_deg?": float, "centre_mm?": float},
+    "uncertainty??": {"standard_deviation?": {"*": float}, "axes_world": [[float]], "covariance": [[float]]},
+    "others_ct_to_world?": {"*": [[float]]},
+    "starts?": int,
+    "agreeing_starts?": int,
+    "seconds?": float,
+    "trace?": [{"stage": str, "similarity": float, "seconds": float}],
+    "settings?": dict,
+    "review??": _REVIEW,
+    "earlier_reviews?": [_REVIEW],
+}
+"""Fields of a registration.json, as ``json_values.check_fields`` takes them."""
 
 
 class Verdict(Enum):
@@ -31,6 +56,11 @@ class Review(Enum):
     ACCEPTED = "accepted"
     REJECTED = "rejected"
     ADJUSTED = "adjusted"
+
+
+NO_REVIEW = {"status": Review.UNREVIEWED.value, "note": "", "by_role": ""}
+SHOWN = ("verdict", "reason", "views", "pose_ct_to_world", "initial_ct_to_world", "moved", "settings")
+"""Fields of a record that a panel shows: in a scene they are all there."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +162,53 @@ class RegistrationResult:
         write_json(path, self.to_dict(**review))
 
 
+def read_registration(path: Path | str) -> dict[str, Any]:
+    """Content of a ``registration.json``; which fields it has is for the reader to see, what they hold was checked.
+
+    Raises:
+        InputError: Missing file, not JSON, another format, or a field of another kind.
+    """
+    return read_json(path, "registration", RESULT_FORMAT, SHAPE)
+
+
+def record_from_text(text: str, where: str) -> dict[str, Any]:
+    """A registration's record as a scene keeps it on the bone's transform, further bones' records in it.
+
+    Args:
+        text: JSON.
+        where: How messages begin: whose it is.
+
+    Raises:
+        InputError: Not JSON, another format, a field that is missing or of another kind, or no pose.
+    """
+    content = parse_json(text, where)
+    whole = {**SHAPE, **{name: SHAPE.get(f"{name}?") or SHAPE[f"{name}??"] for name in SHOWN}}
+    whole |= {"review": dict.fromkeys(NO_REVIEW, str)}
+    check_fields(content, {**whole, "further?": [{**whole, "bone": str}]}, where)
+    for each in (content, *content.get("further", [])):
+        check_record(each, where)
+    return content
+
+
+def check_record(record: Mapping[str, Any], where: str = "the registration") -> None:
+    """Refuse a record that lacks what every registration has.
+
+    Raises:
+        InputError: A field of another kind, another format, an unknown verdict or review, or no rigid pose.
+    """
+    check_fields(record, SHAPE, where)
+    if record.get("format") != RESULT_FORMAT:
+        raise InputError(f'{where} has format {record.get("format")!r}, expected "{RESULT_FORMAT}".')
+    if record.get("verdict") not in [verdict.value for verdict in Verdict]:
+        raise InputError(f"{where}: the verdict {record.get('verdict')!r} is not known; register again.")
+    if (record.get("review") or NO_REVIEW).get("status") not in [review.value for review in Review]:
+        raise InputError(f"{where}: the review is not known; register again.")
+    try:
+        RigidPose(record.get("pose_ct_to_world"))  # type: ignore[arg-type]
+    except InputError as error:
+        raise InputError(f"{where} holds no pose ({error}); register again.") from error
+
+
 def record_review(path: Path | str, review: Review, note: str = "", reviewer_role: str = "") -> None:
     """Write a person's verdict into an existing ``registration.json``; earlier ones are kept under "earlier_reviews".
 
@@ -140,7 +217,7 @@ def record_review(path: Path | str, review: Review, note: str = "", reviewer_rol
     """
     if review is Review.REJECTED and not note.strip():
         raise InputError("a rejected registration needs a note that says why; write one line.")
-    write_json(path, reviewed(read_json(path, "registration", RESULT_FORMAT), review, note, reviewer_role))
+    write_json(path, reviewed(read_registration(path), review, note, reviewer_role))
 
 
 def reviewed(content: dict[str, Any], review: Review, note: str = "", reviewer_role: str = "") -> dict[str, Any]:
@@ -148,5 +225,5 @@ def reviewed(content: dict[str, Any], review: Review, note: str = "", reviewer_r
     before = content.get("review") or {}
     changed = {**content, "review": {"status": review.value, "note": note, "by_role": reviewer_role}}
     if before.get("status", Review.UNREVIEWED.value) != Review.UNREVIEWED.value:
-        changed["earlier_reviews"] = [*content.get("earlier_reviews", []), before]
+        changed["earlier_reviews"] = [*(content.get("earlier_reviews") or []), before]
     return changed

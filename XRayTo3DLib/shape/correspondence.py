@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.processes import end_with_parent
 from XRayTo3DLib.shape.closest_points import closest_points, on_boundary, oriented
 from XRayTo3DLib.shape.coherent_point_drift import DriftOptions, coherent_point_drift
 from XRayTo3DLib.shape.coherent_point_drift_kernel import geodesic_kernel, spread_out
@@ -206,7 +207,7 @@ def _mapped(find: Callable, arrays: list, workers: int):
     if workers == 1 or len(arrays) == 1:
         yield from map(find, arrays)
         return
-    with ProcessPoolExecutor(min(workers, len(arrays))) as pool:
+    with ProcessPoolExecutor(min(workers, len(arrays)), initializer=end_with_parent) as pool:
         yield from pool.map(find, arrays)
 
 

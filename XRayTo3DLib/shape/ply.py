@@ -7,12 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from vtkmodules.util.numpy_support import numpy_to_vtk
-from vtkmodules.vtkCommonCore import vtkPoints
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
-from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.shape.meshes import cell_array, set_point_array
+from XRayTo3DLib.shape.surface_parts import SurfaceDamaged, SurfaceParts, polydata_of
 
 _TYPES = {
     "char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2", "ushort": "u2",
@@ -20,10 +17,6 @@ _TYPES = {
     "double": "f8", "float64": "f8",
 }  # fmt: skip
 _ORDERS = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
-
-
-class PlyDamaged(InputError):
-    """The file is cut short or not a PLY file."""
 
 
 @dataclass(frozen=True)
@@ -50,23 +43,23 @@ def read_ply(path: Path) -> vtkPolyData:
     Coordinates are returned as written in the file. Texture and edge elements are skipped.
 
     Raises:
-        PlyDamaged: The file is not PLY or holds less than its header promises.
+        SurfaceDamaged: The file is not PLY or holds less than its header promises.
     """
     content = path.read_bytes()
-    order, elements, body = _parse_header(content, path.name)
     try:
+        order, elements, body = _parse_header(content, path.name)
         tables = _read_ascii(content[body:], elements) if order == "" else _read_binary(content, body, order, elements)
         return _polydata(tables)
-    except (ValueError, IndexError, KeyError) as error:
-        if isinstance(error, PlyDamaged):
+    except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
+        if isinstance(error, SurfaceDamaged):
             raise
-        raise PlyDamaged(f"{path.name} holds less than its header promises") from error
+        raise SurfaceDamaged("it holds less than its header promises") from error
 
 
 def _parse_header(content: bytes, name: str) -> tuple[str, list[_Element], int]:
     end = re.search(rb"end_header\r?\n", content)
     if not content.startswith(b"ply") or end is None:
-        raise PlyDamaged(f"{name} has no complete PLY header")
+        raise SurfaceDamaged("it has no complete PLY header")
     order, elements = None, []
     for line in content[: end.start()].decode("latin-1").splitlines():
         words = line.split()
@@ -79,7 +72,9 @@ def _parse_header(content: bytes, name: str) -> tuple[str, list[_Element], int]:
         elif words[:1] == ["property"]:
             elements[-1].properties.append(_Property(words[2], _TYPES[words[1]]))
     if order is None:
-        raise PlyDamaged(f"{name} does not say whether it is ASCII or binary")
+        raise SurfaceDamaged("it does not say whether it is ASCII or binary")
+    if any(not 0 <= each.count <= len(content) for each in elements):
+        raise SurfaceDamaged("it holds less than its header promises")
     return order, elements, end.end()
 
 
@@ -113,11 +108,18 @@ def _row_list_lengths(content: bytes, start: int, order: str, element: _Element)
     lengths = {}
     for p in element.properties:
         if p.count_kind:
-            lengths[p.name] = int(np.frombuffer(content, order + p.count_kind, 1, start)[0])
+            lengths[p.name] = _list_length(content, order + p.count_kind, start)
             start += np.dtype(p.count_kind).itemsize + np.dtype(p.kind).itemsize * lengths[p.name]
         else:
             start += np.dtype(p.kind).itemsize
     return lengths
+
+
+def _list_length(content: bytes, kind: str, start: int) -> int:
+    length = int(np.frombuffer(content, kind, 1, start)[0])
+    if not 0 <= length <= len(content):
+        raise ValueError("a list has no such length")
+    return length
 
 
 def _binary_rows(content: bytes, start: int, order: str, element: _Element) -> tuple[dict, int]:
@@ -126,7 +128,7 @@ def _binary_rows(content: bytes, start: int, order: str, element: _Element) -> t
         for p in element.properties:
             count = 1
             if p.count_kind:
-                count = int(np.frombuffer(content, order + p.count_kind, 1, start)[0])
+                count = _list_length(content, order + p.count_kind, start)
                 start += np.dtype(p.count_kind).itemsize
             table[p.name].append(np.frombuffer(content, order + p.kind, count, start))
             start += np.dtype(p.kind).itemsize * count
@@ -153,6 +155,8 @@ def _ascii_rows(words: list[bytes], at: int, element: _Element) -> tuple[dict, i
             count = 1
             if p.count_kind:
                 count, at = int(words[at]), at + 1
+            if count < 0:
+                raise ValueError("a list has no such length")
             row = np.array(words[at : at + count], dtype=np.float64)
             if len(row) != count:
                 raise ValueError("a row is incomplete")
@@ -167,14 +171,10 @@ def _polydata(tables: dict[str, dict]) -> vtkPolyData:
     }
     faces = tables.get("face", {})
     rows = next((faces[name] for name in ("vertex_indices", "vertex_index") if name in faces), [])
-    points = vtkPoints()
-    points.SetData(numpy_to_vtk(np.stack([vertices.pop(axis) for axis in "xyz"], axis=1), deep=True))
-    surface = vtkPolyData()
-    surface.SetPoints(points)
+    points = np.stack([vertices.pop(axis) for axis in "xyz"], axis=1)
+    parts = SurfaceParts(points if points.dtype.kind == "f" else points.astype(np.float64))
     if len(rows):
-        lengths = [len(row) for row in rows]
-        surface.SetPolys(cell_array(np.concatenate([[0], np.cumsum(lengths)]), np.concatenate(list(rows))))
-    for name, values in vertices.items():
-        if values.ndim == 1:
-            set_point_array(surface, name, values)
-    return surface
+        offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
+        parts.polygons.append((offsets, np.concatenate(list(rows)).astype(np.int64)))
+    parts.arrays = {name: values for name, values in vertices.items() if values.ndim == 1}
+    return polydata_of(parts)

@@ -11,7 +11,11 @@ the displacements in mm (1 part in 2000) and nothing else.
 
 from __future__ import annotations
 
+import io
 import json
+import math
+import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -23,10 +27,27 @@ from numpy.typing import NDArray
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import atomic_path
+from XRayTo3DLib.files.json_values import check_fields, parse_json
 from XRayTo3DLib.shape.statistical_shape_model import ShapeModel
 
 SHAPE_MODEL_FORMAT = "xrayto3d.shape-model/1"
+HEADER = {"label?": str, "people?": int, "synthetic?": bool, "sources?": [str]}
 NAMES = ("mean", "displacements", "triangles", "header")
+MOST_BYTES = 1_000_000_000
+NOT_ARRAYS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    tokenize.TokenError,
+    struct.error,
+    ValueError,
+    TypeError,
+    LookupError,
+    SyntaxError,
+    EOFError,
+    OSError,
+    RuntimeError,
+)
+"""What zipfile and NumPy raise of an archive that is none, or of a header that cannot be parsed."""
 
 
 def arrays_of(model: ShapeModel, precision: Any = np.float32) -> dict[str, NDArray[Any]]:
@@ -117,16 +138,36 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     Raises:
         InputError: Damaged, pickled, or another kind of file.
     """
+    with path.open("rb") as stream:
+        if stream.read(6) == b"\x93NUMPY":
+            raise InputError(f"{path.name} is a single array (.npy) under another name; give an .npz of named arrays.")
     try:
-        content = np.load(path, allow_pickle=False)
-        if not isinstance(content, np.ndarray):
-            with content:
-                return {name: content[name] for name in content.files}
-    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        with zipfile.ZipFile(path) as archive:
+            if sum(info.file_size for info in archive.infolist()) > MOST_BYTES:
+                raise InputError(f"{path.name} unpacks to more than {MOST_BYTES / 1e9:g} GB; it is no shape model.")
+            return {info.filename.removesuffix(".npy"): _array(archive.read(info)) for info in archive.infolist()}
+    except InputError:
+        raise
+    except NOT_ARRAYS as error:
         raise InputError(
             f"{path.name} is damaged, no .npz of arrays, or holds pickled objects, which are never run; make it again."
         ) from error
-    raise InputError(f"{path.name} is a single array (.npy) under another name; give an .npz of named arrays.")
+
+
+def _array(content: bytes) -> NDArray[Any]:
+    """An array of an .npz; its header is held against what follows before anything is made of it.
+
+    Raises:
+        ValueError: Objects (pickled), another shape than there are numbers, or no array.
+    """
+    stream = io.BytesIO(content)
+    version = np.lib.format.read_magic(stream)
+    header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
+    shape, by_columns, dtype = header(stream)
+    rest = content[stream.tell() :]
+    if dtype.hasobject or min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != len(rest):
+        raise ValueError("an array is not what its header says")
+    return np.frombuffer(rest, dtype).reshape(shape, order="F" if by_columns else "C").copy()
 
 
 def _require_suffix(path: Path) -> None:
@@ -135,11 +176,11 @@ def _require_suffix(path: Path) -> None:
 
 
 def _header(content: NDArray[Any], name: str) -> dict[str, Any]:
-    try:
-        header = json.loads(content.astype(np.uint8).tobytes().decode())
-    except (json.JSONDecodeError, UnicodeDecodeError, ValueError) as error:
-        raise InputError(f"{name}: its header is damaged ({error}).") from error
+    if content.dtype != np.uint8:
+        raise InputError(f"{name}: its header is no text; make it again.")
+    header = parse_json(content.tobytes(), f"{name}: its header")
     found = header.get("format") if isinstance(header, dict) else None
     if found != SHAPE_MODEL_FORMAT:
         raise InputError(f'{name} has format {found!r}, expected "{SHAPE_MODEL_FORMAT}".')
+    check_fields(header, HEADER, name)
     return header

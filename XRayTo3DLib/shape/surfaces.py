@@ -15,17 +15,21 @@ from typing import Any
 
 import numpy as np
 from vtkmodules.util.numpy_support import vtk_to_numpy
-from vtkmodules.vtkCommonCore import vtkLogger, vtkOutputWindow, vtkStringArray, vtkStringOutputWindow
+from vtkmodules.vtkCommonCore import vtkDataArray, vtkLogger, vtkOutputWindow, vtkStringArray, vtkStringOutputWindow
 from vtkmodules.vtkCommonDataModel import vtkPolyData
-from vtkmodules.vtkIOGeometry import vtkOBJReader, vtkOBJWriter, vtkSTLReader, vtkSTLWriter
-from vtkmodules.vtkIOLegacy import vtkPolyDataReader, vtkPolyDataWriter
+from vtkmodules.vtkIOGeometry import vtkOBJWriter, vtkSTLReader, vtkSTLWriter
+from vtkmodules.vtkIOLegacy import vtkPolyDataWriter
 from vtkmodules.vtkIOPLY import vtkPLYWriter
-from vtkmodules.vtkIOXML import vtkXMLPolyDataReader, vtkXMLPolyDataWriter
+from vtkmodules.vtkIOXML import vtkXMLPolyDataWriter
 
-from XRayTo3DLib.errors import InputError, XRayTo3DError
+from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import atomic_path, require_file
 from XRayTo3DLib.shape.meshes import points_of, transformed, triangulated
-from XRayTo3DLib.shape.ply import PlyDamaged, read_ply
+from XRayTo3DLib.shape.obj import read_obj
+from XRayTo3DLib.shape.ply import read_ply
+from XRayTo3DLib.shape.surface_parts import SurfaceDamaged
+from XRayTo3DLib.shape.vtk_legacy import read_vtk
+from XRayTo3DLib.shape.vtp import read_vtp
 
 UNITS_MM = {"mm": 1.0, "cm": 10.0, "m": 1000.0}
 SURFACE_SUFFIXES = (".vtp", ".ply", ".stl", ".vtk", ".obj")
@@ -33,7 +37,13 @@ SMALLEST_BONE_MM = 5.0
 LARGEST_BONE_MM = 5000.0
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _SPACES = {"ras": "RAS", "right-anterior-superior": "RAS", "lps": "LPS", "left-posterior-superior": "LPS"}
-_READERS = {".vtp": vtkXMLPolyDataReader, ".stl": vtkSTLReader, ".vtk": vtkPolyDataReader, ".obj": vtkOBJReader}
+_OWN_READERS: dict[str, Callable[[Path], vtkPolyData]] = {
+    ".ply": read_ply,
+    ".vtp": read_vtp,
+    ".vtk": read_vtk,
+    ".obj": read_obj,
+}
+"""VTK's own readers of these crash on damaged files."""
 
 
 def read_surface(
@@ -116,7 +126,7 @@ def write_surface(surface: vtkPolyData, path: Path | str) -> Path:
 
     Raises:
         InputError: Unknown suffix.
-        XRayTo3DError: The disk refused it; nothing is left behind.
+        CannotWrite: The disk is full, or the folder may not be written to; nothing is left behind.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -125,6 +135,7 @@ def write_surface(surface: vtkPolyData, path: Path | str) -> Path:
     labelled = vtkPolyData()
     labelled.ShallowCopy(surface)
     set_field_text(labelled, "SPACE", "LPS")
+    _forget_ranges(labelled)
     writer = _writer(suffix)
     writer.SetInputData(labelled)
     with atomic_path(path) as temporary:
@@ -132,10 +143,22 @@ def write_surface(surface: vtkPolyData, path: Path | str) -> Path:
         with _listening() as heard:
             succeeded = writer.Write()
         if not succeeded or not temporary.exists() or "error" in heard().lower():
-            raise XRayTo3DError(f"{path.name} could not be written: check the folder's rights and the free disk space.")
+            raise OSError(f"{path.name} could not be written")
+        if suffix == ".ply":  # of all writers this one does not tell
+            _require_whole_ply(temporary)
         if suffix == ".obj":
             temporary.write_bytes(b"# XRayTo3D SPACE=LPS\n" + temporary.read_bytes())
     return path
+
+
+def _forget_ranges(surface: vtkPolyData) -> None:
+    """Drop the ranges that VTK keeps once it computed them, and would write: the same surface, the same bytes."""
+    parts = (surface.GetPointData(), surface.GetCellData())
+    arrays = [part.GetArray(number) for part in parts for number in range(part.GetNumberOfArrays())]
+    arrays += [] if surface.GetPoints() is None else [surface.GetPoints().GetData()]
+    for array in filter(None, arrays):
+        for kept in (vtkDataArray.L2_NORM_RANGE(), vtkDataArray.L2_NORM_FINITE_RANGE()):
+            array.GetInformation().Remove(kept)
 
 
 def set_field_text(surface: vtkPolyData, name: str, text: str) -> None:
@@ -156,14 +179,12 @@ def field_text(surface: vtkPolyData, name: str) -> str | None:
 
 
 def _read(path: Path, suffix: str, name: str) -> vtkPolyData:
-    if suffix == ".ply":
+    if suffix in _OWN_READERS:
         try:
-            return read_ply(path)
-        except PlyDamaged as error:
-            raise InputError(_damaged(name, suffix)) from error
-    if suffix == ".vtp" and b"</VTKFile>" not in path.read_bytes()[-256:]:
-        raise InputError(_damaged(name, suffix))
-    reader = _READERS[suffix]()
+            return _OWN_READERS[suffix](path)
+        except SurfaceDamaged as error:
+            raise InputError(_damaged(name, suffix, f" ({error})")) from error
+    reader = vtkSTLReader()
     errors: list[str] = []
     reader.AddObserver("ErrorEvent", lambda _reader, event: errors.append(event))
     reader.SetFileName(str(path))
@@ -174,8 +195,8 @@ def _read(path: Path, suffix: str, name: str) -> vtkPolyData:
     return reader.GetOutput()
 
 
-def _damaged(name: str, suffix: str) -> str:
-    return f"{name} is cut short, damaged or not really a {suffix} file. Copy or export it again."
+def _damaged(name: str, suffix: str, why: str = "") -> str:
+    return f"{name} is cut short, damaged or not really a {suffix} file{why}. Copy or export it again."
 
 
 def check_content(surface: vtkPolyData, name: str) -> None:
@@ -237,6 +258,13 @@ def _writer(suffix: str) -> Any:
     else:
         writer = vtkOBJWriter()
     return writer
+
+
+def _require_whole_ply(path: Path) -> None:
+    try:
+        read_ply(path)
+    except SurfaceDamaged as error:
+        raise OSError(f"{path.name} was not written to its end") from error
 
 
 @contextlib.contextmanager
