@@ -6,10 +6,8 @@ import contextlib
 import csv
 import io
 import multiprocessing
-import os
 import queue
 import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
@@ -24,14 +22,21 @@ from XRayTo3DLib.dataset.case_registration import Overlay, register_case
 from XRayTo3DLib.dataset.case_views import view_order
 from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
 from XRayTo3DLib.dataset.registration_plan import BatchOptions, CasePlan, ViewOutcome, plan_case
+from XRayTo3DLib.dataset.turns import registering
 from XRayTo3DLib.errors import Cancelled, InputError
 from XRayTo3DLib.files import write_json, write_text
+from XRayTo3DLib.files.disk import require_room
+from XRayTo3DLib.files.spreadsheets import as_cells
+from XRayTo3DLib.files.unfinished import remove_abandoned
+from XRayTo3DLib.processes import end_with_parent
 
 BATCH_FORMAT = "xrayto3d.registrations/1"
 LOOK_S = 0.1
 """Seconds between two looks at the workers, and between two things that one of them tells."""
 SAVE_S = 5.0
 """Seconds between two writings of the report while it grows."""
+VIEW_BYTES = 5e5
+"""What a view's registration and overlay take on the disk, about."""
 SURE_AFTER = 0.02
 """Share of the work after which the time that is left is told."""
 
@@ -86,7 +91,7 @@ class BatchReport:
         writer.writerow(names)
         for outcome in self.outcomes:
             cells = {**asdict(outcome), "together": " ".join(outcome.together), "seconds": round(outcome.seconds, 1)}
-            writer.writerow(["" if cells[name] is None else cells[name] for name in names])
+            writer.writerow(as_cells("" if cells[name] is None else cells[name] for name in names))
         write_text(self.csv_path, table.getvalue())
         write_json(self.json_path, self.to_dict())
 
@@ -120,7 +125,8 @@ def register_dataset(
             with several workers.
 
     Raises:
-        InputError: No such data set or case, unusable numbers, or a worker process that was killed.
+        InputError: No such data set or case, unusable numbers, somebody else registers the same cases, or a worker
+            process that was killed.
         Cancelled: ``cancelled`` said so; what was done is there, nothing half written.
     """
     options, dataset = options or BatchOptions(), DatasetFolder.open(folder)
@@ -129,9 +135,26 @@ def register_dataset(
     unknown = [bone for bone in options.bones if bone.lower() not in {label.lower() for label in dataset.labels}]
     if unknown:
         raise InputError(f"register: {unknown[0]!r} is no bone of the data set; it has {', '.join(dataset.labels)}.")
+    name = "registrations" if shard[1] == 1 else f"registrations_{shard[0]}of{shard[1]}"
+    with registering(dataset.folder, name):
+        return _registered(dataset, options, name, only, workers, shard, report, cancelled, overlay)
+
+
+def _registered(
+    dataset: DatasetFolder,
+    options: BatchOptions,
+    name: str,
+    only: Sequence[str],
+    workers: int,
+    shard: tuple[int, int],
+    report: Report | None,
+    cancelled: Callable[[], bool] | None,
+    overlay: Overlay | None,
+) -> BatchReport:
+    """:func:`register_dataset`, by the one who does it now."""
+    remove_abandoned(dataset.folder, below=True)
     cases = [dataset.case(name) for name in only] if only else list(dataset.cases())
     plans = [plan_case(case, options) for case in cases[shard[0] - 1 :: shard[1]]]
-    name = "registrations" if shard[1] == 1 else f"registrations_{shard[0]}of{shard[1]}"
     done: dict[int, list[ViewOutcome]] = {}
 
     def so_far() -> BatchReport:
@@ -139,6 +162,7 @@ def register_dataset(
         return BatchReport(dataset.folder, tuple(found), dataset.folder / f"{name}.json", dataset.synthetic)
 
     todo = {number: plan for number, plan in enumerate(plans) if plan.todo}
+    require_room(dataset.folder, VIEW_BYTES * sum(len(plan.todo) for plan in todo.values()), "register")
     told = _Told(list(todo), report, cancelled)
     saved = time.monotonic()
     try:
@@ -270,9 +294,7 @@ def _begin_worker(stop: Any, news: Any) -> None:
     global _STOP, _NEWS
     _STOP, _NEWS = stop, news
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+    end_with_parent()
 
 
 def _work(number: int, plan: CasePlan, options: BatchOptions, overlay: Overlay | None) -> list[ViewOutcome]:

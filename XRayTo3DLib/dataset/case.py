@@ -75,13 +75,14 @@ def read_phantom(path: Path | str) -> tuple[PersonShape | HipsShape, int]:
     Raises:
         InputError: Missing, another format, or parameters that make no phantom.
     """
-    content = read_json(path, "phantom", PHANTOM_FORMAT)
+    content = read_json(path, "phantom", PHANTOM_FORMAT, {"anatomy": str, "parameters": dict, "seed": int})
+    where = f"phantom: {Path(path).name}"
+    if content["anatomy"] not in SHAPES:
+        raise InputError(f"{where} is of {content['anatomy']!r}, not of one of {', '.join(SHAPES)}.")
     try:
-        return SHAPES[content["anatomy"]](**content["parameters"]), int(content["seed"])
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"phantom: {Path(path).name} lacks or misnames a parameter ({error}).") from error
+        return SHAPES[content["anatomy"]](**content["parameters"]), content["seed"]
+    except (TypeError, ValueError, AttributeError) as error:  # of the shape that they make
+        raise InputError(f"{where} lacks or misnames a parameter ({error}).") from error
 
 
 def _remove_earlier(folder: Path) -> None:

@@ -6,15 +6,17 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
-from XRayTo3DLib.dataset.case_views import FURTHER, TRUSTED, CaseView, views_of, write_registration
+from XRayTo3DLib.dataset.case_views import FURTHER, TRUSTED, CaseView, keeping_earlier, views_of, write_registration
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase
 from XRayTo3DLib.dataset.prepared import preparation_of
 from XRayTo3DLib.dataset.registration_plan import BatchOptions, CasePlan, ViewOutcome, outcome_of
-from XRayTo3DLib.errors import Cancelled, InputError
-from XRayTo3DLib.files import safe_file_name, write_bytes
+from XRayTo3DLib.dataset.turns import changing_view
+from XRayTo3DLib.errors import Cancelled, InputError, lacks_memory
+from XRayTo3DLib.files import safe_file_name
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.imaging.attenuation import Attenuation, attenuation_of
 from XRayTo3DLib.imaging.surroundings import in_soft_tissue, surroundings_of
@@ -32,8 +34,6 @@ CONE_DEG = 40.0
 """How far from its view's usual pose a bone is looked for first, degrees."""
 APART_DEG = 10.0
 """Beams closer than this are two exposures of one direction, not two views of one moment."""
-KEPT = ("verdict", "reason", "mean_similarity", "pose_ct_to_world", "uncertainty", "review", "earlier_reviews")
-"""What stays of a registration that a person judged and another one follows (as in Slicer)."""
 
 Overlay = Callable[[Radiograph, Attenuation, RigidPose, RigidPose], bytes]
 """(radiograph, bone, found, initial) to a PNG: ``evaluation.overlay.registration_overlay``."""
@@ -56,7 +56,7 @@ def register_case(
     for view in plan.todo:
         try:
             pictures[view] = replace(view.radiograph(), name=view.name)
-        except InputError as error:
+        except Exception as error:  # whatever a file holds: it is one of many
             outcomes.append(_problem(view, error))
     if not pictures:
         return outcomes
@@ -65,6 +65,8 @@ def register_case(
     except InputError as error:
         text = str(plan.case.refused(error))
         return outcomes + [ViewOutcome(plan.case.id, view.name, "problem", note=text) for view in pictures]
+    except Exception as error:
+        return outcomes + [_problem(view, error) for view in pictures]
     groups = _groups(plan, pictures, options)
     for number, group in enumerate(groups):
 
@@ -86,6 +88,8 @@ def register_case(
 
 def _problem(view: CaseView, error: Exception) -> ViewOutcome:
     """What is wrong with a view; a bug of ours is told as one, and the rest goes on."""
+    if lacks_memory(error):
+        error = InputError("there is not enough memory for it; take fewer --workers, or register it by itself.")
     if not isinstance(error, InputError):
         LOG.exception("case %s, view %s: unexpected error", view.case_id, view.name)
         error = InputError(f"unexpected {type(error).__name__}: {error}; a bug, please report it.")
@@ -233,11 +237,17 @@ class _GroupWork:
 
 
 def _accepted_pose(view: CaseView) -> RigidPose | None:
-    """The pose that a person accepted, or ``None``."""
+    """The pose that a person accepted, or ``None``; also where it was registered again since.
+
+    So a batch that does accepted ones again, and is killed, goes on from what it would have gone on from.
+    """
     try:
-        return view.pose() if view.status in TRUSTED else None
+        record = view.registration()
     except InputError:
         return None  # damaged: nobody can tell what was accepted, and it is registered anew
+    known = [*record.get("earlier_results", ()), record] if record is not None else []
+    accepted = [each for each in known if (each.get("review") or {}).get("status") in TRUSTED]
+    return RigidPose(np.array(accepted[-1]["pose_ct_to_world"])) if accepted else None
 
 
 def _written(
@@ -250,23 +260,33 @@ def _written(
     overlay: Overlay | None,
 ) -> ViewOutcome:
     """Write a view's registration, unless a person has accepted another one meanwhile."""
-    try:
-        before = view.registration()
-    except InputError:
-        before = None  # damaged, and told so when it was planned
-    if before is not None and before["review"]["status"] in TRUSTED and not options.redo_accepted:
-        return outcome_of(view)
-    first, *further = ({"bone": bone, **result.to_dict()} for bone, result in found.items())
-    record = {**first, "started_from": how, FURTHER: further}
-    if before is not None:
-        earlier = [*before.get("earlier_results", ())]
-        if before["review"]["status"] != Review.UNREVIEWED.value:
-            earlier.append({key: before[key] for key in KEPT if key in before})
-        record |= {"earlier_results": earlier} if earlier else {}
-    if overlay is not None:
+    pictures = {}
+    if overlay is not None and not _is_settled(_earlier(view), options):
         for place, (bone, result) in enumerate(found.items()):
             mark = f"_{safe_file_name(bone)}" if place else ""
-            picture = overlay(group[view], bones[bone], result.pose, result.initial)
-            write_bytes(view.folder / f"overlay{mark}.png", picture)
-    write_registration(view, record, next(iter(found.values())).pose)
+            pictures[f"overlay{mark}.png"] = overlay(group[view], bones[bone], result.pose, result.initial)
+    with changing_view(view.folder):
+        before = _earlier(view)
+        if _is_settled(before, options):
+            return outcome_of(view)
+        write_registration(view, _record(found, how, before), next(iter(found.values())).pose, pictures)
     return outcome_of(view, "registered")
+
+
+def _earlier(view: CaseView) -> dict[str, Any] | None:
+    """The registration that is there."""
+    try:
+        return view.registration()
+    except InputError:
+        return None  # damaged, and told so when it was planned
+
+
+def _is_settled(before: dict[str, Any] | None, options: BatchOptions) -> bool:
+    """Whether a person stands behind it."""
+    return before is not None and before["review"]["status"] in TRUSTED and not options.redo_accepted
+
+
+def _record(found: dict[str, RegistrationResult], how: str, before: dict[str, Any] | None) -> dict[str, Any]:
+    """What is written about a view; what a person said of the one before stays."""
+    first, *further = ({"bone": bone, **result.to_dict()} for bone, result in found.items())
+    return keeping_earlier({**first, "started_from": how, FURTHER: further}, before)

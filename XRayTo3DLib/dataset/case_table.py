@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from XRayTo3DLib.dataset.case_views import add_view, views_of
-from XRayTo3DLib.dataset.dataset_builder import add_case
-from XRayTo3DLib.dataset.dataset_folder import DATASET_FORMAT, CaseEntry, DatasetCase, DatasetFolder, check_entries
+from XRayTo3DLib.dataset.dataset_builder import GrowingDataset
+from XRayTo3DLib.dataset.dataset_folder import CaseEntry, DatasetCase, check_entries
 from XRayTo3DLib.errors import Cancelled, InputError
-from XRayTo3DLib.files import read_json, require_file
+from XRayTo3DLib.files import read_text, require_file
+from XRayTo3DLib.files.disk import require_room
+from XRayTo3DLib.files.unfinished import remove_abandoned
 from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.geometry.calibration import VIEWS
+from XRayTo3DLib.imaging.burned_in_text import WHY
 from XRayTo3DLib.imaging.ct_reader import read_ct
 from XRayTo3DLib.imaging.radiograph_reader import read_radiograph
 from XRayTo3DLib.imaging.types import Radiograph
@@ -49,12 +52,21 @@ class CaseLine:
 
 @dataclass(frozen=True)
 class LineOutcome:
-    """What became of one line: "added", "kept" (it was there, whole) or "problem", which the note tells."""
+    """What became of one line: "added", "kept" (it was there, whole) or "problem", which the note tells.
+
+    Attributes:
+        case_id: The case.
+        action: See above.
+        views: Those that were added.
+        note: The problem.
+        warnings: What to look at although all went well: pictures with text that may name the patient.
+    """
 
     case_id: str
     action: str
     views: tuple[str, ...] = ()
     note: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 def read_case_table(path: Path | str) -> list[CaseLine]:
@@ -68,34 +80,57 @@ def read_case_table(path: Path | str) -> list[CaseLine]:
             one data set (an id twice, a patient in both splits).
     """
     path = require_file(path, "case table")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"case table: {path.name} is no UTF-8 text; save it as CSV (UTF-8).") from error
-    header = text.splitlines()[0] if text.strip() else ""
-    reader = csv.DictReader(text.splitlines(), delimiter=";" if header.count(";") > header.count(",") else ",")
-    names = [name.strip().lower() for name in reader.fieldnames or ()]
+    names, rows = table_rows(path, "case table")
     known = (*NEEDED, *OPTIONAL)
     if missing := [name for name in NEEDED if name not in names]:
         raise InputError(f"case table: {path.name} has no column {missing[0]!r}; it needs {', '.join(NEEDED)}.")
     if unknown := [name for name in names if name not in known and not name.removeprefix(VIEW) != name]:
-        raise InputError(f"case table: column {unknown[0]!r} is not known; use {', '.join(known)} or {VIEW}pa.")
-    reader.fieldnames = names
-    lines = [_line(path, number, row) for number, row in enumerate(reader, 2) if any(_cells(row).values())]
+        raise InputError(
+            f"case table: {path.name}: column {unknown[0]!r} is not known; use {', '.join(known)} or {VIEW}pa."
+        )
+    lines = [_line(path, number, row) for number, row in rows]
     if not lines:
         raise InputError(f"case table: {path.name} has no case under its header.")
     check_entries([line.entry for line in lines], f"case table {path.name}")
     return lines
 
 
-def _cells(row: Mapping[str | None, Any]) -> dict[str, str]:
-    return {name: (value or "").strip() for name, value in row.items() if name is not None}
+def table_rows(path: Path, what: str) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """Names of the columns in lower case, and the rows that are not empty with their numbers in the file.
+
+    Args:
+        path: A CSV file with a header line; commas or semicolons.
+        what: What it is, for the message ("case table").
+
+    Raises:
+        InputError: No UTF-8 text, or a row with more cells than the header.
+    """
+    text = read_text(path, what).replace("\0", "")
+    try:
+        return _rows(text, f"{what} {path.name}")
+    except csv.Error as error:  # a cell without end
+        raise InputError(f"{what}: {path.name} is not a CSV file ({error}).") from error
 
 
-def _line(path: Path, number: int, row: Mapping[str | None, Any]) -> CaseLine:
-    cells, where = _cells(row), f"case table {path.name}, line {number}"
-    if None in row:
-        raise InputError(f"{where}: more cells than the header has columns; a comma inside a cell needs quotes.")
+def _rows(text: str, where: str) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    header = text.splitlines()[0] if text.strip() else ""
+    reader = csv.DictReader(text.splitlines(), delimiter=";" if header.count(";") > header.count(",") else ",")
+    names = [name.strip().lower() for name in reader.fieldnames or ()]
+    reader.fieldnames = names
+    rows = []
+    for number, row in enumerate(reader, 2):
+        cells = {name: (value or "").strip() for name, value in row.items() if name is not None}
+        if None in row:
+            raise InputError(
+                f"{where}, line {number}: more cells than the header has columns; a comma inside a cell needs quotes."
+            )
+        if any(cells.values()):
+            rows.append((number, cells))
+    return names, rows
+
+
+def _line(path: Path, number: int, cells: Mapping[str, str]) -> CaseLine:
+    where = f"case table {path.name}, line {number}"
     if empty := [name for name in NEEDED if not cells[name]]:
         raise InputError(f"{where}: column {empty[0]!r} is empty.")
     reading: dict[str, Any] = {}
@@ -141,14 +176,23 @@ def import_cases(
         InputError: No data set there.
     """
     folder, outcomes = Path(folder), []
-    read_json(folder / "dataset.json", "dataset", DATASET_FORMAT)
+    dataset = GrowingDataset(folder)
+    remove_abandoned(folder, below=True)
+    require_room(folder, sum(_bytes_of(line) for line in lines if dataset.entry(line.entry.id) is None), "import")
     for number, line in enumerate(lines, 1):
         if report is not None:
             report(f"case {number} of {len(lines)}, {line.entry.id}", (number - 1) / len(lines))
-        outcomes.append(_imported(folder, line, reading or {}))
+        outcomes.append(_imported(dataset, line, reading or {}))
     if report is not None:
         report(f"{len(lines)} cases", 1.0)
     return outcomes
+
+
+def _bytes_of(line: CaseLine) -> int:
+    """About what a case takes on the disk: what its files take now; a missing one is told in its turn."""
+    files = [line.ct, line.labels, *(picture for picture, _ in line.views.values())]
+    inside = [each for path in files for each in (path.iterdir() if path.is_dir() else [path])]
+    return sum(path.stat().st_size for path in inside if path.is_file())
 
 
 def read_for_view(
@@ -177,16 +221,15 @@ def read_for_view(
     return replace(radiograph, view=named)
 
 
-def _known_case(folder: Path, entry: CaseEntry) -> DatasetCase | None:
+def _known_case(dataset: GrowingDataset, entry: CaseEntry) -> DatasetCase | None:
     """The case, if the data set has it already.
 
     Raises:
         InputError: It is there as somebody else's, or of the other side.
     """
-    content = read_json(folder / "dataset.json", "dataset", DATASET_FORMAT)
-    if entry.id not in [each.get("id") for each in content["cases"]]:
+    if dataset.entry(entry.id) is None:
         return None
-    case = DatasetFolder.open(folder).case(entry.id)
+    case = dataset.case(entry.id)
     if (case.patient, case.side or entry.side) != (entry.patient, entry.side or case.side):
         raise InputError(
             f"is in the data set as patient {case.patient!r}, side {case.side or 'unknown'}, not {entry.patient!r}, "
@@ -195,19 +238,21 @@ def _known_case(folder: Path, entry: CaseEntry) -> DatasetCase | None:
     return case
 
 
-def _imported(folder: Path, line: CaseLine, reading: Mapping[str, Any]) -> LineOutcome:
-    name, added = line.entry.id, []
+def _imported(dataset: GrowingDataset, line: CaseLine, reading: Mapping[str, Any]) -> LineOutcome:
+    name, added, warned = line.entry.id, [], []
     try:
-        known = _known_case(folder, line.entry)
+        known = _known_case(dataset, line.entry)
         if known is None:
             ct = read_ct(line.ct, labels=line.labels, name=name, **line.reading)
-            add_case(folder, line.entry, ct)
-        case = known or DatasetFolder.open(folder).case(name)
+            dataset.add(line.entry, ct)
+        case = known or dataset.case(name)
         there = {view.name for view in views_of(case)}
         for view, (picture, camera) in line.views.items():
             if view not in there:
-                add_view(case, view, read_for_view(name, view, picture, camera, reading))
+                radiograph = read_for_view(name, view, picture, camera, reading)
+                add_view(case, view, radiograph)
                 added.append(view)
+                warned += [f"case {name}, view {view}: {note}" for note in radiograph.notes if note.endswith(WHY)]
     except (Cancelled, OSError):
         raise
     except Exception as error:
@@ -215,5 +260,6 @@ def _imported(folder: Path, line: CaseLine, reading: Mapping[str, Any]) -> LineO
             LOG.exception("case %s: unexpected error", name)
             error = InputError(f"unexpected {type(error).__name__}: {error}; a bug, please report it.")
         text = str(error) if str(error).startswith(f"case {name}") else f"case {name}: {error}"
-        return LineOutcome(name, "problem", tuple(added), text)
-    return LineOutcome(name, "kept" if known is not None and not added else "added", tuple(added))
+        return LineOutcome(name, "problem", tuple(added), text, tuple(warned))
+    action = "kept" if known is not None and not added else "added"
+    return LineOutcome(name, action, tuple(added), warnings=tuple(warned))

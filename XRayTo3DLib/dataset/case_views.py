@@ -8,33 +8,34 @@
       registration.json  pose.tfm             where the bone was found, and the review
       registration_<bone>.json  pose_<bone>.tfm      of further bones that move by themselves
 
-Every file is written whole or not at all; ``registration.json`` comes last and holds the pose once more, so that a
-write which was stopped half way is seen.
+Files that belong together are written together; where a write was killed half way, the next one to read the view puts
+the rest in place. ``registration.json`` comes last and holds the pose once more, so that a change by hand is seen.
 """
 
 from __future__ import annotations
 
 import contextlib
-import shutil
 import signal
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase
+from XRayTo3DLib.dataset.places import refuse_links_out
+from XRayTo3DLib.dataset.turns import changing_view, wait_for_view
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import UNFINISHED, read_json, safe_file_name, write_json
+from XRayTo3DLib.files import safe_file_name, write_json, written_together
+from XRayTo3DLib.files.unfinished import finish_replacing, whole_folder
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.imaging.radiograph_header import write_radiograph
 from XRayTo3DLib.imaging.radiograph_reader import open_any, read_radiograph
 from XRayTo3DLib.imaging.types import Radiograph
-from XRayTo3DLib.registration.result import RESULT_FORMAT, Review, Verdict, reviewed
+from XRayTo3DLib.registration.result import NO_REVIEW, Review, check_record, read_registration, reviewed
 
 UNREGISTERED = "unregistered"
 STATUSES = (UNREGISTERED, *(review.value for review in Review))
@@ -43,6 +44,9 @@ TRUSTED = (Review.ACCEPTED.value, Review.ADJUSTED.value)
 """Statuses of registrations that a person stands behind."""
 FURTHER = "further"
 """Key of a record under which the records of further bones are; each has its ``bone``."""
+EARLIER = "earlier_results"
+KEPT = ("verdict", "reason", "mean_similarity", "pose_ct_to_world", "uncertainty", "review", "earlier_reviews")
+"""What stays of a registration that a person judged and another one follows (as in Slicer)."""
 SIDES = {"right": "R", "left": "L"}
 SAME_CAMERA_MM = 1e-3
 SAME_POSE = 1e-4
@@ -96,6 +100,7 @@ class CaseView:
             InputError: A file is missing or cannot be used, camera.json is not the picture's geometry, or the picture
                 is of the other side; the message names case and view.
         """
+        finish_replacing(self.folder)
         with self._named():
             camera = XRayCamera.load(self.camera_path)
             saved = open_any(self.radiograph_path).saved
@@ -125,15 +130,23 @@ class CaseView:
         Raises:
             InputError: It cannot be read, lacks what every registration has, or is not about ``pose.tfm``.
         """
+        finish_replacing(self.folder)
+        try:
+            return self._registration()
+        except InputError:  # somebody may have put one file in place and not yet the next
+            wait_for_view(self.folder)
+            return self._registration()
+
+    def _registration(self) -> dict[str, Any] | None:
         if not self.registration_path.exists():
             return None
         with self._named():
-            record = _checked_record(read_json(self.registration_path, "registration", RESULT_FORMAT))
+            record = _checked_record(read_registration(self.registration_path), self.registration_path.name)
             if not np.allclose(RigidPose.load(self.pose_path).matrix, record["pose_ct_to_world"], atol=SAME_POSE):
                 raise InputError(
                     "pose.tfm is not the pose of registration.json: one of them was changed by itself; register again."
                 )
-            further = [read_json(path, "registration", RESULT_FORMAT) for path in self._further_paths()]
+            further = [_checked_record(read_registration(path), path.name) for path in self._further_paths()]
         return {**record, FURTHER: further} if further else record
 
     def pose(self) -> RigidPose | None:
@@ -175,8 +188,16 @@ class CaseView:
 
 
 def views_of(case: DatasetCase) -> tuple[CaseView, ...]:
-    """All views of a case, by name ("ap-2" before "ap-10"); those without a picture too, for they are an error."""
+    """All views of a case, by name ("ap-2" before "ap-10"); those without a picture too, for they are an error.
+
+    Raises:
+        InputError: A link that leads out of the data set's folder.
+    """
+    root = case.folder.parent.parent
+    refuse_links_out(case.folder / "views", root, f"case {case.id}")
     places = [place for place in case.folder.glob("views/*") if place.is_dir() and not place.name.startswith(".")]
+    for place in places:
+        refuse_links_out(place, root, f"case {case.id}, view {place.name}")
     return tuple(CaseView(case.id, p.name, p, case.side) for p in sorted(places, key=lambda p: view_order(p.name)))
 
 
@@ -218,28 +239,28 @@ def add_view(case: DatasetCase, name: str, radiograph: Radiograph, *, replace: b
     if view.folder.exists() and not replace:
         raise InputError(f"case {case.id} has a view {name} already; take another name ({name}-2), or replace it.")
     if view.folder.exists():
-        _forget_registration(view)
-        _write_picture(view.folder, radiograph)
+        with (
+            changing_view(view.folder),
+            written_together(view.folder, "radiograph.nrrd", _about_the_picture(view)) as new,
+        ):
+            _write_picture(new, radiograph)
         return view
-    view.folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=view.folder.parent))
-    try:
-        (beside / name).mkdir()
-        _write_picture(beside / name, radiograph)
-        (beside / name).rename(view.folder)
-    finally:
-        shutil.rmtree(beside)
+    with whole_folder(view.folder) as new:
+        _write_picture(new, radiograph)
     return view
 
 
-def write_registration(view: CaseView, record: Mapping[str, Any], pose: RigidPose) -> None:
-    """Write where a bone was found: ``pose.tfm``, then ``registration.json``; files of bones no longer told of go.
+def write_registration(
+    view: CaseView, record: Mapping[str, Any], pose: RigidPose, pictures: Mapping[str, bytes] | None = None
+) -> None:
+    """Write where a bone was found, all files together; those of bones no longer told of go.
 
     Args:
         view: The view.
         record: As ``RegistrationResult.to_dict`` makes it, review included; records of further bones under
             :data:`FURTHER`, each with its ``bone``.
         pose: CT to world, LPS mm; the record's ``pose_ct_to_world``.
+        pictures: Of it, PNG by file name ("overlay.png").
 
     Raises:
         InputError: No registration's record, one about another pose, or two bones of one name.
@@ -254,17 +275,42 @@ def write_registration(view: CaseView, record: Mapping[str, Any], pose: RigidPos
         if not np.allclose(pose.matrix, record["pose_ct_to_world"], atol=SAME_POSE):
             raise InputError("the record is about another pose; register again, or take the record's pose.")
     poses = {mark: RigidPose(np.array(each["pose_ct_to_world"])) for mark, each in records.items()}
-    with _uninterrupted():
-        for path in (*view._further_paths(), *view.folder.glob("pose_*.tfm")):
-            if f"_{path.stem.partition('_')[2]}" not in records:
-                path.unlink()
-        for mark in reversed(records):
-            poses[mark].save(view.folder / f"pose{mark}.tfm")
-            write_json(view.folder / f"registration{mark}.json", records[mark])
+    with _uninterrupted(), changing_view(view.folder):
+        earlier = (*view._further_paths(), *view.folder.glob("pose_*.tfm"))
+        gone = [path.name for path in earlier if f"_{path.stem.partition('_')[2]}" not in records]
+        with written_together(view.folder, "registration.json", gone) as new:
+            for name, picture in (pictures or {}).items():
+                (new / name).write_bytes(picture)
+            for mark, each in records.items():
+                poses[mark].save(new / f"pose{mark}.tfm")
+                write_json(new / f"registration{mark}.json", each)
+
+
+def keeping_earlier(record: Mapping[str, Any], before: Mapping[str, Any] | None) -> dict[str, Any]:
+    """``record`` with what a person said of the registrations before it under ``earlier_results``.
+
+    Args:
+        record: Of a registration that is about to take the place of another one.
+        before: That one, or ``None``. If nobody judged it, it is not kept, but those before it are.
+    """
+    if before is None:
+        return dict(record)
+    known = [*record.get(EARLIER, ())]
+    earlier = [*before.get(EARLIER, ())]
+    if before["review"]["status"] != Review.UNREVIEWED.value:
+        earlier.append({key: before[key] for key in KEPT if key in before})
+    kept = [each for each in earlier if not any(_is_same(each, other) for other in known)] + known
+    return {**record, EARLIER: kept} if kept else dict(record)
+
+
+def _is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two earlier results are one: the same pose, judged the same way; a date may not be known yet."""
+    judged = [{key: each["review"].get(key, "") for key in NO_REVIEW} for each in (one, other)]
+    return judged[0] == judged[1] and np.allclose(one["pose_ct_to_world"], other["pose_ct_to_world"], atol=SAME_POSE)
 
 
 def write_review(view: CaseView, review: Review, note: str, role: str) -> None:
-    """Write what a person says of a view's registration, with today's date; what was said before is kept beside it.
+    """Write what a person says of a view's registration, with the time (UTC); what was said before is kept beside it.
 
     Args:
         view: The view.
@@ -280,10 +326,11 @@ def write_review(view: CaseView, review: Review, note: str, role: str) -> None:
             raise InputError("there is no registration to judge; register it first.")
         if review is Review.REJECTED and not note.strip():
             raise InputError("a rejection needs a note that says why; write one line.")
-    content = read_json(view.registration_path, "registration", RESULT_FORMAT)
-    changed = reviewed(content, review, note.strip(), role.strip())
-    changed["review"] |= {"date": date.today().isoformat()}
-    write_json(view.registration_path, changed)
+    with changing_view(view.folder):
+        content = read_registration(view.registration_path)
+        changed = reviewed(content, review, note.strip(), role.strip())
+        changed["review"] |= {"date": datetime.now(UTC).isoformat(timespec="seconds")}
+        write_json(view.registration_path, changed)
 
 
 @contextlib.contextmanager
@@ -302,25 +349,15 @@ def _uninterrupted() -> Iterator[None]:
             raise KeyboardInterrupt
 
 
-def _checked_record(record: Mapping[str, Any]) -> dict[str, Any]:
+def _checked_record(record: Mapping[str, Any], where: str = "the registration") -> dict[str, Any]:
     """The record of one bone, if it has what every registration has.
 
     Raises:
         InputError: It has not.
     """
-    review = record.get("review") or {"status": Review.UNREVIEWED.value, "note": "", "by_role": ""}
-    own = {**{key: value for key, value in record.items() if key != FURTHER}, "review": review}
-    if record.get("format") != RESULT_FORMAT:
-        raise InputError(f'the registration has format {record.get("format")!r}, expected "{RESULT_FORMAT}".')
-    if record.get("verdict") not in [verdict.value for verdict in Verdict]:
-        raise InputError(f"the registration's verdict {record.get('verdict')!r} is not known; register again.")
-    if not isinstance(review, Mapping) or review.get("status") not in STATUSES[1:]:
-        raise InputError("the registration's review is not known; register again.")
-    try:
-        RigidPose(np.array(record["pose_ct_to_world"], dtype=np.float64))
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"the registration holds no pose ({error}); register again.") from error
-    return own
+    check_record(record, where)
+    own = {key: value for key, value in record.items() if key != FURTHER}
+    return {**own, "review": record.get("review") or dict(NO_REVIEW)}
 
 
 def _refuse_other_side(radiograph: Radiograph, side: str) -> None:
@@ -334,15 +371,13 @@ def _write_picture(folder: Path, radiograph: Radiograph) -> None:
     write_radiograph(radiograph, folder / "radiograph.nrrd")
 
 
-def _forget_registration(view: CaseView) -> None:
-    """``registration.json`` goes first: without it nothing else counts."""
-    view.registration_path.unlink(missing_ok=True)
-    for pattern in ("registration_*.json", "pose*.tfm", "overlay*.png", "drr.nrrd"):
-        for path in view.folder.glob(pattern):
-            path.unlink()
+def _about_the_picture(view: CaseView) -> list[str]:
+    """Names of the files that go with a view's picture; ``registration.json`` first: without it nothing else counts."""
+    patterns = ("registration.json", "registration_*.json", "pose*.tfm", "overlay*.png", "drr.nrrd")
+    return [path.name for pattern in patterns for path in sorted(view.folder.glob(pattern))]
 
 
-def view_order(name: str) -> tuple[str, int]:
-    """Key to sort views by name: "ap-2" before "ap-10"."""
+def view_order(name: str) -> tuple[str, int, str]:
+    """Key to sort views by name: "ap-2" before "ap-10"; "ap-02" and "ap-2" have an order, too."""
     stem, _, number = name.rpartition("-")
-    return (stem, int(number)) if number.isdecimal() else (name, 0)
+    return (stem, int(number), name) if number.isdecimal() else (name, 0, name)

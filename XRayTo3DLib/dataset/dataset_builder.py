@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
+from filecmp import cmp
 from pathlib import Path
 from typing import Any
 
 from XRayTo3DLib.dataset.dataset_folder import (
-    DATASET_FORMAT,
     CaseEntry,
     DatasetCase,
     DatasetFolder,
     check_entries,
+    entries_in,
+    read_dataset_json,
     write_dataset_json,
 )
 from XRayTo3DLib.dataset.landmarks_file import write_landmarks
+from XRayTo3DLib.dataset.turns import changing_list
 from XRayTo3DLib.dataset.wrist_landmarks import PROPOSED, propose_wrist_landmarks
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import UNFINISHED, read_json
+from XRayTo3DLib.files.unfinished import unfinished_folder
 from XRayTo3DLib.geometry.anatomical_frame import WRIST_LANDMARKS
 from XRayTo3DLib.imaging.ct_writer import write_ct, write_labels
 from XRayTo3DLib.imaging.types import CtVolume
 
+CT, LABELS = "ct.nrrd", "labels.seg.nrrd"
 WRIST_BONES = ("radius", "ulna")
 
 
@@ -64,7 +67,8 @@ def start_dataset(
 def add_case(folder: Path | str, entry: CaseEntry, ct: CtVolume) -> Path:
     """Write one case's CT and labels and its line in ``dataset.json``; all of it or, if stopped, nothing.
 
-    Only what is needed is kept: Hounsfield units, labels and their names, no header of the scanner's.
+    Only what is needed is kept: Hounsfield units, labels and their names, no header of the scanner's. Where an earlier
+    call was killed just before it could name the case in ``dataset.json``, the same call finishes it.
 
     Args:
         folder: A data set from :func:`start_dataset`.
@@ -77,30 +81,93 @@ def add_case(folder: Path | str, entry: CaseEntry, ct: CtVolume) -> Path:
     Raises:
         InputError: No data set there, a bone missing from the labels, the id taken, or a patient in both splits.
     """
-    folder = Path(folder)
-    content = read_json(folder / "dataset.json", "dataset", DATASET_FORMAT)
+    return GrowingDataset(folder).add(entry, ct)
+
+
+class GrowingDataset:
+    """A data set that cases are added to one after the other: what is there is read and checked once, not every time.
+
+    Args:
+        folder: A data set from :func:`start_dataset`.
+
+    Raises:
+        InputError: No data set there, or one that contradicts itself.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        self._read()
+
+    def _read(self) -> None:
+        path = self.folder / "dataset.json"
+        content = read_dataset_json(self.folder)
+        entries, self._bones = entries_in(self.folder, content), tuple(content["labels"])
+        del content["cases"]
+        check_entries(entries, f"dataset {self.folder.name}")
+        self._entries = {entry.id: entry for entry in entries}
+        self._description = {name: content[name] for name in content if name != "format"}
+        self._seen = _stamp(path)
+
+    def _follow(self) -> None:
+        """Read it again where somebody else has changed it meanwhile."""
+        if _stamp(self.folder / "dataset.json") != self._seen:
+            self._read()
+
+    def entry(self, case_id: str) -> CaseEntry | None:
+        """What is known of a case; ``None`` of one that is not there."""
+        self._follow()
+        return self._entries.get(case_id)
+
+    def add(self, entry: CaseEntry, ct: CtVolume) -> Path:
+        """Add a case, see :func:`add_case`."""
+        with changing_list(self.folder):
+            return self._add(entry, ct)
+
+    def _add(self, entry: CaseEntry, ct: CtVolume) -> Path:
+        self._follow()
+        alike = [each for each in self._entries.values() if entry.id == each.id or entry.patient == each.patient]
+        check_entries([*alike, entry], f"dataset {self.folder.name}")
+        for bone in self._bones:
+            ct.label_value(bone)
+        place = _written(self.folder / "cases" / entry.id, ct)
+        self._entries[entry.id] = entry
+        self._seen = _stamp(write_dataset_json(self.folder, tuple(self._entries.values()), self._description))
+        return place
+
+    def case(self, case_id: str) -> DatasetCase:
+        """A case that is there.
+
+        Raises:
+            InputError: A frame that is not known.
+        """
+        known = self._description
+        return DatasetFolder.of(self.folder, known, (self._entries[case_id],)).case(case_id)
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    """Changes when the file does."""
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _written(place: Path, ct: CtVolume) -> Path:
+    """A case's folder, whole or not at all; one that is there is taken if it holds just this."""
+    there = sorted(path.name for path in place.iterdir()) if place.exists() else []
+    taken = InputError(f"dataset: {place} holds files already; take another id or remove it.")
+    if there not in ([], [CT, LABELS]):
+        raise taken
+    beside = unfinished_folder(place.parent)
     try:
-        entries = (*(CaseEntry(**known) for known in content["cases"]), entry)
-        bones, rest = content["labels"], {name: content[name] for name in content if name not in ("format", "cases")}
-    except (KeyError, TypeError) as error:
-        raise InputError(f"dataset: {folder / 'dataset.json'} lacks or misnames a field ({error}).") from error
-    check_entries(entries, f"dataset {folder.name}")
-    for bone in bones:
-        ct.label_value(bone)
-    place = folder / "cases" / entry.id
-    if place.exists() and any(place.iterdir()):
-        raise InputError(f"dataset: {place} holds files already; take another id or remove it.")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=place.parent))
-    try:
-        write_ct(ct, beside / entry.id / "ct.nrrd")
-        write_labels(ct, beside / entry.id / "labels.seg.nrrd")
-        if place.exists():
-            place.rmdir()  # empty: Windows does not rename onto it
-        (beside / entry.id).rename(place)
+        write_ct(ct, beside / place.name / CT)
+        write_labels(ct, beside / place.name / LABELS)
+        if not there:
+            if place.exists():
+                place.rmdir()  # empty: Windows does not rename onto it
+            (beside / place.name).rename(place)
+        elif not all(cmp(place / name, beside / place.name / name, shallow=False) for name in there):
+            raise taken
     finally:
         shutil.rmtree(beside)
-    write_dataset_json(folder, entries, rest)
     return place
 
 

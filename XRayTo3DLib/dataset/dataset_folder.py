@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.dataset.landmarks_file import read_landmarks
+from XRayTo3DLib.dataset.places import refuse_links_out, require_label_names
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import read_json, safe_file_name, write_json
+from XRayTo3DLib.files import read_json, safe_file_name, write_text
+from XRayTo3DLib.files.json_values import check_fields
+from XRayTo3DLib.files.plain_names import same_name
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.imaging.ct_reader import read_ct
 from XRayTo3DLib.imaging.types import CtVolume
@@ -19,6 +24,16 @@ from XRayTo3DLib.shape.surfaces import read_surface
 
 DATASET_FORMAT = "xrayto3d.dataset/1"
 SPLITS = ("train", "test")
+SHAPE: dict[str, Any] = {
+    **dict.fromkeys(("anatomy", "frame", "provenance", "licence"), str),
+    "labels": [str],
+    "landmarks?": [str],
+    "synthetic": bool,
+    "preparation?": dict,
+    "cases": [{"id": str, "patient": str, "split?": str, "side?": str, "group?": str}],
+}
+"""Fields of a dataset.json, as ``json_values.check_fields`` takes them."""
+LONGEST_NAME = 100
 FRAMES = ("wrist", "lps")
 """Frames of reconstruction: the wrist's anatomical one, or the CT's own (bones that were aligned before)."""
 CT_FILES = ("ct.nrrd", "ct.nii.gz")
@@ -175,23 +190,29 @@ class DatasetFolder:
                 in both splits, or a case whose folder is not there.
         """
         folder = Path(folder)
-        content = read_json(folder / "dataset.json", "dataset", DATASET_FORMAT)
-        try:
-            entries = tuple(CaseEntry(**entry) for entry in content["cases"])
-            opened = cls(
-                folder,
-                str(content["anatomy"]),
-                tuple(content["labels"]),
-                tuple(content.get("landmarks", ())),
-                str(content["frame"]),
-                bool(content["synthetic"]),
-                str(content["provenance"]),
-                str(content["licence"]),
-                entries,
-                dict(content.get("preparation", {})),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"dataset: {folder / 'dataset.json'} lacks or misnames a field ({error}).") from error
+        content = read_dataset_json(folder)
+        return cls.of(folder, content, entries_in(folder, content))
+
+    @classmethod
+    def of(cls, folder: Path, content: Mapping[str, Any], entries: tuple[CaseEntry, ...]) -> DatasetFolder:
+        """Some cases of a data set whose ``dataset.json`` was read.
+
+        Raises:
+            InputError: As :meth:`open`.
+        """
+        check_fields({**content, "cases": []}, SHAPE, f"dataset: {folder / 'dataset.json'}")
+        opened = cls(
+            folder,
+            content["anatomy"],
+            tuple(content["labels"]),
+            tuple(content.get("landmarks", ())),
+            content["frame"],
+            content["synthetic"],
+            content["provenance"],
+            content["licence"],
+            entries,
+            dict(content.get("preparation", {})),
+        )
         opened._check()
         return opened
 
@@ -221,6 +242,8 @@ class DatasetFolder:
 
     def _case(self, entry: CaseEntry) -> DatasetCase:
         place = self.folder / "cases" / entry.id
+        for each in (place, place / "meshes"):
+            refuse_links_out(each, self.folder, f"dataset {self.folder.name}")
         return DatasetCase(
             entry.id,
             place,
@@ -241,6 +264,9 @@ class DatasetFolder:
         if self.frame not in FRAMES:
             raise InputError(f"{where}: frame {self.frame!r} is not known; use {' or '.join(FRAMES)}.")
         check_entries(self.entries, where)
+        require_label_names(self.labels, where)
+        for each in (self.folder, self.folder / "cases", self.folder / "prepared"):
+            refuse_links_out(each, self.folder, where)
         missing = [entry.id for entry in self.entries if not (self.folder / "cases" / entry.id).is_dir()]
         if missing:
             raise InputError(
@@ -249,16 +275,39 @@ class DatasetFolder:
             )
 
 
+def read_dataset_json(folder: Path | str) -> dict[str, Any]:
+    """Content of a data set's ``dataset.json``, its fields checked; what they say is for the caller to judge.
+
+    Raises:
+        InputError: Missing, not JSON, another format, a field missing or of another kind.
+    """
+    return read_json(Path(folder) / "dataset.json", f"dataset {Path(folder).name}", DATASET_FORMAT, SHAPE)
+
+
+def entries_in(folder: Path, content: Mapping[str, Any]) -> tuple[CaseEntry, ...]:
+    """The cases that :func:`read_dataset_json` found.
+
+    Raises:
+        InputError: A case with a field that there is not.
+    """
+    try:
+        return tuple(CaseEntry(**entry) for entry in content["cases"])
+    except TypeError as error:
+        raise InputError(f"dataset: {folder / 'dataset.json'} misnames a field of a case ({error}).") from error
+
+
 def check_entries(entries: Sequence[CaseEntry], where: str) -> None:
     """Refuse cases that cannot be in one data set.
 
     Raises:
-        InputError: An id used twice or no folder name, an unknown split or side, a patient in both splits.
+        InputError: An id used twice (capital letters do not count) or no folder name, an unknown split or side, a
+            patient in both splits.
     """
     splits: dict[str, str] = {}
-    ids = [entry.id for entry in entries]
+    used = Counter(same_name(entry.id) for entry in entries)
     for entry in entries:
-        if not entry.id or safe_file_name(entry.id) != entry.id or ids.count(entry.id) > 1:
+        plain = safe_file_name(entry.id) == entry.id and len(entry.id) <= LONGEST_NAME
+        if not entry.id or not plain or used[same_name(entry.id)] > 1:
             raise InputError(f"{where}: case id {entry.id!r} is used twice or is no plain folder name; rename it.")
         if entry.split not in SPLITS:
             raise InputError(f"{where}: case {entry.id} has split {entry.split!r}; use {' or '.join(SPLITS)}.")
@@ -269,7 +318,7 @@ def check_entries(entries: Sequence[CaseEntry], where: str) -> None:
 
 
 def write_dataset_json(folder: Path | str, cases: Sequence[CaseEntry], description: Mapping[str, Any]) -> Path:
-    """Write ``dataset.json``.
+    """Write ``dataset.json``, a line per case.
 
     Args:
         folder: The data set.
@@ -281,5 +330,7 @@ def write_dataset_json(folder: Path | str, cases: Sequence[CaseEntry], descripti
         The file.
     """
     path = Path(folder) / "dataset.json"
-    write_json(path, {"format": DATASET_FORMAT, **description, "cases": [asdict(entry) for entry in cases]})
+    head = json.dumps({"format": DATASET_FORMAT, **description}, indent=2, allow_nan=False).removesuffix("\n}")
+    lines = ",\n".join(f"    {json.dumps(vars(entry))}" for entry in cases)  # indented ones take four times as long
+    write_text(path, f'{head},\n  "cases": [\n{lines}\n  ]\n}}\n')
     return path

@@ -21,12 +21,25 @@ from XRayTo3DLib.dataset.lazily_read import LazilyRead
 from XRayTo3DLib.dataset.standard_geometry import StandardGeometry
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import atomic_path, require_file
+from XRayTo3DLib.files.described_arrays import described_arrays
+from XRayTo3DLib.files.unfinished import remove_abandoned
 from XRayTo3DLib.geometry import XRayCamera
+from XRayTo3DLib.processes import end_with_parent
 
 DEPTH_FORMAT = "xrayto3d.depth-views/1"
 STEP_MM = 0.02
 """Depths are kept as whole steps above the map's base: rounding costs at most half a step."""
 MAPS = ("front_mm", "back_mm", "thickness_mm")
+DESCRIPTION = {
+    **dict.fromkeys(("case", "patient", "group"), str),
+    "labels": [str],
+    "camera": dict,
+    "base_mm": {"*": float},
+    "synthetic": bool,
+    "notes": [str],
+}
+"""What a file says of each view."""
+MEMORY_BYTES = 256e6
 
 
 class DepthViews(LazilyRead[tuple[Path, str], DepthView]):
@@ -34,11 +47,15 @@ class DepthViews(LazilyRead[tuple[Path, str], DepthView]):
 
     Args:
         places: (file, view) of each.
-        keep: How many stay in memory (four bones at 128 pixels take about 0.9 MB).
+        memory: Bytes that those in memory may take (four bones take 0.9 MB at 128 pixels, 55 MB at 1024).
     """
 
-    def __init__(self, places: Sequence[tuple[Path, str]], keep: int = 64) -> None:
-        super().__init__(places, lambda place: _read(*place), keep)
+    def __init__(self, places: Sequence[tuple[Path, str]], memory: float = MEMORY_BYTES) -> None:
+        super().__init__(places, lambda place: _read(*place), _bytes_of, memory)
+
+
+def _bytes_of(view: DepthView) -> int:
+    return view.image.nbytes + sum(getattr(view, name).nbytes for name in MAPS)
 
 
 def depth_views(
@@ -61,6 +78,8 @@ def depth_views(
     Raises:
         InputError: A case without accepted registration, or that cannot be used.
     """
+    if cases:
+        remove_abandoned(cases[0].folder.parent.parent / "prepared")
     tell = report or (lambda name, share: None)
     work = partial(depth_file, geometry=geometry)
     places: list[tuple[Path, str]] = []
@@ -68,7 +87,7 @@ def depth_views(
         files = map(work, cases)
         _collect(files, cases, geometry.view, places, tell)
     else:
-        with ProcessPoolExecutor(workers) as pool:
+        with ProcessPoolExecutor(workers, initializer=end_with_parent) as pool:
             _collect(pool.map(work, cases), cases, geometry.view, places, tell)
     return DepthViews(places)
 
@@ -105,7 +124,8 @@ def _write(views: Sequence[DepthView], path: Path, key: str) -> None:
             arrays[f"{view.view}.{name}"], told["base_mm"][name] = _stepped(getattr(view, name))
         about["views"][view.view] = told
     with atomic_path(path) as temporary:
-        save_file(arrays, temporary, metadata={"about": json.dumps(about), "key": key})
+        # One text: of several, safetensors writes one or another first, and no two files would be equal.
+        save_file(arrays, temporary, metadata={"about": json.dumps({**about, "key": key})})
 
 
 def _stepped(values: NDArray[np.floating]) -> tuple[NDArray[np.uint16], float]:
@@ -135,15 +155,11 @@ def _read(path: Path, view: str) -> DepthView:
     Raises:
         InputError: Missing, damaged, another format, or no such view.
     """
-    path = require_file(path, "depth views")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            about = json.loads((file.metadata() or {}).get("about", "{}"))
-            if about.get("format") != DEPTH_FORMAT:
-                raise InputError(f"depth views: {path.name} has another format; delete it and prepare the case again.")
-            told = about["views"][view]
-            image = file.get_tensor(f"{view}.image")
-            maps = [_restored(file.get_tensor(f"{view}.{name}"), told["base_mm"][name]) for name in MAPS]
+    again = "delete it and prepare the case again"
+    with described_arrays(path, "depth views", DEPTH_FORMAT, {"views": {"*": DESCRIPTION}}, again) as (file, about):
+        told = about["views"][view]
+        image = file.get_tensor(f"{view}.image")
+        maps = [_restored(file.get_tensor(f"{view}.{name}"), told["base_mm"][name]) for name in MAPS]
         return DepthView(
             told["case"],
             told["patient"],
@@ -156,8 +172,6 @@ def _read(path: Path, view: str) -> DepthView:
             told["synthetic"],
             tuple(told["notes"]),
         )
-    except (SafetensorError, json.JSONDecodeError, KeyError) as error:
-        raise InputError(f"depth views: {path.name} is damaged ({error}); delete it and prepare again.") from error
 
 
 def _key(case: DatasetCase, names: Sequence[str], geometry: StandardGeometry) -> str:
@@ -170,7 +184,8 @@ def _key(case: DatasetCase, names: Sequence[str], geometry: StandardGeometry) ->
     files += [case.folder / "views" / name / file for name in names for file in VIEW_FILES]
     for path in files:
         digest.update(path.name.encode())
-        digest.update(hashlib.sha256(require_file(path, f"case {case.id}").read_bytes()).digest())
+        with require_file(path, f"case {case.id}").open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()
 
 
@@ -178,6 +193,7 @@ def _stored_key(path: Path) -> str:
     """Key of a prepared file, or "" where it cannot be read: then it is made again."""
     try:
         with safe_open(path, framework="numpy") as file:
-            return (file.metadata() or {}).get("key", "")
-    except SafetensorError:
+            about = json.loads((file.metadata() or {}).get("about", "{}"))
+            return str(about.get("key", "")) if isinstance(about, dict) else ""
+    except (SafetensorError, json.JSONDecodeError):
         return ""

@@ -16,13 +16,12 @@ from vtkmodules.vtkCommonDataModel import vtkPolyData
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase
 from XRayTo3DLib.dataset.standard_geometry import StandardGeometry
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import read_json
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.geometry.calibration import VIEWS
 from XRayTo3DLib.imaging.radiograph_reader import read_radiograph
 from XRayTo3DLib.imaging.types import Radiograph
 from XRayTo3DLib.projection.depth_maps import mesh_depth, z_from_distance
-from XRayTo3DLib.registration.result import RESULT_FORMAT, Review
+from XRayTo3DLib.registration.result import Review, read_registration
 from XRayTo3DLib.shape.label_surface import surface_from_labels
 from XRayTo3DLib.shape.meshes import points_of, triangles_of
 
@@ -211,12 +210,12 @@ def _review(case: DatasetCase, view: str) -> str:
     if not path.exists():
         return "not registered"
     try:
-        content = read_json(path, "registration", RESULT_FORMAT)
+        content = read_registration(path)
     except InputError as error:
         raise case.refused(error) from error
     return str((content.get("review") or {}).get("status", Review.UNREVIEWED.value))
 
 
-def _by_number(name: str) -> tuple[str, int]:
+def _by_number(name: str) -> tuple[str, int, str]:
     stem, _, number = name.rpartition("-")
-    return (stem, int(number)) if number.isdecimal() else (name, 0)
+    return (stem, int(number), name) if number.isdecimal() else (name, 0, name)

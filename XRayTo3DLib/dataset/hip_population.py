@@ -15,17 +15,15 @@ from XRayTo3DLib.dataset.exposure_ranges import PoseRange
 from XRayTo3DLib.dataset.phantoms import HipsShape, PhantomCase, make_hips, pelvis_camera
 from XRayTo3DLib.dataset.population import (
     LICENCE,
-    MARKER,
-    MARKER_FORMAT,
     PROVENANCE,
+    begin_population,
+    case_to_make,
     check_counts,
-    is_whole,
     make_each,
 )
 from XRayTo3DLib.dataset.simulate import SimulatedLimb, expose
 from XRayTo3DLib.dataset.view_pairs import gradient_correlation, write_true_pose
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import write_json
 from XRayTo3DLib.imaging.radiograph_header import write_radiograph
 
 HIP_BONES = ("femur_right", "pelvis_right", "femur_left", "pelvis_left")
@@ -106,6 +104,7 @@ def write_hip_population(
             f"cannot be; use 0 to 99, 0.1 to 10 mm and 0 to 1."
         )
     options = HipPopulationOptions(seed, spacing, mesh_spacing, exposures, pixel_mm, diseased_share)
+    begin_population(Path(folder), asdict(options))
     counts = (("train", people), ("test", test))
     entries = [_entry(options, split, number) for split, count in counts for number in range(count)]
     make_each(
@@ -129,29 +128,19 @@ def _entry(options: HipPopulationOptions, split: str, number: int) -> CaseEntry:
 
 
 def _write_person(cases: Path, options: HipPopulationOptions, entry: CaseEntry) -> str:
-    """Write one case unless it is there, whole and made with the same options; returns its id."""
-    folder = cases / entry.id
-    made = {"format": MARKER_FORMAT, "synthetic": True, **asdict(options)}
-    if is_whole(folder, made):
-        return entry.id
-    (folder / MARKER).unlink(missing_ok=True)
+    """Write one case unless it is there, made with the same options; returns its id."""
+    with case_to_make(cases / entry.id, asdict(options)) as folder:
+        if folder is not None:
+            _make_person(folder, options, entry)
+    return entry.id
+
+
+def _make_person(folder: Path, options: HipPopulationOptions, entry: CaseEntry) -> None:
     number = int(entry.id[-4:]) - 1
     shape, texture = draw_hips(options.seed, entry.split, number, options.diseased_share)
     case = make_hips(shape, options.spacing, texture, mesh_spacing=options.mesh_spacing, name=entry.id)
     write_case(case, folder)
-    _remove_views(folder)
     _expose(case, folder, options, [options.seed, SPLITS.index(entry.split), number])
-    write_json(folder / MARKER, made)
-    return entry.id
-
-
-def _remove_views(folder: Path) -> None:
-    """Remove the views of an earlier population, so that none is left over when there are fewer now."""
-    for place in folder.glob("views/ap-*"):
-        for name in ("registration.json", "pose.tfm", "radiograph.nrrd", "camera.json"):
-            (place / name).unlink(missing_ok=True)
-        if not any(place.iterdir()):
-            place.rmdir()
 
 
 def _expose(case: PhantomCase, folder: Path, options: HipPopulationOptions, seeds: list[int]) -> None:

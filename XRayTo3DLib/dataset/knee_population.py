@@ -11,17 +11,15 @@ import numpy as np
 
 from XRayTo3DLib.dataset.case import write_case
 from XRayTo3DLib.dataset.dataset_folder import SPLITS, CaseEntry, write_dataset_json
-from XRayTo3DLib.dataset.phantoms import KneeShape, make_knee
+from XRayTo3DLib.dataset.phantoms import KneeShape, PhantomCase, make_knee
 from XRayTo3DLib.dataset.population import (
     LICENCE,
-    MARKER,
-    MARKER_FORMAT,
     PROVENANCE,
+    begin_population,
+    case_to_make,
     check_counts,
-    is_whole,
     make_each,
 )
-from XRayTo3DLib.files import write_json
 
 KNEE_BONES = ("femur", "tibia", "patella", "fibula")
 """The bones to learn, in the order of their channels."""
@@ -87,6 +85,7 @@ def write_knee_population(
     """
     check_counts(people, test, seed, workers, shard)
     options = KneePopulationOptions(seed, spacing, mesh_spacing, soft_tissue)
+    begin_population(Path(folder), asdict(options))
     counts = (("train", people), ("test", test))
     entries = [_entry(split, number) for split, count in counts for number in range(count)]
     make = partial(_write_person, Path(folder) / "cases", options)
@@ -107,14 +106,16 @@ def _entry(split: str, number: int) -> CaseEntry:
 
 
 def _write_person(cases: Path, options: KneePopulationOptions, entry: CaseEntry) -> str:
-    """Write one case unless it is there, whole and made with the same options; returns its id."""
-    folder = cases / entry.id
-    made = {"format": MARKER_FORMAT, "synthetic": True, **asdict(options)}
-    if is_whole(folder, made):
-        return entry.id
-    (folder / MARKER).unlink(missing_ok=True)
+    """Write one case unless it is there, made with the same options; returns its id."""
+    with case_to_make(cases / entry.id, asdict(options)) as folder:
+        if folder is not None:
+            write_case(_person(options, entry), folder)
+    return entry.id
+
+
+def _person(options: KneePopulationOptions, entry: CaseEntry) -> PhantomCase:
     shape, texture = draw_knee(options.seed, entry.split, int(entry.id[-4:]) - 1)
-    case = make_knee(
+    return make_knee(
         shape,
         options.spacing,
         texture,
@@ -122,9 +123,6 @@ def _write_person(cases: Path, options: KneePopulationOptions, entry: CaseEntry)
         mesh_spacing=options.mesh_spacing,
         name=entry.id,
     )
-    write_case(case, folder)
-    write_json(folder / MARKER, made)
-    return entry.id
 
 
 def _description(options: KneePopulationOptions) -> dict[str, object]:

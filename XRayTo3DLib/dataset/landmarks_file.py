@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import file_suffix, require_file, write_json
+from XRayTo3DLib.files import file_suffix, read_json_values, require_file, write_json
+from XRayTo3DLib.files.json_values import check_fields
 from XRayTo3DLib.geometry.frames import LPS_TO_RAS, FloatArray, apply_matrix, vector3
 
 MARKUPS_SCHEMA = (
@@ -59,12 +59,16 @@ def read_landmarks(path: Path | str) -> dict[str, FloatArray]:
         InputError: Missing, not a point list, without coordinate system, or a label twice.
     """
     path = require_file(path, "landmarks")
-    try:
-        markup = json.loads(path.read_text(encoding="utf-8-sig"))["markups"][0]
-        system, points = markup["coordinateSystem"], markup["controlPoints"]
-        named = [(point["label"], vector3(point["position"], f"landmark {point['label']}")) for point in points]
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, IndexError, TypeError) as error:
-        raise InputError(f"landmarks: {path.name} is not a Slicer point list ({error}); save it again.") from error
+    where = f"landmarks: {path.name} is not a Slicer point list"
+    content = read_json_values(path, f"landmarks: {path.name}")
+    check_fields(content, {"markups": [dict]}, where)
+    if not content["markups"]:
+        raise InputError(f"{where}: it holds none; save it again.")
+    markup = content["markups"][0]
+    shape = {"coordinateSystem": str, "controlPoints": [{"label": str, "position": [float]}]}
+    check_fields(markup, shape, where, "markups[0]")
+    system, points = markup["coordinateSystem"], markup["controlPoints"]
+    named = [(each["label"], vector3(each["position"], f"{path.name}: landmark {each['label']}")) for each in points]
     if system not in ("LPS", "RAS"):
         raise InputError(f"landmarks: {path.name} has coordinate system {system!r}; LPS or RAS is needed.")
     if len(dict(named)) != len(named):

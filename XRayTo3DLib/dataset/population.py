@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -11,16 +12,19 @@ from pathlib import Path
 import numpy as np
 
 from XRayTo3DLib.dataset.case import write_case
-from XRayTo3DLib.dataset.dataset_folder import CaseEntry, write_dataset_json
-from XRayTo3DLib.dataset.phantoms import ForearmShape, make_forearm
+from XRayTo3DLib.dataset.dataset_folder import DATASET_FORMAT, CaseEntry, write_dataset_json
+from XRayTo3DLib.dataset.phantoms import ForearmShape, PhantomCase, make_forearm
+from XRayTo3DLib.dataset.turns import making_case
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import read_json, write_json
+from XRayTo3DLib.files.unfinished import remove_abandoned, whole_folder
 from XRayTo3DLib.geometry.anatomical_frame import WRIST_LANDMARKS
+from XRayTo3DLib.processes import end_with_parent
 
 PROVENANCE = "SYNTHETIC: computed from parameters by xrayto3d dataset synthetic; no patient and no real anatomy."
 LICENCE = "Apache-2.0"
 MARKER = "person.json"
-"""Written last into a case's folder: what it was made from, so that a whole case is known and kept."""
+"""In a case's folder: what it was made from, so that a case made with other options is known and made again."""
 MARKER_FORMAT = "xrayto3d.person/1"
 
 
@@ -89,12 +93,32 @@ def write_population(
     if not 0.0 <= turn_sd_deg <= 20.0:
         raise InputError(f"population: the turn's SD must lie between 0 and 20 degrees, not {turn_sd_deg:g}.")
     options = PopulationOptions(seed, spacing, soft_tissue, turn_sd_deg, length_mm, mesh_spacing)
+    begin_population(Path(folder), asdict(options))
     counts = (("train", people), ("test", test))
     entries = [_entry(seed, split, number) for split, count in counts for number in range(count)]
     mine = entries[shard[0] - 1 :: shard[1]]
     make = partial(_write_person, Path(folder) / "cases", options)
     make_each(mine, make, workers, report)
     return write_dataset_json(folder, entries, _description(options))
+
+
+def begin_population(folder: Path, options: Mapping[str, object]) -> None:
+    """Remove what a killed process left, and the ``dataset.json`` of a population that is to become another one.
+
+    Half of one and half of the other are no data set: there is none until the last case is made.
+
+    Raises:
+        InputError: The folder holds a data set that is not synthetic.
+    """
+    remove_abandoned(folder, below=True)
+    path = folder / "dataset.json"
+    if not path.exists():
+        return
+    content = read_json(path, "dataset", DATASET_FORMAT)
+    if content.get("synthetic") is not True:
+        raise InputError(f"population: {folder} holds a data set that is not synthetic; name another folder.")
+    if content.get("made_with") != options:
+        path.unlink()
 
 
 def make_each(
@@ -109,7 +133,7 @@ def make_each(
         for number, entry in enumerate(entries, 1):
             tell(make(entry), number / len(entries))
         return
-    with ProcessPoolExecutor(workers) as pool:
+    with ProcessPoolExecutor(workers, initializer=end_with_parent) as pool:
         for number, name in enumerate(pool.map(make, entries, chunksize=4), 1):
             tell(name, number / len(entries))
 
@@ -129,14 +153,34 @@ def _entry(seed: int, split: str, number: int) -> CaseEntry:
 
 
 def _write_person(cases: Path, options: PopulationOptions, entry: CaseEntry) -> str:
-    """Write one case unless it is there, whole and made with the same options; returns its id."""
-    folder = cases / entry.id
-    made = {"format": MARKER_FORMAT, "synthetic": True, **asdict(options)}
-    if is_whole(folder, made):
-        return entry.id
-    (folder / MARKER).unlink(missing_ok=True)
+    """Write one case unless it is there, made with the same options; returns its id."""
+    with case_to_make(cases / entry.id, asdict(options)) as folder:
+        if folder is not None:
+            write_case(_person(options, entry), folder)
+    return entry.id
+
+
+@contextlib.contextmanager
+def case_to_make(folder: Path, options: Mapping[str, object]) -> Iterator[Path | None]:
+    """Yield an empty folder that becomes the case's, whole, if the block succeeds; None where nothing is to be done.
+
+    Args:
+        folder: The case's. One that was made with other options is another person's body: all that is in it goes.
+        options: What the case is made with, JSON types.
+    """
+    made = {"format": MARKER_FORMAT, "synthetic": True, **options}
+    with making_case(folder):
+        if (folder / MARKER).exists() and read_json(folder / MARKER, "person", MARKER_FORMAT) == made:
+            yield None
+            return
+        with whole_folder(folder) as new:
+            yield new
+            write_json(new / MARKER, made)
+
+
+def _person(options: PopulationOptions, entry: CaseEntry) -> PhantomCase:
     shape, turn, texture = draw_person(options.seed, entry.split, int(entry.id[-4:]) - 1, options.turn_sd_deg)
-    case = make_forearm(
+    return make_forearm(
         shape,
         spacing=options.spacing,
         length_mm=options.length_mm,
@@ -147,14 +191,6 @@ def _write_person(cases: Path, options: PopulationOptions, entry: CaseEntry) -> 
         name=entry.id,
         forearm_turn_deg=turn,
     )
-    write_case(case, folder)
-    write_json(folder / MARKER, made)
-    return entry.id
-
-
-def is_whole(folder: Path, made: Mapping[str, object]) -> bool:
-    """Whether a case was written to its end from the same options."""
-    return (folder / MARKER).exists() and read_json(folder / MARKER, "person", MARKER_FORMAT) == made
 
 
 def _description(options: PopulationOptions) -> dict[str, object]:

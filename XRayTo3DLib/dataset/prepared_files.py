@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -16,11 +17,24 @@ from safetensors.numpy import save_file
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase, DatasetFolder
 from XRayTo3DLib.dataset.lazily_read import LazilyRead
 from XRayTo3DLib.dataset.prepared import Preparation, PreparedCase, describe, preparation_of, prepare
-from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import atomic_path, require_file
+from XRayTo3DLib.files import atomic_path
+from XRayTo3DLib.files.described_arrays import described_arrays
+from XRayTo3DLib.files.disk import require_room
+from XRayTo3DLib.files.unfinished import remove_abandoned
 from XRayTo3DLib.geometry.anatomical_frame import AnatomicalFrame
+from XRayTo3DLib.processes import end_with_parent
 
 PREPARED_FORMAT = "xrayto3d.prepared/1"
+MEMORY_BYTES = 1e9
+PREPARED_BYTES = 4e6
+"""What a prepared case takes on the disk, about (a wrist 2 MB, a knee 3 MB)."""
+DESCRIPTION = {
+    **dict.fromkeys(("id", "patient"), str),
+    "labels": [str],
+    **dict.fromkeys(("spacing_mm", "clip_mm"), float),
+    **dict.fromkeys(("synthetic", "mirrored"), bool),
+}
+Found = TypeVar("Found")
 
 
 class PreparedCases(LazilyRead[Path, PreparedCase]):
@@ -28,11 +42,20 @@ class PreparedCases(LazilyRead[Path, PreparedCase]):
 
     Args:
         paths: Files from :func:`prepare_all`.
-        keep: How many stay in memory (a wrist takes about 2 MB).
+        memory: Bytes that those in memory may take (a wrist about 2 MB, whole bones of a knee at 1 mm 30 MB).
     """
 
-    def __init__(self, paths: Sequence[Path], keep: int = 512) -> None:
-        super().__init__(paths, read_prepared, keep)
+    def __init__(self, paths: Sequence[Path], memory: float = MEMORY_BYTES) -> None:
+        super().__init__(paths, read_prepared, lambda case: case.mu.nbytes + case.distances.nbytes, memory)
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether any of them is made up; reads the heads of the files alone.
+
+        Raises:
+            InputError: A file is missing, damaged, or not a prepared case.
+        """
+        return any(_opened(path, lambda file, about: bool(about["synthetic"])) for path in self.places)
 
 
 def prepare_all(
@@ -57,7 +80,11 @@ def prepare_all(
     Raises:
         InputError: The data set or a case cannot be used.
     """
+    remove_abandoned(Path(folder) / "prepared")
     cases = DatasetFolder.open(folder).cases(split)[shard[0] - 1 :: shard[1]]
+    missing = [case for case in cases if not _place(case).exists()]
+    if missing:
+        require_room(_place(missing[0]).parent, PREPARED_BYTES * len(missing), "prepare")
     work = partial(prepared_file, options=options)
     tell = report or (lambda name, share: None)
     paths = []
@@ -66,7 +93,7 @@ def prepare_all(
             paths.append(work(case))
             tell(case.id, number / len(cases))
     else:
-        with ProcessPoolExecutor(workers) as pool:
+        with ProcessPoolExecutor(workers, initializer=end_with_parent) as pool:
             for number, path in enumerate(pool.map(work, cases), 1):
                 paths.append(path)
                 tell(path.stem, number / len(cases))
@@ -80,11 +107,15 @@ def prepared_file(case: DatasetCase, options: Preparation | None = None) -> Path
         InputError: As for :func:`prepare`.
     """
     options = preparation_of(case) if options is None else options
-    path = case.folder.parent.parent / "prepared" / f"{case.id}.safetensors"
+    path = _place(case)
     key = _key(case, options)
     if not path.exists() or _stored_key(path) != key:
         _write(prepare(case, options), path, key)
     return path
+
+
+def _place(case: DatasetCase) -> Path:
+    return case.folder.parent.parent / "prepared" / f"{case.id}.safetensors"
 
 
 def read_prepared(path: Path | str) -> PreparedCase:
@@ -93,27 +124,34 @@ def read_prepared(path: Path | str) -> PreparedCase:
     Raises:
         InputError: Missing, damaged, or not a prepared case.
     """
-    path = require_file(path, "prepared case")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            about = json.loads((file.metadata() or {}).get("about", "{}"))
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if about.get("format") != PREPARED_FORMAT:
-            raise InputError(f"prepared case: {path.name} has another format; delete it and prepare the case again.")
-        return PreparedCase(
-            about["id"],
-            arrays["mu"],
-            arrays["distances"],
-            about["spacing_mm"],
-            arrays["origin"],
-            tuple(about["labels"]),
-            about["synthetic"],
-            about["patient"],
-            AnatomicalFrame(arrays["to_lps"], about["mirrored"]),
-            about["clip_mm"],
-        )
-    except (SafetensorError, json.JSONDecodeError, KeyError) as error:
-        raise InputError(f"prepared case: {path.name} is damaged ({error}); delete it and prepare again.") from error
+    return _opened(path, _case)
+
+
+def _case(file: Any, about: dict[str, Any]) -> PreparedCase:
+    arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    return PreparedCase(
+        about["id"],
+        arrays["mu"],
+        arrays["distances"],
+        about["spacing_mm"],
+        arrays["origin"],
+        tuple(about["labels"]),
+        about["synthetic"],
+        about["patient"],
+        AnatomicalFrame(arrays["to_lps"], about["mirrored"]),
+        about["clip_mm"],
+    )
+
+
+def _opened(path: Path | str, read: Callable[[Any, dict[str, Any]], Found]) -> Found:
+    """What ``read`` takes from a prepared case's file and its description.
+
+    Raises:
+        InputError: Missing, damaged, or not a prepared case.
+    """
+    again = "delete it and prepare the case again"
+    with described_arrays(path, "prepared case", PREPARED_FORMAT, DESCRIPTION, again) as (file, about):
+        return read(file, about)
 
 
 def _write(case: PreparedCase, path: Path, key: str) -> None:
@@ -135,7 +173,8 @@ def _write(case: PreparedCase, path: Path, key: str) -> None:
         "to_lps": np.ascontiguousarray(case.frame.to_lps),
     }
     with atomic_path(path) as temporary:
-        save_file(arrays, temporary, metadata={"about": json.dumps(about), "key": key})
+        # One text: of several, safetensors writes one or another first, and no two files would be equal.
+        save_file(arrays, temporary, metadata={"about": json.dumps({**about, "key": key})})
 
 
 def _key(case: DatasetCase, options: Preparation) -> str:
@@ -145,7 +184,8 @@ def _key(case: DatasetCase, options: Preparation) -> str:
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
     for file in case.files():
         digest.update(file.name.encode())
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
+        with file.open("rb") as stream:  # piece by piece: a CT may be larger than what memory is left
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()
 
 
@@ -153,6 +193,7 @@ def _stored_key(path: Path) -> str:
     """Key of a prepared file, or "" where it cannot be read: then it is made again."""
     try:
         with safe_open(path, framework="numpy") as file:
-            return (file.metadata() or {}).get("key", "")
-    except SafetensorError:
+            about = json.loads((file.metadata() or {}).get("about", "{}"))
+            return str(about.get("key", "")) if isinstance(about, dict) else ""
+    except (SafetensorError, json.JSONDecodeError):
         return ""

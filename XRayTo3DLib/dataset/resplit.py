@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from XRayTo3DLib.dataset.dataset_folder import DATASET_FORMAT, CaseEntry, DatasetFolder, check_entries
+from XRayTo3DLib.dataset.dataset_folder import CaseEntry, DatasetFolder, check_entries, read_dataset_json
+from XRayTo3DLib.dataset.turns import changing_list
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import read_json, write_json
+from XRayTo3DLib.files import write_json
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,13 @@ def resplit(
     Raises:
         InputError: No data set, not one way, a number out of range, an unknown case, or nobody left to train on.
     """
-    dataset = DatasetFolder.open(folder)
-    changed, split = _planned(dataset, share, people, cases, seed)
-    path = dataset.folder / "dataset.json"
-    content = read_json(path, "dataset", DATASET_FORMAT)
-    written = [known | {"split": entry.split} for known, entry in zip(content["cases"], changed, strict=True)]
-    write_json(path, content | {"cases": written})
+    path = Path(folder) / "dataset.json"
+    DatasetFolder.open(folder)  # no lock where there is none
+    with changing_list(path.parent):
+        changed, split = _planned(DatasetFolder.open(folder), share, people, cases, seed)
+        content = read_dataset_json(path.parent)
+        written = [known | {"split": entry.split} for known, entry in zip(content["cases"], changed, strict=True)]
+        write_json(path, content | {"cases": written})
     return split
 
 
@@ -106,7 +108,8 @@ def _drawn(dataset: DatasetFolder, share: float | None, people: int | None, seed
         people = max(1, round(share * len(names))) if share > 0 else 0
     assert people is not None
     if not 0 <= people < len(names):
-        raise InputError(f"split: {people} of {len(names)} people cannot be tested; leave at least one to train on.")
+        told = f"{dataset.folder / 'dataset.json'} has {len(names)} people, of whom {people} cannot be tested"
+        raise InputError(f"split: {told}; leave at least one to train on.")
     return {names[index] for index in np.random.default_rng(seed).permutation(len(names))[:people]}
 
 

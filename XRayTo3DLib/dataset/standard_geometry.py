@@ -7,7 +7,7 @@ taken nearly so is brought exactly there: same source, same axes, another plane 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,17 @@ SDD_NOTED, SDD_REFUSED = 0.02, 0.10
 SMALLEST_SHARE = 0.5
 """How much of the radiograph must lie inside the standard field, and how much of the field inside the radiograph."""
 NOTED_SHARE = 0.9
+
+
+class Pictured(Protocol):
+    """What is known of a radiograph besides its pixels."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def view(self) -> str: ...  # noqa: D102
+    @property
+    def camera(self) -> XRayCamera: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -89,6 +100,21 @@ class StandardGeometry:
             InputError: Another view, a source to detector distance that differs by more than 10 %, or a radiograph of
                 which the standard field shows less than half, or that fills less than half of it.
         """
+        notes = self.noticed(radiograph)
+        if _is_mirrored(radiograph.camera):
+            pixels = np.ascontiguousarray(radiograph.pixels[:, ::-1])
+            radiograph = replace(radiograph, pixels=pixels, camera=_seen_from_source(radiograph.camera))
+        old, new = radiograph.camera, self.camera_for(radiograph.camera)
+        across, down = (_weights(*_old_pixels(new, old, axis), self.size, old.size[axis]) for axis in (0, 1))
+        image = down @ radiograph.pixels.astype(np.float64) @ across.T
+        return image.astype(np.float32), new, notes
+
+    def noticed(self, radiograph: Pictured) -> tuple[str, ...]:
+        """What should be said of bringing a radiograph here, one sentence each; its pixels are not asked for.
+
+        Raises:
+            InputError: As :meth:`resampled`.
+        """
         if radiograph.view and radiograph.view.upper() != self.view.upper():
             raise InputError(
                 f"{radiograph.name} shows view {radiograph.view}; this model reads {self.view} views only."
@@ -96,18 +122,13 @@ class StandardGeometry:
         notes = self._distance_notes(radiograph)
         if not radiograph.view:
             notes += (f"the view of {radiograph.name} is not known; it was read as {self.view}.",)
-        radiograph, turned = _turned_round(radiograph)
-        notes += turned
-        old, new = radiograph.camera, self.camera_for(radiograph.camera)
-        shares, weights = [], []
-        for axis in (0, 1):
-            first, pitch = _old_pixels(new, old, axis)
-            weights.append(_weights(first, pitch, self.size, old.size[axis]))
-            shares.append(_shares(first, pitch, self.size, old.size[axis]))
-        notes += self._field_notes(radiograph, shares[0][0] * shares[1][0], shares[0][1] * shares[1][1])
-        across, down = weights
-        image = down @ radiograph.pixels.astype(np.float64) @ across.T
-        return image.astype(np.float32), new, notes
+        old = radiograph.camera
+        if _is_mirrored(old):
+            notes += (f"{radiograph.name} is a mirror image, as its camera says; it was turned round.",)
+            old = _seen_from_source(old)
+        new = self.camera_for(old)
+        shares = [_shares(*_old_pixels(new, old, axis), self.size, old.size[axis]) for axis in (0, 1)]
+        return notes + self._field_notes(radiograph, shares[0][0] * shares[1][0], shares[0][1] * shares[1][1])
 
     def covered(self, camera: XRayCamera, standard: XRayCamera) -> NDArray[np.bool_]:
         """(size, size): which pixels of the ``standard`` camera the radiograph of ``camera`` has anything to say of."""
@@ -115,7 +136,7 @@ class StandardGeometry:
         places = camera.project(standard.pixel_to_world(pixels))
         return ((places >= -0.5) & (places <= np.array(camera.size) - 0.5)).all(axis=-1)
 
-    def _distance_notes(self, radiograph: Radiograph) -> tuple[str, ...]:
+    def _distance_notes(self, radiograph: Pictured) -> tuple[str, ...]:
         sdd = radiograph.camera.sdd
         off = abs(sdd / self.sdd_mm - 1.0)
         what = (
@@ -127,7 +148,7 @@ class StandardGeometry:
             )
         return (f"{what}; the picture was rescaled, its perspective stays.",) if off > SDD_NOTED else ()
 
-    def _field_notes(self, radiograph: Radiograph, shown: float, filled: float) -> tuple[str, ...]:
+    def _field_notes(self, radiograph: Pictured, shown: float, filled: float) -> tuple[str, ...]:
         if min(shown, filled) < SMALLEST_SHARE:
             raise InputError(
                 f"{radiograph.name}: the standard field of {self.field_mm:.0f} mm shows {100 * shown:.0f} % of the "
@@ -142,15 +163,15 @@ class StandardGeometry:
         return notes
 
 
-def _turned_round(radiograph: Radiograph) -> tuple[Radiograph, tuple[str, ...]]:
-    """The picture as seen from the source, and what to say: one that its camera shows from behind is mirrored."""
-    camera = radiograph.camera
-    if (camera.origin - camera.source) @ camera.normal > 0:
-        return radiograph, ()
+def _is_mirrored(camera: XRayCamera) -> bool:
+    """Whether it looks at its detector from behind, so that its picture is a mirror image."""
+    return float((camera.origin - camera.source) @ camera.normal) <= 0
+
+
+def _seen_from_source(camera: XRayCamera) -> XRayCamera:
+    """The camera of the mirror image's mirror image."""
     last = camera.pixel_to_world([camera.size[0] - 1, 0])
-    seen = replace(camera, origin=last, column_direction=-camera.column_direction)
-    note = f"{radiograph.name} is a mirror image, as its camera says; it was turned round."
-    return replace(radiograph, pixels=np.ascontiguousarray(radiograph.pixels[:, ::-1]), camera=seen), (note,)
+    return replace(camera, origin=last, column_direction=-camera.column_direction)
 
 
 def _old_pixels(new: XRayCamera, old: XRayCamera, axis: int) -> tuple[float, float]:

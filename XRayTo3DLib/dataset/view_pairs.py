@@ -19,14 +19,15 @@ from XRayTo3DLib.dataset.prepared import PreparedCase
 from XRayTo3DLib.dataset.prepared_files import prepared_file, read_prepared
 from XRayTo3DLib.dataset.voxel_grid import WRIST_CENTRE_MM
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import read_json
+from XRayTo3DLib.files import written_together
+from XRayTo3DLib.files.unfinished import remove_abandoned, whole_folder
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.geometry.anatomical_frame import MIRROR
 from XRayTo3DLib.geometry.calibration import VIEWS, standard_camera
 from XRayTo3DLib.imaging.radiograph_header import write_radiograph
 from XRayTo3DLib.imaging.radiograph_reader import open_any, read_radiograph
 from XRayTo3DLib.imaging.types import CtVolume, IntensityNote, Radiograph
-from XRayTo3DLib.registration.result import RESULT_FORMAT, RegistrationResult, Review, Verdict
+from XRayTo3DLib.registration.result import RegistrationResult, Review, Verdict, read_registration
 
 HELD = PoseRange((1.5, 5.0, 5.0), (4.0, 1.0, 4.0), "normal")
 """How people are held whose radiographs are simulated: standard deviations about the ideal view. The hand lies flat on
@@ -137,6 +138,7 @@ def write_pairs(
     Raises:
         InputError: A case that cannot be prepared, or an unknown view.
     """
+    remove_abandoned(dataset.folder, below=True)
     cases = dataset.cases(split)
     for number, case in enumerate(cases, 1):
         prepared, ct = read_prepared(prepared_file(case)), case.ct()
@@ -166,7 +168,7 @@ def _simulated_pair(
 
 
 def write_pair(case: DatasetCase, view: str, pair: ViewPair) -> None:
-    """Write one simulated pair into ``views/<view>/`` of its case; registration.json comes last.
+    """Write one simulated pair into ``views/<view>/`` of its case, all files together.
 
     Raises:
         InputError: There is a radiograph that is not simulated.
@@ -179,14 +181,12 @@ def write_pair(case: DatasetCase, view: str, pair: ViewPair) -> None:
                 f"case {case.id}, view {view.lower()}: there is a real radiograph, which no simulated one replaces; "
                 f"simulate another view, or use the real ones with --registered."
             )
-    place.mkdir(parents=True, exist_ok=True)
-    (place / "registration.json").unlink(missing_ok=True)
-    radiograph = pair.radiograph
-    radiograph.camera.save(place / "camera.json")
-    write_radiograph(radiograph, place / "radiograph.nrrd")
-    _write_drr(pair, place)
-    centre = pair.case.frame.points_to_lps(WRIST_CENTRE_MM)
-    write_true_pose(place, pair.pose, centre, radiograph.name, gradient_correlation(radiograph, pair.drr))
+    radiograph, centre = pair.radiograph, pair.case.frame.points_to_lps(WRIST_CENTRE_MM)
+    with written_together(place, "registration.json") if place.exists() else whole_folder(place) as new:
+        radiograph.camera.save(new / "camera.json")
+        write_radiograph(radiograph, new / "radiograph.nrrd")
+        _write_drr(pair, new)
+        write_true_pose(new, pair.pose, centre, radiograph.name, gradient_correlation(radiograph, pair.drr))
 
 
 def write_true_pose(place: Path, pose: RigidPose, centre: Any, name: str, similarity: float) -> None:
@@ -289,7 +289,7 @@ def accepted_pose(place: Path) -> RigidPose:
     Raises:
         InputError: A file is missing, or the registration was not accepted.
     """
-    content = read_json(place / "registration.json", "registration", RESULT_FORMAT)
+    content = read_registration(place / "registration.json")
     status = (content.get("review") or {}).get("status")
     if status not in (Review.ACCEPTED.value, Review.ADJUSTED.value):
         raise InputError(f"the registration of view {place.name.upper()} is {status}; look at it and accept it first.")

@@ -8,6 +8,7 @@
     progress.jsonl   one JSON object a line, only appended to
     log.txt          what the worker printed
     checkpoint/      the method's own
+    worker.lock      there while a process works on it, which alone holds this lock
     cancel           somebody asked it to stop
     result.json      how it ended
 
@@ -22,24 +23,31 @@ import dataclasses
 import json
 import os
 import sys
-import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import Any
 
 from XRayTo3DLib import __version__
-from XRayTo3DLib.errors import Cancelled, InputError, XRayTo3DError, lacks_memory
+from XRayTo3DLib.errors import Cancelled, InputError, XRayTo3DError
+from XRayTo3DLib.explain import explained
 from XRayTo3DLib.files import read_json, write_json
-from XRayTo3DLib.jobs.heartbeat import STALE_S, Heartbeat
+from XRayTo3DLib.files.disk import HARDLY_BYTES, require_room, writing_into
+from XRayTo3DLib.files.locks import Holder, Lock
+from XRayTo3DLib.files.unfinished import UNFINISHED
+from XRayTo3DLib.jobs.heartbeat import STALE_S, Heartbeat, SignsOfLife
 from XRayTo3DLib.jobs.process_mark import ProcessMark
 from XRayTo3DLib.jobs.progress_lines import append_line, end_last_line, last_line, lines_since
 from XRayTo3DLib.jobs.state import JobState, JobStatus
+from XRayTo3DLib.machine import disk_free_bytes
 from XRayTo3DLib.models.portable import portable, shareable_text
 
 JOB_FORMAT = "xrayto3d.job/1"
 RESULT_FORMAT = "xrayto3d.job-result/1"
 LOG_END_BYTES = 20_000
+LOCK = "worker.lock"
+"""Name of the lock; whoever works in a folder without being a job holds it, too."""
+LOCK_WAIT_S = 1.0
+"""Who looks whether a lock is held, holds it for a moment."""
 RUN_MARK = "---- a worker starts ----"
 """A line of log.txt, written before each start."""
 
@@ -49,7 +57,9 @@ class JobFolder:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
+        self.lock = Lock(self.path / LOCK)
         self._heartbeat: Heartbeat | None = None
+        self._signs: dict[Path, SignsOfLife] = {}
 
     @property
     def checkpoint(self) -> Path:
@@ -71,7 +81,8 @@ class JobFolder:
             configuration: For people and panels to show; JSON types, paths and numbers.
 
         Raises:
-            InputError: The folder holds something else, another kind of job, or one that another process works on.
+            InputError: The folder holds something else, another kind of job, or one that another process works on, or
+                cannot be written to.
         """
         job = cls(path)
         if job.path.exists() and not job.path.is_dir():
@@ -80,10 +91,11 @@ class JobFolder:
             found = job.description()["kind"]
             if found != kind:
                 raise InputError(f"job: {job.path} holds a job of another kind ({found}); choose another folder.")
-            job._refuse_second_worker()
-        elif job.path.is_dir() and any(job.path.iterdir()):
+            if job.is_taken():
+                raise job._refusal()
+        elif job.path.is_dir() and not all(path.name.startswith((UNFINISHED, LOCK)) for path in job.path.iterdir()):
             raise InputError(f"job: {job.path} is not empty and no job folder; choose another folder.")
-        job.path.mkdir(parents=True, exist_ok=True)
+        require_room(job.path, what="job")
         content = {"format": JOB_FORMAT, "version": __version__, "kind": kind}
         write_json(job.path / "job.json", {**content, "configuration": portable(configuration, "configuration")})
         return job
@@ -142,12 +154,19 @@ class JobFolder:
         Raises:
             InputError: Another process works on it.
         """
-        self._refuse_second_worker()
-        if self._worker_file.exists():
-            self.clear()
-        end_last_line(self._progress_file)
-        ProcessMark.of(os.getpid()).save(self._worker_file)
-        self._heartbeat = Heartbeat(self._worker_file)
+        if not self.lock.taken and not self.lock.take(LOCK_WAIT_S):
+            raise self._refusal()
+        try:
+            if self.is_taken():
+                raise self._refusal()
+            if self._worker_file.exists():
+                self.clear()
+            end_last_line(self._progress_file)
+            ProcessMark.of(os.getpid()).save(self._worker_file)
+            self._heartbeat = Heartbeat(self._worker_file)
+        except BaseException:
+            self.lock.free()
+            raise
 
     def clear(self) -> None:
         """Take away how an earlier run ended and an earlier wish to cancel; progress, log and checkpoints stay."""
@@ -183,7 +202,8 @@ class JobFolder:
     def cancel(self) -> None:
         """Ask the job to stop; the worker does at its next step. A job that has ended stays as it is."""
         if not self._result_file.exists():
-            (self.path / "cancel").touch()
+            with writing_into(self.path):
+                (self.path / "cancel").touch()
 
     def state(self) -> JobState:
         """How the job stands now.
@@ -203,7 +223,21 @@ class JobFolder:
             return JobState(JobStatus.RUNNING, progress=progress, silent_s=silent_s, cancelling=self.cancelled())
         if self._result_file.exists():  # it ended between the two looks
             return self.state()
-        return JobState(JobStatus.DEAD, self._last_words(), progress=progress, silent_s=silent_s)
+        said, asked = self._last_words(), self.cancelled()
+        return JobState(JobStatus.DEAD, said, progress=progress, silent_s=silent_s, cancelling=asked)
+
+    def is_taken(self, *, started: bool = False) -> bool:
+        """Whether another process surely works on the job; where it cannot be asked for, this waits for a beat.
+
+        Args:
+            started: Also if one was started and does not work yet.
+        """
+        if self._is_locked():
+            return True
+        if self._result_file.exists():
+            return False
+        paths = [self._worker_file, *([self.path / "start.json"] if started else [])]
+        return any(self._is_alive_elsewhere(path) for path in paths if path.exists())
 
     def tail(self, since: int = 0) -> tuple[list[dict[str, Any]], int]:
         """Progress records after ``since`` (a place in the file, 0 at first) and the place to go on from.
@@ -243,22 +277,30 @@ class JobFolder:
             raise InputError(f"job's result: {self._result_file} is broken ({error}); start the job again.") from error
 
     def _process(self, path: Path) -> tuple[bool, float] | None:
-        """Whether the process that ``path`` tells of lives, and the age of its last sign of life in seconds."""
+        """Whether the process that ``path`` tells of lives, and for how long it gave no sign of life, in seconds."""
         try:
-            mark, silent_s = ProcessMark.load(path), max(0.0, time.time() - path.stat().st_mtime)
+            mark = ProcessMark.load(path)
+            silent_s = self._signs.setdefault(path, SignsOfLife(path)).silent_s()
         except (InputError, FileNotFoundError):
             if path.exists():
                 raise
             return None
         alive = mark.alive()
+        if alive is None and path == self._worker_file and self._is_locked():
+            alive = True
         return (silent_s < STALE_S if alive is None else alive), silent_s
 
-    def _refuse_second_worker(self) -> None:
-        if self._result_file.exists() or not self._worker_file.exists():
-            return
-        alive, _ = self._process(self._worker_file) or (False, 0.0)
-        if alive and ProcessMark.load(self._worker_file).pid != os.getpid():
-            raise InputError(f"job: another process works on {self.path}; cancel it or wait for its end.")
+    def _is_locked(self) -> bool:
+        """Whether somebody else holds the lock."""
+        return not self.lock.taken and self.lock.holder() is Holder.SOMEBODY
+
+    def _is_alive_elsewhere(self, path: Path) -> bool:
+        mark = ProcessMark.load(path)
+        alive = mark.alive()
+        return mark.pid != os.getpid() and (SignsOfLife(path).beats() if alive is None else alive)
+
+    def _refusal(self) -> InputError:
+        return InputError(f"job: another process works on {self.path}; cancel it or wait for its end.")
 
     def _end(self, status: JobStatus, message: str, result: Mapping[str, Any] | None = None) -> None:
         content = {"format": RESULT_FORMAT, "version": __version__, "status": status.value}
@@ -275,22 +317,15 @@ class JobFolder:
         if self._heartbeat is not None:
             self._heartbeat.stop()
             self._heartbeat = None
+        self.lock.free()
 
     def _last_words(self) -> str:
-        said = self.log_end(1)
-        return "The worker ended without a result." + (f" Its last line: {shareable_text(said)}" if said else "")
+        said, free = self.log_end(1), disk_free_bytes(self.path)
+        full = " Its disk is full: free some space." if free is not None and free < HARDLY_BYTES else ""
+        last = f" Its last line: {shareable_text(said)}" if said else ""
+        return f"The worker ended without a result.{full}{last}"
 
 
 def _why(error: Exception) -> str:
     """What result.json says of an error that nobody expected."""
-    if lacks_memory(error):
-        return (
-            "there was not enough memory. Close other programs, or take fewer processes at once, fewer or smaller "
-            "pictures, or a smaller model; what was written before is kept."
-        )
-    if isinstance(error, BrokenExecutor):
-        return (
-            "one of the worker's own processes was ended from outside, mostly because memory ran out. Close other "
-            "programs or take fewer processes at once, and start it again; what was written before is kept."
-        )
-    return f"unexpected {type(error).__name__}: {error}. log.txt has the rest."
+    return explained(error) or f"unexpected {type(error).__name__}: {error}. log.txt has the rest."

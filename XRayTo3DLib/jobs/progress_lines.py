@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,17 @@ LAST_BYTES = 65_536
 
 
 def append_line(path: Path, text: str) -> None:
-    """Append ``text`` and a line end in one write."""
+    """Append ``text`` and a line end in one write; where the disk has no room for all of it, none of it stays.
+
+    Raises:
+        OSError: No room.
+    """
+    line = text.encode("utf-8") + b"\n"
     with path.open("ab", buffering=0) as stream:
-        stream.write(text.encode("utf-8") + b"\n")
+        written = stream.write(line) or 0
+        if written < len(line):
+            stream.truncate(stream.seek(0, os.SEEK_END) - written)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def end_last_line(path: Path) -> None:

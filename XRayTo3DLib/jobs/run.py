@@ -15,14 +15,14 @@ from typing import Any
 import XRayTo3DLib
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import require_file
-from XRayTo3DLib.jobs.folder import RUN_MARK, JobFolder
-from XRayTo3DLib.jobs.process_mark import ProcessMark
-from XRayTo3DLib.jobs.state import JobStatus
-
-_STARTED: list[subprocess.Popen[bytes]] = []
-"""Kept until they end: a child nobody asks after would stay in the process list."""
+from XRayTo3DLib.files.disk import writing_into
+from XRayTo3DLib.files.locks import only_one
+from XRayTo3DLib.jobs.folder import LOCK_WAIT_S, RUN_MARK, JobFolder
+from XRayTo3DLib.jobs.process_mark import CHILDREN, ProcessMark
 
 KILL_WAIT_S = 5.0
+START_WAIT_S = 10.0
+"""Whoever starts a worker has done so long before."""
 
 
 def start_training(
@@ -59,22 +59,33 @@ def start_worker(job: JobFolder, arguments: Sequence[str], python: Path | str | 
 
     Raises:
         InputError: A worker runs in the folder, or Python cannot be started.
+        CannotWrite: No room or no right to write in the folder.
     """
-    if job.state().status is JobStatus.RUNNING:
-        raise InputError(f"job: a worker runs in {job.path}; watch it, or cancel it before you start another.")
-    _STARTED[:] = [process for process in _STARTED if process.poll() is None]
-    job.clear()
-    command = [str(python or sys.executable), *arguments]
+    CHILDREN[:] = [process for process in CHILDREN if process.poll() is None]
+    running = f"job: a worker runs in {job.path}; watch it, or cancel it before you start another."
+    with writing_into(job.path), only_one(job.path / "start.lock", running, START_WAIT_S):
+        if not job.lock.take(LOCK_WAIT_S):
+            raise InputError(running)
+        try:
+            if job.is_taken(started=True):
+                raise InputError(running)
+            job.clear()
+        finally:
+            job.lock.free()
+        process = _started(job, [str(python or sys.executable), *arguments])
+        CHILDREN.append(process)
+        ProcessMark.of(process.pid).save(job.path / "start.json")
+
+
+def _started(job: JobFolder, command: list[str]) -> subprocess.Popen[bytes]:
     with job.log.open("ab", buffering=0) as log:
         log.write(f"{RUN_MARK}\n".encode())
         try:
-            process = subprocess.Popen(
+            return subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment(), **_detached()
             )
         except OSError as error:
             raise InputError(f"job: {command[0]} cannot be started ({error.strerror}).") from error
-    _STARTED.append(process)
-    ProcessMark.of(process.pid).save(job.path / "start.json")
 
 
 def kill_worker(job: JobFolder) -> None:
@@ -85,17 +96,17 @@ def kill_worker(job: JobFolder) -> None:
     for name in ("worker.json", "start.json"):
         if not (job.path / name).exists():
             continue
-        pid, own = ProcessMark.load(job.path / name).pid, [process.pid for process in _STARTED]
+        pid, own = ProcessMark.load(job.path / name).pid, [process.pid for process in CHILDREN]
         if pid in own or ProcessMark.load(job.path / name).alive():
             _kill_group(pid)
             _wait_for(pid)
             break
-    _STARTED[:] = [process for process in _STARTED if process.poll() is None]
+    CHILDREN[:] = [process for process in CHILDREN if process.poll() is None]
 
 
 def _wait_for(pid: int) -> None:
     """Until a worker that this process started has ended: it writes nothing any more."""
-    for process in _STARTED:
+    for process in CHILDREN:
         if process.pid == pid:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(KILL_WAIT_S)
@@ -130,7 +141,8 @@ def _environment() -> dict[str, str]:
     """This process's, with the folder of this very library: Slicer's own Python does not know it."""
     library = str(Path(XRayTo3DLib.__file__).resolve().parents[1])
     paths = [library, *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+    own = {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", "XRAYTO3D_WORKER": "1"}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **own}
 
 
 def _detached() -> dict[str, Any]:

@@ -33,7 +33,8 @@ class JobState:
         result: What the worker handed over at the end; empty before.
         progress: The newest progress record, if there is one.
         silent_s: Seconds since the worker's last sign of life (it gives one every two seconds).
-        cancelling: Whether somebody asked it to stop and it has not yet.
+        cancelling: Whether somebody asked it to stop and it has not said yet that it did; of a dead one, that it was
+            asked to before it ended.
     """
 
     status: JobStatus
@@ -42,3 +43,8 @@ class JobState:
     progress: dict[str, Any] | None = None
     silent_s: float = 0.0
     cancelling: bool = False
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it ended because somebody asked it to: by itself, or by force where it did not heed."""
+        return self.status is JobStatus.CANCELLED or (self.status is JobStatus.DEAD and self.cancelling)
