@@ -19,6 +19,8 @@ from XRayTo3DLib.evaluation.comparison_files import metrics_json
 from XRayTo3DLib.evaluation.experiment_statistics import Summary, summarise
 from XRayTo3DLib.evaluation.reference_surface import is_label_file, label_file_surface
 from XRayTo3DLib.files import read_json, require_file, safe_file_name, write_json, write_text
+from XRayTo3DLib.files.spreadsheets import as_cells
+from XRayTo3DLib.plain_words import shown_name
 from XRayTo3DLib.shape.surface_distance import DEFAULT_SAMPLES
 from XRayTo3DLib.shape.surfaces import write_surface
 
@@ -128,7 +130,7 @@ def _compare(pair: Pair, options: Options) -> Comparison:
         samples=options.samples,
         seed=options.seed,
         synthetic=options.synthetic,
-        names=(f"{pair.reference.name}: {pair.bone}", pair.result.name),
+        names=(f"{shown_name(pair.reference, 'reference')}: {pair.bone}", shown_name(pair.result, "result")),
     )
 
 
@@ -183,7 +185,8 @@ def table_csv(measured: Sequence[Measured]) -> str:
     for each in measured:
         numbers = [f"{each.values[key]:.4f}" if key in each.values else "" for key in SHOWN]
         pair = each.pair
-        writer.writerow([pair.case, pair.bone, pair.reference.name, pair.result.name, *numbers, each.problem])
+        files = shown_name(pair.reference, ""), shown_name(pair.result, "")  # files may be named after a person
+        writer.writerow(as_cells([pair.case, pair.bone, *files, *numbers, each.problem]))
     return stream.getvalue()
 
 

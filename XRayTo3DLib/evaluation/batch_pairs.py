@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.reference_surface import SURFACE_SUFFIXES, is_label_file, label_file_bones
-from XRayTo3DLib.files import file_suffix, require_file
+from XRayTo3DLib.files import file_suffix, read_text
+from XRayTo3DLib.plain_words import impersonal
 
 COLUMNS = ("reference", "result", "case", "bone")
 OWN_FILES = ("distance",)
@@ -46,11 +48,11 @@ def pairs_from_table(path: Path | str) -> list[Pair]:
     Raises:
         InputError: Not a table, no such columns, or a row that lacks one.
     """
-    path = require_file(path, "table of pairs")
+    path = Path(path)
+    text = read_text(path, "table of pairs").replace("\0", "")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-    except (UnicodeDecodeError, csv.Error) as error:
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    except csv.Error as error:
         raise InputError(f"table of pairs: {path.name} is not a CSV file ({error}).") from error
     missing = [name for name in COLUMNS[:2] if not rows or name not in rows[0]]
     if missing:
@@ -66,7 +68,8 @@ def _row(path: Path, number: int, row: dict[str, str]) -> Pair:
     if not texts["reference"] or not texts["result"]:
         raise InputError(f"table of pairs: line {number} of {path.name} lacks its reference or its result.")
     reference, result = (path.parent / texts[name] for name in COLUMNS[:2])
-    return Pair(texts["case"], texts["bone"] or _stem(result), reference, result)
+    bone = texts["bone"] or impersonal(_stem(result), f"line {number}")  # a file may be named after a person
+    return Pair(texts["case"], bone, reference, result)
 
 
 def pairs_from_folders(references: Path | str, results: Path | str) -> tuple[list[Pair], list[str]]:

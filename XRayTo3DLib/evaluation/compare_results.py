@@ -60,8 +60,8 @@ class Measured:
         return {"format": RESULT_FORMAT, **_plain(content), "outcomes": outcomes}
 
     @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> Measured:
-        """Inverse of :meth:`to_dict`.
+    def from_dict(cls, content: Mapping[str, Any], where: str = "result of a comparison") -> Measured:
+        """Inverse of :meth:`to_dict`; ``where`` begins messages.
 
         Raises:
             InputError: Something is missing.
@@ -81,10 +81,8 @@ class Measured:
                 synthetic=bool(content["synthetic"]),
                 notes=tuple(content["notes"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"result of a comparison: it lacks or misnames {error}; delete it, measure again."
-            ) from error
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"{where}: it lacks or misnames {error}; delete it, measure again.") from error
 
 
 @dataclass(frozen=True, eq=False)

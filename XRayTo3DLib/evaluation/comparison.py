@@ -10,6 +10,7 @@ from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.metrics import MetricRow, area_rows, map_rows, vertex_rows
+from XRayTo3DLib.plain_words import shown_name
 from XRayTo3DLib.shape.meshes import make_surface, points_of, set_point_array, transformed, triangles_of, vertex_areas
 from XRayTo3DLib.shape.rigid_alignment import rigid_alignment
 from XRayTo3DLib.shape.surface_distance import DEFAULT_SAMPLES, SurfaceDistance, surface_distance
@@ -25,8 +26,8 @@ class Comparison:
     """A finished comparison; nothing in it names a folder or a person.
 
     Attributes:
-        reference_name: File name of the reference.
-        result_name: File name of the result.
+        reference_name: File name of the reference, where it is made of words that name nobody (``plain_words``).
+        result_name: File name of the result, in the same way.
         area: Area-weighted point-to-surface distances (headline).
         vertices: Vertex-to-vertex distances (the papers' definition).
         rows: The table.
@@ -84,7 +85,7 @@ def compare(
         samples: Points spread over each surface.
         seed: Of those points.
         synthetic: Label everything as made up; also on when a file's field data hold ``synthetic``.
-        names: What to call surfaces that do not come from files.
+        names: What to call surfaces that do not come from files, or from files that may be named after a person.
 
     Raises:
         InputError: A file or surface that cannot be used, or two that cannot be compared.
@@ -126,7 +127,8 @@ def _load(source: Path | str | vtkPolyData, unit: str, what: str, option: str, n
         check_content(source, f"{what} {name}")
         check_units(source, f"{what} {name}", unit_option=option)
         return source, name
-    return read_surface(source, unit=unit, what=what, unit_option=option), Path(source).name
+    shown = shown_name(Path(source), name)  # surfaces are often named after the person
+    return read_surface(source, unit=unit, what=what, unit_option=option), shown
 
 
 def _map_means(area: SurfaceDistance, weights: np.ndarray) -> tuple[float, float, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +10,7 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.comparison import Comparison
 from XRayTo3DLib.evaluation.distance_colours import colour_map
 from XRayTo3DLib.evaluation.distance_views import Picture, Side, draw_pictures
+from XRayTo3DLib.evaluation.experiment_style import png_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,9 +55,7 @@ def distance_figure(comparison: Comparison, range_mm: float = DEFAULT_RANGE_MM, 
     _colour_bar(figure, range_mm, bottom, views_height)
     axes = figure.add_axes(_box(figure, 0.75, _HISTOGRAM_FOOT, _WIDTH - 1.1, _HISTOGRAM - 0.5))
     _histogram(axes, comparison, range_mm)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+    return png_of(figure)
 
 
 def _box(figure: Figure, left: float, bottom: float, width: float, height: float) -> tuple[float, float, float, float]:

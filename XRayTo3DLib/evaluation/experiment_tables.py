@@ -22,6 +22,7 @@ from XRayTo3DLib.evaluation.experiment_statistics import (
     summarise,
 )
 from XRayTo3DLib.evaluation.reconstruction_trials import ReconstructionOutcome, TranslationOutcome
+from XRayTo3DLib.files.spreadsheets import as_cells
 
 PAPER = "Shiode et al. 2021 (theirs, on their data)"
 PAPER_ASD_MM = {"radius": 1.05, "ulna": 1.45}
@@ -269,8 +270,8 @@ def outcomes_csv(outcomes: Sequence[ReconstructionOutcome] | Sequence[Translatio
 def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([["" if isinstance(c, float) and math.isnan(c) else c for c in row] for row in rows])
+    writer.writerow(as_cells(header))
+    writer.writerows(as_cells("" if isinstance(c, float) and math.isnan(c) else c for c in row) for row in rows)
     return buffer.getvalue()
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from XRayTo3DLib.evaluation.experiment_style import png_of
 from XRayTo3DLib.evaluation.report import RESEARCH_USE
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.imaging.radiograph_edit import exposed_field
@@ -76,9 +76,7 @@ def registration_overlay(
     figure.text(0.5, 0.012, RESEARCH_USE, color="#8794a1", fontsize=8.5, ha="center")
     top, bottom = 1 - 0.72 / (height + 1.0), 0.3 / (height + 1.0)
     figure.subplots_adjust(left=0.01, right=0.99, top=top, bottom=bottom, wspace=0.03)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", facecolor=figure.get_facecolor())
-    return buffer.getvalue()
+    return png_of(figure)
 
 
 def _draw(axis: Any, lines: list[NDArray[np.float64]], colour: str, style: Any, label: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 
 import numpy as np
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
+from XRayTo3DLib.evaluation.experiment_style import png_of
 from XRayTo3DLib.evaluation.report import RESEARCH_USE
 from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.geometry.frames import FloatArray
@@ -60,9 +60,7 @@ def reconstruction_overlay(
     figure.suptitle(heading, color="white", fontsize=13)
     figure.text(0.5, 0.012, RESEARCH_USE, color="#8794a1", fontsize=8.5, ha="center")
     figure.subplots_adjust(0.01, 0.6 / (height + 1.2), 0.99, 1 - 0.62 / (height + 1.2), wspace=0.03)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", facecolor=figure.get_facecolor())
-    return buffer.getvalue()
+    return png_of(figure)
 
 
 def shown_window(camera: XRayCamera, points: FloatArray) -> tuple[FloatArray, FloatArray]:

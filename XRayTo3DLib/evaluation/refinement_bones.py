@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.evaluation.comparison import DISTANCE_ARRAY, WEIGHT_ARRAY
 from XRayTo3DLib.evaluation.distance_views import Picture, Side, draw_pictures
+from XRayTo3DLib.evaluation.experiment_style import png_of
 from XRayTo3DLib.evaluation.refinement_overlay import sd_colours
 from XRayTo3DLib.shape.meshes import make_surface, point_array, points_of, triangles_of
 
@@ -49,9 +49,7 @@ def picture_of_bones(meshes: Mapping[str, vtkPolyData], array: str, range_mm: fl
     bar.ax.tick_params(labelsize=9, colors=INK, length=3)
     bar.ax.set_title("SD (mm)", fontsize=9, color=INK, loc="left")
     bar.outline.set_visible(False)
-    buffer = io.BytesIO()
-    canvas.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+    return png_of(canvas)
 
 
 def _placed(canvas: Figure, picture: Picture, left: float, height: float, tall: float) -> float:

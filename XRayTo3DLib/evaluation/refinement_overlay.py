@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
+from XRayTo3DLib.evaluation.experiment_style import png_of
 from XRayTo3DLib.evaluation.reconstruction_overlay import DARK, PALE, grey_range, shown_window
 from XRayTo3DLib.evaluation.refinement_pictures import along_outlines, at_pixels, corrected_camera, outlines
 from XRayTo3DLib.evaluation.report import RESEARCH_USE
@@ -87,9 +87,7 @@ def refinement_overlay(
     for axis in axes:
         axis.set(xlim=(low[0], high[0]), ylim=(high[1], low[1]))
     _finish(figure, height, range_mm, _heading(radiograph, view, synthetic))
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", facecolor=figure.get_facecolor(), metadata={"Software": None})
-    return buffer.getvalue()
+    return png_of(figure)
 
 
 def _draw_outlines(

@@ -40,7 +40,7 @@ def refinement_page(
     quality = found.quality or Quality(())
     bones = picture_of_bones(found.meshes, array, range_mm, side)
     sections = [
-        warnings([*(each.text for each in quality.findings), *found.notes]),
+        warnings([*(each.text for each in (*quality.findings, *found.outside)), *found.notes]),
         tiles(_tiles(found, quality)),
         section(
             "Each radiograph",

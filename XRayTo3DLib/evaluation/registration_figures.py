@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.capture_range import CAPTURED_PERCENT, CaptureCurve
+from XRayTo3DLib.evaluation.experiment_style import png_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,9 +45,7 @@ def capture_figure(curves: Sequence[CaptureCurve], title: str) -> bytes:
         axes.spines[["top", "right"]].set_visible(False)
         axes.spines[["left", "bottom"]].set_color(_QUIET)
         axes.set_axisbelow(True)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+    return png_of(figure)
 
 
 def _heading(figure: Figure, title: str) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.registration_trials import NO_RESULT, Reach, Trial, TrialErrors, TrialMaker
+from XRayTo3DLib.files.spreadsheets import as_cells
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.imaging.attenuation import Attenuation
 from XRayTo3DLib.registration.options import RegistrationOptions
@@ -270,8 +271,8 @@ def trials_csv(outcomes: Mapping[str, Sequence[TrialOutcome]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     flat = [{"group": name, **_flat(outcome)} for name, group in outcomes.items() for outcome in group]
-    writer.writerow(flat[0] if flat else [])
-    writer.writerows(row.values() for row in flat)
+    writer.writerow(as_cells(flat[0]) if flat else [])
+    writer.writerows(as_cells(row.values()) for row in flat)
     return text.getvalue()
 
 

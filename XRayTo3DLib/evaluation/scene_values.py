@@ -9,6 +9,7 @@ import numpy as np
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry.frames import FloatArray
+from XRayTo3DLib.imaging.decimal_point import decimal_point
 
 
 def safe_name(name: str) -> str:
@@ -37,7 +38,8 @@ def read_volume(path: Path) -> tuple[FloatArray, np.ndarray]:
     import SimpleITK as sitk
 
     try:
-        image = sitk.ReadImage(str(path))
+        with decimal_point():
+            image = sitk.ReadImage(str(path))
     except RuntimeError as error:
         raise InputError(f"scene volume: {path.name} is not a readable NRRD file; export it again.") from error
     size = image.GetSize()

@@ -22,13 +22,14 @@ from XRayTo3DLib.evaluation.reconstruction_trials import ReconstructionOutcome
 from XRayTo3DLib.experiments import compare_conditions as conditions
 from XRayTo3DLib.experiments.compare_conditions import AS_TRAINED, Condition
 from XRayTo3DLib.experiments.compare_files import Task
-from XRayTo3DLib.experiments.compare_measure import BoneJudge, Watcher, keep_shown, loaded_method
+from XRayTo3DLib.experiments.compare_measure import BoneJudge, Watcher, keep_shown
 from XRayTo3DLib.experiments.depth_trials import DepthTrials, depth_trials, placed
 from XRayTo3DLib.experiments.peak_memory import peak_memory_mb
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.methods.types import DepthPrediction
 from XRayTo3DLib.methods.validation import reaches
 from XRayTo3DLib.models.bundle import load_bundle
+from XRayTo3DLib.models.ready import ready_model
 from XRayTo3DLib.shape.meshes import transformed
 
 REFUSED = {
@@ -49,7 +50,7 @@ def measured_depth(task: Task, folder: Path, watcher: Watcher, known: Measured |
     before = peak_memory_mb()
     began = time.perf_counter()
     loaded = load_bundle(task.bundle)
-    model = loaded_method(loaded)
+    model = ready_model(loaded)
     loading = time.perf_counter() - began
     trials = _trials(model, task)
     first = trials.views[0]

@@ -106,4 +106,4 @@ def kept_result(path: Path, mark: str) -> tuple[Measured | None, bool]:
     content = read_json(path, "result of a comparison", RESULT_FORMAT)
     if content.get("mark") != mark:
         return None, False
-    return Measured.from_dict(content), bool(content.get("complete"))
+    return Measured.from_dict(content, f"result of a comparison: {path.name}"), bool(content.get("complete"))

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from vtkmodules.vtkCommonDataModel import vtkPolyData
@@ -27,10 +27,10 @@ from XRayTo3DLib.experiments.peak_memory import peak_memory_mb
 from XRayTo3DLib.experiments.trials import INSIDE_MM
 from XRayTo3DLib.files import safe_file_name
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
-from XRayTo3DLib.methods.registry import method_named
 from XRayTo3DLib.methods.types import ShapeFields, Shapes
 from XRayTo3DLib.methods.validation import grid_box, reaches
-from XRayTo3DLib.models.bundle import LoadedBundle, load_bundle
+from XRayTo3DLib.models.bundle import load_bundle
+from XRayTo3DLib.models.ready import ready_model
 from XRayTo3DLib.shape.meshes import transformed
 from XRayTo3DLib.shape.surfaces import write_surface
 
@@ -68,9 +68,9 @@ def measured(task: Task, folder: Path, watcher: Watcher, known: Measured | None 
     before = peak_memory_mb()
     began = time.perf_counter()
     loaded = load_bundle(task.bundle)
-    model = loaded_method(loaded)
+    model = ready_model(loaded)
     shapes = None if task.refine is None else load_bundle(task.refine)
-    refined = None if shapes is None else RefinedMethod(loaded_method(shapes), trials)
+    refined = None if shapes is None else RefinedMethod(ready_model(shapes), trials)
     found = Measured(
         views=model.data.views,
         calibrated=bool(model.predictor.calibrated),
@@ -113,13 +113,6 @@ def _warmed_up(model: GridReconstructor, trials: TrialSet, refined: RefinedMetho
             refined.bones(*found, asked, number)
     memory = peak_memory_mb()
     return math.nan if memory is None else memory
-
-
-def loaded_method(loaded: LoadedBundle) -> Any:
-    """The model of a bundle, ready to use."""
-    model = method_named(loaded.bundle.method).load_model(loaded.bundle.configuration, loaded.weights, loaded.array)
-    model.synthetic = loaded.bundle.synthetic
-    return model
 
 
 def predicted(model: GridReconstructor, asked: Asked, number: int) -> Shapes:

@@ -15,10 +15,10 @@ from XRayTo3DLib.dataset.canonical_view import CanonicalView
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase
 from XRayTo3DLib.dataset.exposure_sampler import Exposures
 from XRayTo3DLib.dataset.prepared import preparation_of
-from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.experiments import compare_conditions as conditions
 from XRayTo3DLib.experiments.compare_conditions import AS_TRAINED, Condition
-from XRayTo3DLib.files import atomic_path, require_file
+from XRayTo3DLib.files import atomic_path
+from XRayTo3DLib.files.described_arrays import described_arrays
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.imaging.attenuation import attenuation_of
 from XRayTo3DLib.methods.data import DataConfiguration, Part, exposures_of
@@ -26,6 +26,8 @@ from XRayTo3DLib.methods.translation import ViewTranslators
 from XRayTo3DLib.projection.engines import make_projector
 
 FORMAT = "xrayto3d.comparison-trials/1"
+_CONDITION = {**dict.fromkeys(("key", "family", "column", "text"), str), "amount": float}
+DESCRIPTION = {"cases": [str], "refused": {"*": str}, "conditions": {"*": _CONDITION}, "cameras": {"*": [dict]}}
 SUBPIXELS = 2
 TISSUE_SHOWN = 0.02
 """Line integral beside the bones from which on a CT counts as one with soft tissue."""
@@ -86,12 +88,9 @@ class TrialSet:
         Raises:
             InputError: Missing or another file.
         """
-        from safetensors import SafetensorError, safe_open
-
-        try:
-            with safe_open(require_file(path, "pictures of the comparison"), framework="numpy") as file:
-                about = json.loads((file.metadata() or {})["about"])
-                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        what, again = "pictures of the comparison", "delete it and compare again"
+        with described_arrays(path, what, FORMAT, DESCRIPTION, again) as (file, about):
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             asked = {
                 key: Asked(
                     Condition(**content),
@@ -102,8 +101,6 @@ class TrialSet:
                 for key, content in about["conditions"].items()
             }
             return cls(tuple(about["cases"]), asked, about["refused"])
-        except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
-            raise InputError(f"pictures of the comparison: {path} is damaged; delete it and compare again.") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,9 +166,12 @@ class TrialMaker:
     def _exposed(
         self, exposures: Exposures, condition: Condition, held: Sequence[RigidPose], turns: Sequence[float] = ()
     ) -> Asked:
-        samples = [exposures.exposed(number, [pose], turns_deg=turns) for number, pose in enumerate(held)]
-        images = np.concatenate([sample.images.cpu().numpy() for sample in samples])
-        return Asked(condition, images, np.stack([pose.matrix for pose in held]), samples[0].cameras[0])
+        images, cameras = [], ()
+        for number, pose in enumerate(held):  # of each the pictures alone are kept: labels would fill the memory
+            sample = exposures.exposed(number, [pose], turns_deg=turns)
+            images.append(sample.images.cpu().numpy())
+            cameras = sample.cameras[0]
+        return Asked(condition, np.concatenate(images), np.stack([pose.matrix for pose in held]), cameras)
 
     def _spoilt(
         self,

@@ -94,10 +94,16 @@ def run_reconstruction(
 
 
 def test_trials(data: DataConfiguration, part: Part, seed: int) -> Trials:
-    """One random exposure of everybody."""
-    sample = exposures_of(data, part, seed).sample("test", range(len(part)))
-    cases = [part.cases[int(index)] for index in sample.case_index]
-    return Trials(cases, sample.images.cpu().numpy(), np.asarray(sample.poses), sample.cameras)
+    """One random exposure of everybody; of each the pictures alone are kept, for labels would fill the memory."""
+    exposures = exposures_of(data, part, seed)
+    cases, images, poses, cameras = [], [], [], []
+    for item in range(len(part)):
+        sample = exposures.sample("test", [item])
+        cases.append(part.cases[int(sample.case_index[0])])
+        images.append(sample.images[0].cpu().numpy())
+        poses.append(sample.poses[0])
+        cameras += sample.cameras
+    return Trials(cases, np.stack(images), np.stack(poses), cameras)
 
 
 def pair_trials(pairs: Pairs) -> Trials:

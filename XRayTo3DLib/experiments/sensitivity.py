@@ -55,9 +55,9 @@ def run_sensitivity(
         for angle in angles:
             report(f"{varied}: {angle:g}")
             pose = RigidPose.from_rotation(angle * np.eye(3)[axis], [0.0, 0.0, 0.0])
-            samples = [exposures.exposed(number, [pose]) for number in range(len(people.test))]
-            images = np.concatenate([sample.images.cpu().numpy() for sample in samples])
-            trials = Trials(people.test.cases, images, np.stack([pose.matrix] * len(samples)))
+            count = len(people.test)  # of each the pictures alone are kept: labels would fill the memory
+            images = np.concatenate([exposures.exposed(each, [pose]).images.cpu().numpy() for each in range(count)])
+            trials = Trials(people.test.cases, images, np.stack([pose.matrix] * count))
             for name, predictor in methods.items():
                 outcomes = judge(name, predictor, reconstructor, trials, samples=SAMPLES).outcomes
                 for bone in data.labels:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,8 @@ from XRayTo3DLib.evaluation.volume_measures import background_dice, filled_voxel
 from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
-from XRayTo3DLib.methods.types import ShapePredictor
-from XRayTo3DLib.methods.validation import grid_box, reaches
+from XRayTo3DLib.methods.types import ShapePredictor, Shapes
+from XRayTo3DLib.methods.validation import TESTED_AT_ONCE, grid_box, reaches
 from XRayTo3DLib.shape.meshes import transformed
 
 INSIDE_MM = 2.5
@@ -86,10 +86,9 @@ def judge(
         images: What the method is shown instead of the trials' own images (translated ones).
         samples: Points measured from on each surface.
     """
-    began = time.perf_counter()
-    found = predictor.predict(trials.images if images is None else images, trials.cameras)
-    seconds = (time.perf_counter() - began) / len(trials.cases)
-    judged = Judged([], {}, seconds=seconds)
+    judged = Judged([], {})
+    took: list[float] = []
+    found = _shapes(predictor, trials.images if images is None else images, trials.cameras, took)
     grid, labels = reconstructor.data.voxels, reconstructor.data.labels
     box = measured_in(grid)
     for number, (case, shapes) in enumerate(zip(trials.cases, found, strict=True)):
@@ -105,14 +104,29 @@ def judge(
             method=name,
             patient=case.patient,
             empty=[bone for bone in missing if bone in truth],
-            seconds=seconds,
             field=box,
             samples=samples,
         )
         filled = filled_voxels(shapes, meshes, labels, grid)
         judged.outcomes.extend(with_dice(measured, truth, filled, grid, INSIDE_MM))
         judged.background[case.id] = background_dice(truth, filled, grid, INSIDE_MM)
-    return judged
+    seconds = sum(took) / len(trials.cases)
+    return replace(judged, seconds=seconds, outcomes=[replace(each, seconds=seconds) for each in judged.outcomes])
+
+
+def _shapes(
+    predictor: ShapePredictor,
+    images: NDArray[np.float32],
+    cameras: Sequence[Sequence[XRayCamera]] | None,
+    took: list[float],
+) -> Iterator[Shapes]:
+    """What a method makes of each exposure, a few at a time; how long it took is added to ``took``, s."""
+    for begin in range(0, len(images), TESTED_AT_ONCE):
+        part = slice(begin, begin + TESTED_AT_ONCE)
+        began = time.perf_counter()
+        found = predictor.predict(images[part], None if cameras is None else cameras[part])
+        took.append(time.perf_counter() - began)
+        yield from found
 
 
 def measured_in(grid: VoxelGrid) -> Field:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import require_file
+from XRayTo3DLib.files import read_text
+from XRayTo3DLib.files.json_values import check_values
+from XRayTo3DLib.methods.limits import require_usual_sizes
 
 FORMAT = "xrayto3d.training/1"
+MOST_BYTES, MOST_VALUES, LARGEST = 20_000, 5_000, 2**63
+"""Of a configuration: ours have 2 kB and 100 values; and whole numbers beyond this are no seed or count."""
+NOT_YAML = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
+"""What PyYAML raises beyond its own errors: of a date that is none, "!!bool maybe", "!!int ''", nesting."""
 T = TypeVar("T")
 
 
@@ -40,21 +48,30 @@ def read_configuration(path: Path | str) -> dict[str, Any]:
     Raises:
         InputError: Missing, not YAML, another format, or no method named.
     """
-    import yaml
-
-    path = require_file(path, "configuration")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        where = getattr(error, "problem_mark", None)
-        line = f", line {where.line + 1}" if where else ""
-        raise InputError(
-            f"configuration {path.name} is not YAML{line}; correct it or start from an example."
-        ) from error
+    path = Path(path)
+    content = _parsed_yaml(read_text(path, "configuration", MOST_BYTES), f"configuration {path.name}")
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{path.name} is not a training configuration: its first line must be 'format: {FORMAT}'.")
     if not isinstance(content.get("method"), str):
         raise InputError(f"configuration {path.name} names no method; add a line such as 'method: tl-net'.")
+    return content
+
+
+def _parsed_yaml(text: str, where: str) -> Any:
+    """YAML of plain values; a tag that wants an object made is an error, and an alias cannot blow it up.
+
+    Raises:
+        InputError: Not such YAML.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, *NOT_YAML) as error:
+        place = getattr(error, "problem_mark", None)
+        line = f", line {place.line + 1}" if place else ""
+        raise InputError(f"{where} is not YAML{line}; correct it or start from an example.") from error
+    check_values(content, where, MOST_VALUES)
     return content
 
 
@@ -69,8 +86,6 @@ def changed(content: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
     Raises:
         InputError: No "=", a value that is not YAML, or a place inside something that has no places.
     """
-    import yaml
-
     content = copy.deepcopy(content)
     for change in changes:
         place, equals, text = change.partition("=")
@@ -79,8 +94,8 @@ def changed(content: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
         for parent in parents:
             part = part.setdefault(parent, {}) if isinstance(part, dict) else None
         try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+            value = _parsed_yaml(text, "value")
+        except InputError as error:
             raise InputError(f"--set {change}: {text!r} is no value; write it as in the configuration.") from error
         if not equals or not name or not isinstance(part, dict):
             raise InputError(f"--set {change}: give a place in the configuration and a value, such as loss.kind=si.")
@@ -92,13 +107,16 @@ def parsed(kind: type[T], content: Any, where: str = "") -> T:
     """``content`` (nested dictionaries and lists) as a dataclass; missing keys take their defaults.
 
     Raises:
-        InputError: An unknown or missing key, or a value of another type, named with its place.
+        InputError: An unknown or missing key, a value of another type or a size that no computer can use, named with
+            its place.
     """
     if not isinstance(content, dict):
         raise InputError(f"configuration: {where or 'the file'} must hold 'key: value' lines, not {content!r}.")
+    if not where:
+        require_usual_sizes(content)
     hints = get_type_hints(kind)
     known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
-    unknown = sorted(set(content) - set(known))
+    unknown = sorted(map(str, set(content) - set(known)))
     if unknown:
         raise InputError(
             f"configuration: {_place(where, unknown[0])} is not known; known here: {', '.join(sorted(known))}."
@@ -121,13 +139,13 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         return parsed(hint, value, where)  # type: ignore[type-var]
     if origin is tuple:
         return _sequence(inner, value, where)
-    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
-    if hint is float and isinstance(value, str):  # YAML 1.1 reads 1e-4 as text
-        try:
-            return float(value)
-        except ValueError:
-            pass
+    if hint in (int, float) and isinstance(value, int) and not -LARGEST < value < LARGEST:
+        raise InputError(f"configuration: {where} is too large a number; correct it.")
+    if hint is float and isinstance(value, int | str) and not isinstance(value, bool):
+        with contextlib.suppress(ValueError):  # YAML 1.1 reads 1e-4 as text
+            value = float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"configuration: {where} must be a number, not {value}.")
     if isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
         return value
     expected = getattr(hint, "__name__", str(hint))

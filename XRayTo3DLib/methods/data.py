@@ -157,9 +157,7 @@ def people_of(configuration: DataConfiguration, near: Path) -> People:
         )
     training, validation, test = (_part(part) for part in parts)
     # One made-up case makes the whole made up, whatever the data set says of itself.
-    synthetic = dataset.synthetic or any(
-        case.synthetic for part in (training, validation, test) for case in part.prepared
-    )
+    synthetic = dataset.synthetic or any(part.prepared.synthetic for part in (training, validation, test))
     return People(training, validation, test, synthetic)
 
 
@@ -219,7 +217,8 @@ def _fold(cases: Cases, splitting: Splitting) -> tuple[Cases, Cases, Cases]:
         )
     fold = patient_folds(cases, splitting.folds, 0, splitting.validation_share)[splitting.fold]
     training, validation, test = (
-        tuple(case for case in cases if case.id in part) for part in (fold.train, fold.validation, fold.test)
+        tuple(case for case in cases if case.id in part)
+        for part in (set(fold.train), set(fold.validation), set(fold.test))
     )
     return training, validation, test
 

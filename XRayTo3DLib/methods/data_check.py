@@ -10,7 +10,6 @@ from typing import Any
 from XRayTo3DLib.dataset.case_views import TRUSTED
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase, DatasetFolder
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import read_json
 from XRayTo3DLib.methods.catalogue import PICTURES, checked, entry_named
 from XRayTo3DLib.methods.data import split_cases
 
@@ -124,12 +123,12 @@ def _accepted(case: DatasetCase, view: str) -> bool:
 
 
 def _status(path: Path) -> str:
-    from XRayTo3DLib.registration.result import RESULT_FORMAT
+    from XRayTo3DLib.registration.result import read_registration
 
     if not path.exists():
         return ""
     try:
-        return str((read_json(path, "registration", RESULT_FORMAT).get("review") or {}).get("status"))
+        return str((read_registration(path).get("review") or {}).get("status"))
     except InputError:
         return "damaged"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -10,11 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from XRayTo3DLib.dataset.dataset_folder import DatasetCase
 from XRayTo3DLib.dataset.exposure_sampler import Exposures
+from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.methods.data import DataConfiguration, People, exposures_of
 from XRayTo3DLib.methods.registry import TrainedModel
-from XRayTo3DLib.methods.types import ShapePredictor
-from XRayTo3DLib.methods.validation import surface_errors
+from XRayTo3DLib.methods.types import ShapePredictor, Shapes
+from XRayTo3DLib.methods.validation import TESTED_AT_ONCE, errors_of
 
 MEAN_EXPOSURES, MEAN_EACH = 400, 8
 """Exposures that the mean shape is taken over at most, in all and of each training person."""
@@ -40,11 +42,19 @@ def tested(
     data: DataConfiguration, seed: int, people: People, predictor: ShapePredictor, device: str = "cpu"
 ) -> dict[str, float]:
     """Mean surface errors on the test people, mm, one exposure each, and how many bones were lost."""
-    sample = exposures_of(data, people.test, seed, device).sample("test", range(len(people.test)))
-    with torch.inference_mode():
-        found = predictor.predict(sample.images.cpu().numpy(), sample.cameras)
-    cases = [people.test.cases[index] for index in sample.case_index]
-    return surface_errors(found, cases, sample.poses, data.labels, data.voxels)
+    exposures = exposures_of(data, people.test, seed, device)
+    return errors_of(_answers(exposures, people.test.cases, predictor), data.labels, data.voxels)
+
+
+def _answers(
+    exposures: Exposures, cases: Sequence[DatasetCase], predictor: ShapePredictor
+) -> Iterator[tuple[Shapes, DatasetCase, FloatArray]]:
+    """What the system makes of everybody's exposure, of whom, and how they are held; a few at a time."""
+    for begin in range(0, len(exposures), TESTED_AT_ONCE):
+        sample = exposures.sample("test", range(begin, min(begin + TESTED_AT_ONCE, len(exposures))))
+        with torch.inference_mode():
+            found = predictor.predict(sample.images.cpu().numpy(), sample.cameras)
+        yield from zip(found, [cases[index] for index in sample.case_index], sample.poses, strict=True)
 
 
 def limitations(data: DataConfiguration) -> tuple[str, ...]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +17,13 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.imaging.types import Radiograph
 from XRayTo3DLib.methods.data import DataConfiguration
+from XRayTo3DLib.methods.scope import Expected, Exposed, bone_share, expected_by, not_bones_alone, outside
 from XRayTo3DLib.methods.types import Reconstruction, ShapeFields, ShapePredictor, Shapes
 from XRayTo3DLib.methods.validation import meshes_of
+from XRayTo3DLib.refinement.quality import Finding
 from XRayTo3DLib.shape.meshes import transformed
+
+MEAN = "mean_distances"
 
 
 class GridReconstructor:
@@ -27,6 +34,9 @@ class GridReconstructor:
         data: The geometry it was trained for.
         predictor: The system.
         mean_distances: (bones, D, H, W) mean signed distances, mm: stands in for a bone that the system loses.
+
+    Raises:
+        InputError: Mean distances of another grid or number of bones.
     """
 
     needs_frame = True
@@ -39,10 +49,15 @@ class GridReconstructor:
         predictor: ShapePredictor,
         mean_distances: NDArray[np.float32],
     ) -> None:
+        _require_shape(np.shape(mean_distances), _mean_size(data), MEAN)
         self.method, self.data, self.predictor = method, data, predictor
         self.mean = ShapeFields(-mean_distances, 0.0, data.voxels)
         self.synthetic = False
         """Whether its training data were made up."""
+        self.anatomy = ""
+        """In words, as its bundle states it."""
+        self.checksum = ""
+        """Of its bundle."""
 
     def canonical_images(
         self, radiographs: Sequence[Radiograph], frame_to_world: RigidPose, mirrored: bool
@@ -71,6 +86,41 @@ class GridReconstructor:
         shown = [calibrated_view(*each, frame_to_world, mirrored) for each in zip(views, radiographs, strict=True)]
         return np.stack([image for image, _ in shown])[None], [tuple(camera for _, camera in shown)]
 
+    @property
+    def expected(self) -> Expected:
+        """What it was made for."""
+        return expected_by(self, self.anatomy, self.data.labels, self.synthetic)
+
+    def outside(
+        self,
+        radiographs: Sequence[Radiograph],
+        frame_to_world: RigidPose,
+        mirrored: bool = False,
+        images: NDArray[np.float32] | None = None,
+        *,
+        translated: bool = False,
+    ) -> tuple[Finding, ...]:
+        """In what the radiographs are not those that it was made for, before it is asked.
+
+        Args:
+            radiographs: In the order of its views.
+            frame_to_world: Where the reconstruction frame is.
+            mirrored: Of a left limb.
+            images: Of :meth:`shown_images`, translated if they shall be; None leaves them out.
+            translated: Whether everything but the bones is taken away.
+        """
+        expected, exposed = self.expected, [Exposed.of(each) for each in radiographs]
+        found = outside(expected, exposed, "left" if mirrored else "right", frame_to_world, translated=translated)
+        if images is None or not expected.bones_alone:
+            return found
+        return (*found, *not_bones_alone(images[0], [each.name for each in radiographs], self._bone_shares))
+
+    @cached_property
+    def _bone_shares(self) -> list[float]:
+        """How much of each view's picture bones cover."""
+        points = self.data.voxels.points()
+        return [bone_share(view, -self.mean.values, points) for view in self.data.canonical_views]
+
     def _views_for(self, radiographs: Sequence[Radiograph]) -> tuple[CanonicalView, ...]:
         views = self.data.canonical_views
         if len(radiographs) != len(views):
@@ -92,7 +142,8 @@ class GridReconstructor:
             InputError: Not as many radiographs as views, or a radiograph that does not show the bones' place.
         """
         images, cameras = self.shown_images(radiographs, frame_to_world, mirrored)
-        return self.reconstruct_images(images, radiographs, frame_to_world, mirrored, cameras)
+        told = self.outside(radiographs, frame_to_world, mirrored, images)
+        return replace(self.reconstruct_images(images, radiographs, frame_to_world, mirrored, cameras), outside=told)
 
     def reconstruct_images(
         self,
@@ -135,3 +186,32 @@ class GridReconstructor:
         stand_in = meshes_of(self.mean, self.data.labels) if missing else {}
         known = {**stand_in, **found}
         return {label: known[label] for label in self.data.labels if label in known}, missing
+
+
+def mean_shape(data: DataConfiguration, arrays: Callable[[str], NDArray[Any]]) -> NDArray[np.float32]:
+    """(bones, D, H, W) mean signed distances of a bundle, mm.
+
+    Raises:
+        InputError: Of another shape than the configuration says.
+    """
+    return np.float32(array_of(arrays, MEAN, _mean_size(data)))
+
+
+def array_of(arrays: Callable[[str], NDArray[Any]], name: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    """An array of a bundle that must have this shape.
+
+    Raises:
+        InputError: It has another.
+    """
+    array = arrays(name)
+    _require_shape(np.shape(array), shape, name)
+    return array
+
+
+def _mean_size(data: DataConfiguration) -> tuple[int, ...]:
+    return len(data.labels), *(data.grid.size,) * 3
+
+
+def _require_shape(found: tuple[int, ...], wanted: tuple[int, ...], name: str) -> None:
+    if found != wanted:
+        raise InputError(f"the model's {name} has shape {found}, its configuration makes it {wanted}; train it again.")

@@ -15,7 +15,7 @@ from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.imaging.types import Radiograph
 from XRayTo3DLib.measurements.types import Measurement
-from XRayTo3DLib.refinement.quality import Quality
+from XRayTo3DLib.refinement.quality import Finding, Quality
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +69,7 @@ class Reconstruction:
         missing: Bones the system lost; their mesh is the mean shape's, and counts as a failure.
         synthetic: Whether radiographs or training data were simulated.
         notes: Sentences a reader should see.
+        outside: In what the radiographs are not those that the system was made for (``methods.scope``).
         depth: Depth maps the meshes come from, of a system that makes them.
         seen: By bone, what such a system saw of it, before a shape model completed it.
         uncertainty_mm: By bone (n,), standard deviation of each vertex along its normal, mm, of a system that knows it.
@@ -83,6 +84,7 @@ class Reconstruction:
     missing: tuple[str, ...] = ()
     synthetic: bool = False
     notes: tuple[str, ...] = ()
+    outside: tuple[Finding, ...] = ()
     depth: DepthPrediction | None = None
     seen: dict[str, vtkPolyData] = field(default_factory=dict)
     uncertainty_mm: dict[str, FloatArray] = field(default_factory=dict)

@@ -15,6 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from XRayTo3DLib import __version__
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.files import safe_file_name
+from XRayTo3DLib.files.disk import require_room
+from XRayTo3DLib.files.plain_names import LONGEST, name_problem, reserved, same_name
+from XRayTo3DLib.files.tensor_files import shapes_in
 from XRayTo3DLib.methods.registry import METHODS
 from XRayTo3DLib.models.bundle_files import (
     ARRAYS,
@@ -35,6 +39,11 @@ if TYPE_CHECKING:
 BUNDLE_FORMAT = "xrayto3d.bundle/1"
 STORED = ("float32", "float16")
 NAME = re.compile(r"[a-z][a-z0-9_-]*")
+LONGEST_VERSION = 40
+MOST_LABELS, MOST_VIEWS, MOST_TEXTS, LONGEST_TEXT = 64, 16, 100, 4000
+"""Bones, views, limits or sources, and characters of one text of a bundle."""
+WRITTEN = frozenset({"format", "written_by", "research_use_only", "networks", "arrays", "stored", "files", "checksum"})
+"""What bundle.json holds besides the description."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,8 @@ class Bundle:
         sources: What it builds on: papers, data sets.
 
     Raises:
-        InputError: A field is empty or of the wrong type; or holds what JSON cannot.
+        InputError: A field is empty, too long or of the wrong type; or holds what JSON cannot; or bones are called
+            what no file can be.
     """
 
     method: str
@@ -80,18 +90,22 @@ class Bundle:
 
     def __post_init__(self) -> None:
         for name in ("method", "anatomy", "intended_use", "licence", "version"):
-            _require(isinstance(getattr(self, name), str) and bool(getattr(self, name).strip()), name, "text")
-        _require(isinstance(self.title, str), "title", "text")
+            _require(_is_text(getattr(self, name)), name, "text")
+        _require(self.title == "" or _is_text(self.title), "title", "text")
         _require(isinstance(self.synthetic, bool), "synthetic", "true or false")
         for name in ("configuration", "grid", "training", "metrics"):
             _require(isinstance(getattr(self, name), dict), name, "an object of names and values")
             object.__setattr__(self, name, portable(getattr(self, name), name))
         for name in ("labels", "limitations", "sources"):
             object.__setattr__(self, name, _texts(getattr(self, name), name))
-        _require(0 < len(self.labels) == len(set(self.labels)), "labels", "one or more names that differ")
+        files = {same_name(safe_file_name(label)) for label in self.labels}
+        _require(0 < len(self.labels) == len(files) <= MOST_LABELS, "labels", "one or more names that differ")
+        for label in self.labels:  # files are called so
+            fits = label.isprintable() and len(label) <= LONGEST and not reserved(label)
+            _require(fits, "labels", f"short names that files can have, which {label[:40]!r} cannot be")
         views = self.views
         _require(isinstance(views, list | tuple) and all(isinstance(v, dict) for v in views), "views", "objects")
-        _require(len(views) > 0, "views", "one object or more")
+        _require(0 < len(views) <= MOST_VIEWS, "views", f"one object or more, {MOST_VIEWS} at most")
         object.__setattr__(self, "views", tuple(portable(list(views), "views")))
 
     def to_dict(self) -> dict[str, Any]:
@@ -123,6 +137,9 @@ class LoadedBundle:
         arrays: Names of its arrays.
         size: Bytes of all its files but ``bundle.json``.
         written_by: Version of XRayTo3D that wrote it.
+        stored: Digits that its networks' weights were kept with, "float32" or "float16"; they come back as float32.
+        checksum: Of the description, which holds those of all files: two bundles of one checksum are the same.
+        unknown: Fields of the description that this version does not know, and passes over.
     """
 
     bundle: Bundle
@@ -131,6 +148,9 @@ class LoadedBundle:
     arrays: tuple[str, ...]
     size: int
     written_by: str
+    stored: str
+    checksum: str
+    unknown: tuple[str, ...]
     _files: dict[str, dict[str, Any]] = field(repr=False)
 
     def weights(self, name: str) -> dict[str, Tensor]:
@@ -139,10 +159,22 @@ class LoadedBundle:
         Raises:
             InputError: No such network, or its file was changed since it was verified.
         """
+        file = self._file_of(name)
+        return tensors_from(verified_bytes(self.folder / file, self._files[file]), f"{self.folder.name}/{file}")
+
+    def shapes(self, name: str) -> dict[str, tuple[int, ...]]:
+        """Shapes of a network's tensors by name; no more of its file is read than the header.
+
+        Raises:
+            InputError: No such network, or a file that is no safetensors.
+        """
+        file = self._file_of(name)
+        return shapes_in(self.folder / file, f"{self.folder.name}/{file}")
+
+    def _file_of(self, name: str) -> str:
         if name not in self.networks:
             raise InputError(f"model bundle {self.folder.name}: no network {name!r}; it has {_listed(self.networks)}.")
-        file = f"{name}.safetensors"
-        return tensors_from(verified_bytes(self.folder / file, self._files[file]), f"{self.folder.name}/{file}")
+        return f"{name}.safetensors"
 
     def array(self, name: str) -> np.ndarray:
         """One of the arrays, in the shape and type it was saved with.
@@ -184,6 +216,7 @@ def save_bundle(
     """
     folder, arrays = Path(folder), dict(arrays or {})
     _check_names(networks, arrays, stored)
+    require_room(folder, _bytes_of(networks, arrays), "model bundle")
     with folder_to_write(folder, BUNDLE_FILE) as temporary:
         for name, tensors in networks.items():
             write_network(temporary / f"{name}.safetensors", name, tensors, half=stored == "float16")
@@ -205,6 +238,13 @@ def save_bundle(
     return folder
 
 
+def _bytes_of(networks: Mapping[str, Mapping[str, Tensor]], arrays: Mapping[str, np.ndarray]) -> int:
+    """About what they take on the disk."""
+    tensors = [each for tensors in networks.values() for each in tensors.values() if hasattr(each, "element_size")]
+    whole = sum(each.numel() * each.element_size() for each in tensors)
+    return whole + sum(getattr(each, "nbytes", 0) for each in arrays.values())
+
+
 def load_bundle(folder: Path | str) -> LoadedBundle:
     """Verify a bundle and describe it; weights follow by :meth:`LoadedBundle.weights`.
 
@@ -216,7 +256,10 @@ def load_bundle(folder: Path | str) -> LoadedBundle:
             or with a pickled file in it.
     """
     folder, content = read_description(folder, BUNDLE_FORMAT)
-    bundle = Bundle.from_dict(content)
+    try:
+        bundle = Bundle.from_dict(content)
+    except InputError as error:
+        raise InputError(str(error).replace("model bundle:", f"model bundle {folder.name}:", 1)) from error
     if bundle.method not in METHODS:
         raise InputError(
             f"model bundle {folder.name}: its method {bundle.method!r} is unknown to XRayTo3D {__version__}, which has "
@@ -229,7 +272,10 @@ def load_bundle(folder: Path | str) -> LoadedBundle:
         networks=tuple(content["networks"]),
         arrays=tuple(content["arrays"]),
         size=sum(entry["bytes"] for entry in files.values()),
-        written_by=str(content.get("written_by", "")),
+        written_by=str(content.get("written_by", ""))[:LONGEST_VERSION],
+        stored=content["stored"] if content.get("stored") in STORED else "unknown",
+        checksum=content["checksum"],
+        unknown=tuple(sorted(set(content) - WRITTEN - {each.name for each in fields(Bundle)})),
         _files=files,
     )
 
@@ -240,16 +286,21 @@ def _check_names(networks: Mapping[str, Any], arrays: Mapping[str, Any], stored:
     if not networks and not arrays:
         raise InputError("a model bundle needs a network or an array; none was given.")
     for name in (*networks, *arrays):
-        if not NAME.fullmatch(name) or name == "arrays":
+        if not NAME.fullmatch(name) or name == "arrays" or (name in networks and name_problem(name)):
             raise InputError(
-                f"{name!r} cannot name a network or array: use small letters, digits, - and _, not 'arrays' itself."
+                f"{name!r} cannot name a network or array: use small letters, digits, - and _, not 'arrays' itself nor "
+                f"a device of Windows."
             )
 
 
 def _texts(value: Any, name: str) -> tuple[str, ...]:
-    whole = isinstance(value, list | tuple) and all(isinstance(text, str) and text.strip() for text in value)
+    whole = isinstance(value, list | tuple) and all(map(_is_text, value)) and len(value) <= MOST_TEXTS
     _require(whole, name, "a list of texts")
     return tuple(value)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and len(value) <= LONGEST_TEXT
 
 
 def _require(condition: bool, name: str, wanted: str) -> None:

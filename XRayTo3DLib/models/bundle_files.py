@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.files.tensor_files import checked_shapes
+from XRayTo3DLib.files.unfinished import whole_folder
+from XRayTo3DLib.models.checksums import AGAIN
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor
+    from torch import Tensor, nn
 
 ARRAYS = "arrays.safetensors"
 HALF_LIMIT = 65504.0
@@ -61,15 +62,35 @@ def write_network(path: Path, name: str, tensors: Mapping[str, Tensor], half: bo
     path.write_bytes(safetensors_for("torch").save(ready))
 
 
+def rounded_as_stored(networks: nn.Module) -> None:
+    """Round a network's floating numbers, in place, to what :func:`write_network` keeps of them with ``half``.
+
+    What is measured afterwards is of the weights that a bundle holds, not of others.
+
+    Raises:
+        InputError: A value that is not finite, or too large for float16.
+    """
+    import torch
+
+    with torch.no_grad():
+        for name, tensor in networks.state_dict().items():
+            if tensor.is_floating_point():
+                _check_range(tensor, name, half=True)
+                tensor.copy_(tensor.to(torch.float16))
+
+
 def tensors_from(content: bytes, what: str) -> dict[str, Tensor]:
     """Tensors of safetensors bytes on the CPU; float16 becomes float32.
 
     Raises:
-        InputError: Not safetensors.
+        InputError: Not safetensors, or numbers that are not finite.
     """
     import torch
 
     tensors = _parsed("torch", content, what)
+    for key, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise InputError(f"{what}: {key} holds NaN or infinite values, which no trained model has. {AGAIN}")
     return {key: each.float() if each.dtype == torch.float16 else each for key, each in tensors.items()}
 
 
@@ -96,20 +117,25 @@ def array_from(content: bytes, name: str, what: str) -> np.ndarray:
     """One array of safetensors bytes.
 
     Raises:
-        InputError: Not safetensors, or without that array.
+        InputError: Not safetensors, without that array, or numbers that are not finite.
     """
+    import numpy as np
+
     arrays = _parsed("numpy", content, what)
     if name not in arrays:
         raise InputError(f"{what} does not hold the array {name!r} that bundle.json names.")
-    return arrays[name]
+    array = arrays[name]
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise InputError(f"{what}: {name} holds NaN or infinite values, which no trained model has. {AGAIN}")
+    return array
 
 
 @contextlib.contextmanager
 def folder_to_write(folder: Path, mark: str) -> Iterator[Path]:
     """Yield an empty folder beside ``folder`` that takes its place only if the block succeeds.
 
-    Two folders cannot change places in one step: a process killed between the two renames leaves both, whole, in a
-    ``.writing-`` folder beside.
+    A process that is killed just between the two renames that this takes leaves the new one in a ``.writing-`` folder
+    beside, whole; it is put in its place when bundles are next written or looked for there.
 
     Args:
         folder: The target; new, empty, or a folder that holds ``mark`` and is replaced.
@@ -122,23 +148,8 @@ def folder_to_write(folder: Path, mark: str) -> Iterator[Path]:
         raise InputError(f"{folder} is a file; choose another folder for the model bundle.")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / mark).is_file():
         raise InputError(f"{folder} holds something else than a model bundle; choose a new folder for it.")
-    parent = folder.absolute().parent
-    parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=".writing-", dir=parent))
-    new, old = scratch / folder.absolute().name, scratch / "old"
-    new.mkdir()
-    try:
+    with whole_folder(folder) as new:
         yield new
-        if folder.exists():
-            folder.replace(old)
-        try:
-            new.replace(folder)
-        except OSError:
-            if old.exists():
-                old.replace(folder)
-            raise
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _check_range(tensor: Tensor, what: str, half: bool) -> None:
@@ -153,6 +164,7 @@ def _check_range(tensor: Tensor, what: str, half: bool) -> None:
 
 def _parsed(library: str, content: bytes, what: str) -> dict[str, Any]:
     module = safetensors_for(library)
+    checked_shapes(content, what)
     try:
         return module.load(content)
     except Exception as error:  # the package's own error class is no ValueError and moved between versions

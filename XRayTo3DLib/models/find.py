@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.files.unfinished import finish_replacing
 from XRayTo3DLib.models.bundle_folder import BUNDLE_FILE
 from XRayTo3DLib.shipped import shipped_folder
 
@@ -27,13 +28,15 @@ def user_models_folder() -> Path:
 def find_bundles(folders: Iterable[Path | str]) -> list[Path]:
     """Bundle folders: each of ``folders`` that is one itself, and those directly inside; sorted by name in each.
 
-    What they hold is not looked at: a broken bundle is found, too.
+    What they hold is not looked at: a broken bundle is found, too. One that was being replaced when its writer was
+    killed is put in its place first.
     """
     found: list[Path] = []
     for folder in map(Path, folders):
         if (folder / BUNDLE_FILE).is_file():
             found.append(folder)
         else:
+            finish_replacing(folder)
             found.extend(sorted(path.parent for path in folder.glob(f"[!.]*/{BUNDLE_FILE}")))
     return list(dict.fromkeys(path.resolve() for path in found))
 

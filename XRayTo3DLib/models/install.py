@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
+import stat
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import UNFINISHED
+from XRayTo3DLib.files.disk import require_room, writing_into
+from XRayTo3DLib.files.plain_names import name_problem, same_name
+from XRayTo3DLib.files.unfinished import finish_replacing, remove_folder, whole_folder
 from XRayTo3DLib.models.bundle import BUNDLE_FORMAT
-from XRayTo3DLib.models.bundle_folder import BUNDLE_FILE, PLAIN_FILE, read_description
-from XRayTo3DLib.models.find import find_bundles, user_models_folder
+from XRayTo3DLib.models.bundle_folder import BUNDLE_FILE, LARGEST_BYTES, PLAIN_FILE, read_description
+from XRayTo3DLib.models.find import find_bundles, shipped_models_folder, user_models_folder
 
-LARGEST_BYTES = 8 << 30
-"""An archive that would unpack to more is refused."""
 LARGEST_RATIO = 200
-"""So is a file that grows by more than this: weights hardly shrink, a bomb does."""
+"""A file of an archive that grows by more than this is refused: weights hardly shrink, a bomb does."""
 MOST_FILES = 1000
+BROKEN = (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error)
 _BLOCK = 1 << 20
 
 
@@ -38,7 +42,8 @@ def install_bundles(source: Path | str, folder: Path | str | None = None, *, rep
 
     Raises:
         InputError: No bundle in it, one whose checksums do not hold, an archive that is damaged, leads out of its
-            folder or unpacks to too much, or a bundle of that name is there already. Nothing is installed then.
+            folder or unpacks to too much, a name that no folder can have everywhere, or one that is taken: by an
+            installed bundle, or by another bundle that comes with XRayTo3D. Nothing is installed then.
     """
     source, target = Path(source), Path(folder) if folder is not None else user_models_folder()
     if not source.exists():
@@ -49,10 +54,10 @@ def install_bundles(source: Path | str, folder: Path | str | None = None, *, rep
             raise InputError(f"model bundle: {source.name} holds none: a bundle is a folder with a {BUNDLE_FILE}.")
         for bundle in found:
             read_description(bundle, BUNDLE_FORMAT)
-        names = [source.stem if bundle == place.resolve() and source.is_file() else bundle.name for bundle in found]
-        taken = [name for name in names if (target / name).exists()]
-        if taken and not replace:
-            raise InputError(f"model bundle: {target} has {taken[0]} already; remove it first, or replace it.")
+        finish_replacing(target)
+        names = [bundle.name for bundle in found]
+        _check_names(found, target, replace)
+        require_room(target, sum(bundle_bytes(bundle) for bundle in found), "model bundle")
         return [_put(bundle, target / name) for bundle, name in zip(found, names, strict=True)]
 
 
@@ -75,7 +80,7 @@ def remove_bundle(path: Path | str, folder: Path | str | None = None) -> None:
     strange = [each.name for each in path.iterdir() if not _is_bundle_file(each.name)]
     if strange:
         raise InputError(f"model bundle {path.name}: it holds {strange[0]}, too; delete it yourself.")
-    shutil.rmtree(path)
+    remove_folder(path)
 
 
 def bundle_bytes(path: Path | str) -> int:
@@ -86,22 +91,38 @@ def bundle_bytes(path: Path | str) -> int:
 # ---- inside ----------------------------------------------------------------------------------------------------------
 
 
+def _check_names(found: list[Path], target: Path, replace: bool) -> None:
+    """Every bundle can have its name, and nobody takes it for another one."""
+    there = {same_name(each.name): each.name for each in target.iterdir()} if target.is_dir() else {}
+    shipped = {same_name(each.name): each for each in find_bundles([shipped_models_folder()])}
+    names: set[str] = set()
+    for bundle in found:
+        problem, same = name_problem(bundle.name), same_name(bundle.name)
+        if problem:
+            raise InputError(f"model bundle: {bundle.name[:80]!r} cannot be installed so: {problem}. Rename it.")
+        if same in names:
+            raise InputError(f"model bundle: two bundles are called {bundle.name} but for capital letters. Rename one.")
+        if same in there and (there[same] != bundle.name or not replace):
+            raise InputError(f"model bundle: {target} has {there[same]} already; remove it first, or replace it.")
+        if same in shipped and _checksum(shipped[same]) != _checksum(bundle):
+            raise InputError(
+                f"model bundle: another bundle {bundle.name} comes with XRayTo3D, in whose place this one would be "
+                f"used. Rename it."
+            )
+        names.add(same)
+
+
+def _checksum(bundle: Path) -> str:
+    return str(json.loads((bundle / BUNDLE_FILE).read_text(encoding="utf-8-sig")).get("checksum"))
+
+
 def _put(bundle: Path, target: Path) -> Path:
     """Copy, verify the copy, and only then take the place of what was there."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=target.parent))
-    try:
-        copy = work / target.name
-        copy.mkdir()
+    with whole_folder(target) as copy:
         for each in bundle.iterdir():
             if _is_bundle_file(each.name):
-                shutil.copyfile(each, copy / each.name)
+                shutil.copyfile(each, copy / each.name)  # bytes alone, which are verified next
         read_description(copy, BUNDLE_FORMAT)
-        if target.exists():
-            target.rename(work / "before")
-        copy.rename(target)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return target
 
 
@@ -115,14 +136,19 @@ def _unpacked(source: Path) -> Iterator[Path]:
     if source.is_dir():
         yield source
         return
+    problem = name_problem(source.stem)
     with tempfile.TemporaryDirectory(prefix="xrayto3d-models-") as name:
-        place = Path(name) / source.stem
+        place = Path(name) / ("archive" if problem else source.stem)
         place.mkdir()
         try:
             with zipfile.ZipFile(source) as archive:
                 _unpack(archive, place, source.name)
-        except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        except BROKEN as error:
             raise InputError(f"model bundle: {source.name} is no .zip that can be read ({error}).") from error
+        except OSError as error:
+            raise InputError(f"model bundle: {source.name} cannot be unpacked ({error.strerror or error}).") from error
+        if problem and (place / BUNDLE_FILE).exists():  # at the top of the archive: it is called so
+            raise InputError(f"model bundle: {source.name[:80]!r} cannot be installed so: {problem}. Rename it.")
         yield place
 
 
@@ -131,24 +157,39 @@ def _unpack(archive: zipfile.ZipFile, place: Path, name: str) -> None:
     if len(members) > MOST_FILES:
         raise InputError(f"model bundle: {name} holds {len(members)} files; no archive of bundles has so many.")
     for member in members:
-        _refuse_path(member.filename, name)
-    wanted = [each for each in members if not each.is_dir() and _is_bundle_file(PurePosixPath(each.filename).name)]
-    room = shutil.disk_usage(place).free
+        _refuse_member(member, name)
+    wanted = [each for each in members if not each.is_dir() and _is_of_bundle(PurePosixPath(each.filename))]
+    if len({same_name(each.filename) for each in wanted}) < len(wanted):
+        raise InputError(f"model bundle: {name} holds two files of one name; it is refused.")
     total = sum(member.file_size for member in wanted)
     swollen = any(member.file_size > LARGEST_RATIO * max(member.compress_size, 1) + _BLOCK for member in wanted)
-    if swollen or total > min(LARGEST_BYTES, room):
+    swollen |= total > LARGEST_RATIO * Path(str(archive.filename)).stat().st_size + _BLOCK  # files over each other
+    if swollen or total > LARGEST_BYTES:
         raise InputError(f"model bundle: {name} would unpack to {total / 1e9:.1f} GB; it is refused.")
-    for member in wanted:
-        target = place / member.filename
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with archive.open(member) as stream, target.open("wb") as file:
-            _copy_at_most(stream, file, member.file_size, name)
+    require_room(place, total, f"model bundle: {name} is unpacked")
+    with writing_into(place):
+        for member in wanted:
+            target = place / member.filename
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(member) as stream, target.open("wb") as file:
+                _copy_at_most(stream, file, member.file_size, name)
 
 
-def _refuse_path(path: str, name: str) -> None:
+def _is_of_bundle(path: PurePosixPath) -> bool:
+    """At the top of the archive or one folder down: deeper ones are not looked for."""
+    return len(path.parts) <= 2 and _is_bundle_file(path.name)
+
+
+def _refuse_member(member: zipfile.ZipInfo, name: str) -> None:
+    """What leads out of the folder, means another file than it says, or is a link is in no honest archive."""
+    path = member.orig_filename
     parts = PurePosixPath(path.replace("\\", "/")).parts
     if path.startswith(("/", "\\")) or ".." in parts or any(":" in part for part in parts):
-        raise InputError(f"model bundle: {name} holds {path!r}, which leads out of its folder; it is refused.")
+        raise InputError(f"model bundle: {name} holds {path[:80]!r}, which leads out of its folder; it is refused.")
+    if "\0" in path or not path.isprintable():
+        raise InputError(f"model bundle: {name} holds {path[:80]!r}, which is no name of a file; it is refused.")
+    if stat.S_ISLNK(member.external_attr >> 16):
+        raise InputError(f"model bundle: {name} holds {path[:80]!r}, a link to another file; it is refused.")
 
 
 def _copy_at_most(stream: object, file: object, size: int, name: str) -> None:

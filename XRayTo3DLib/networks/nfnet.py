@@ -7,14 +7,13 @@ the timm package, so that its published weights load strictly (:func:`load_timm_
 from __future__ import annotations
 
 import copy
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.files.tensor_files import read_tensors, require_shapes
 from XRayTo3DLib.networks.layers import require
 from XRayTo3DLib.networks.nfnet_layers import Gelu, ScaledConv2d, SqueezeExcite, divisible
 
@@ -25,7 +24,6 @@ STEPS = (4, 8, 16, 32)
 """How many pixels of the picture one value of each of the four maps stands for, along a side."""
 NOT_NEEDED = ("head.fc.weight", "head.fc.bias")
 """Published parameters that an encoder has no use for: ImageNet's classes."""
-SAFETENSORS = ".safetensors"
 
 
 class Shortcut(nn.Module):
@@ -149,16 +147,20 @@ def load_timm_weights(network: NfNet, path: Path | str) -> None:
 
     Args:
         network: :func:`nfnet_f0`.
-        path: A ``.safetensors`` file, or a ``.pth`` file of tensors (no pickled code is run).
+        path: A ``.safetensors`` file. Pickled ones (``.pth``) are refused; the message says how to convert them.
 
     Raises:
         InputError: The file cannot be read, or holds other weights.
     """
-    tensors = {name: tensor for name, tensor in _tensors(Path(path)).items() if name not in NOT_NEEDED}
-    try:
-        network.load_state_dict(tensors, strict=True)
-    except RuntimeError as error:
-        raise InputError(f"{path}: these are not the weights of this NFNet: {_shortened(error)}") from error
+    path = Path(path)
+    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    tensors = read_tensors(path, "weights of the encoder")
+    tensors = {name: tensor for name, tensor in tensors.items() if name not in NOT_NEEDED}
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    require_shapes(
+        found, wanted, f"{path.name}: these are not the weights of this NFNet: it", "Take those of its name."
+    )
+    network.load_state_dict(tensors, strict=True)
 
 
 def folded(network: nn.Module) -> nn.Module:
@@ -205,19 +207,3 @@ def _stages(depths: Sequence[int], widths: Sequence[int], group: int) -> list[nn
             before = after
         stages.append(nn.Sequential(*blocks))
     return stages
-
-
-def _tensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        if path.suffix == SAFETENSORS:
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, SafetensorError, pickle.UnpicklingError, EOFError, RuntimeError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as weights: {_shortened(error)}") from error
-
-
-def _shortened(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

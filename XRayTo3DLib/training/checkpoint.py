@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import UNFINISHED, atomic_path, read_json, remove_unfinished
+from XRayTo3DLib.files import atomic_path, read_json
+from XRayTo3DLib.files.unfinished import UNFINISHED, remove_folder, remove_unfinished, to_disk
 from XRayTo3DLib.training.faults import disk_explained
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 FORMAT = "xrayto3d.checkpoint/1"
 FOLDER, LATEST, TENSORS, VALUES = "checkpoint", "latest.json", "state.safetensors", "state.json"
+NAME = re.compile(r"step-\d+")
+STATE = {"position": {"stage": int, "step": int, "total": int}, "configuration": dict, "values": dict}
+"""Fields of a checkpoint's state.json."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
         remove_unfinished(parent)
         final = parent / f"step-{checkpoint.total:07d}"
         if _latest(parent).get("name") == final.name:
+            _remove_others(parent, final.name)  # a kill may have come before they went
             return final
         temporary = parent / f"{UNFINISHED}{final.name}"
         try:
@@ -93,13 +98,20 @@ def load_checkpoint(folder: Path, device: str | torch.device = "cpu") -> Checkpo
     for name, expected in latest["sha256"].items():
         if not (state / name).is_file() or sha256_of(state / name) != expected:
             raise InputError(
-                f"checkpoint: {state / name} is missing or damaged, training cannot go on from it. "
-                f"Copy it back, or remove {parent} to begin again."
+                f"checkpoint: {state / name} is missing or damaged, training cannot go on from it. {_again(parent)}"
             )
-    values = json.loads((state / VALUES).read_text(encoding="utf-8"))
+    values = read_json(state / VALUES, f"checkpoint {parent.parent.name}", FORMAT, STATE)
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    tensors = load_file(state / TENSORS, device=str(device))
+    try:
+        tensors = load_file(state / TENSORS, device=str(device))
+    except SafetensorError as error:
+        raise InputError(f"checkpoint: {state / TENSORS} is damaged ({error}). {_again(parent)}") from error
+    try:
+        known = _with_nan(values["values"])
+    except (TypeError, ValueError) as error:
+        raise InputError(f"checkpoint: {state / VALUES} is damaged ({error}). {_again(parent)}") from error
     position = values["position"]
     return Checkpoint(
         stage=position["stage"],
@@ -107,7 +119,7 @@ def load_checkpoint(folder: Path, device: str | torch.device = "cpu") -> Checkpo
         total=position["total"],
         tensors=tensors,
         configuration=values["configuration"],
-        values=_with_nan(values["values"]),
+        values=known,
     )
 
 
@@ -117,11 +129,22 @@ def seconds_of(folder: Path) -> float | None:
     state = parent / _latest(parent).get("name", "") / VALUES
     if not state.is_file():
         return None
-    return float(json.loads(state.read_text(encoding="utf-8"))["values"]["seconds"])
+    return float(read_json(state, "checkpoint", FORMAT, {"values": {"seconds": float}})["values"]["seconds"])
 
 
 def _latest(parent: Path) -> dict[str, Any]:
-    return read_json(parent / LATEST, "checkpoint", FORMAT) if (parent / LATEST).exists() else {}
+    """What ``latest.json`` says, {} without one; the names in it lead nowhere else."""
+    if not (parent / LATEST).exists():
+        return {}
+    what = f"checkpoint {parent.parent.name}"
+    content = read_json(parent / LATEST, what, FORMAT, {"name": str, "sha256": {"*": str}})
+    if not NAME.fullmatch(content["name"]) or set(content["sha256"]) != {TENSORS, VALUES}:
+        raise InputError(f"{what}: {LATEST} names no checkpoint; copy it back, or remove the folder {FOLDER}.")
+    return content
+
+
+def _again(parent: Path) -> str:
+    return f"Copy it back, or remove {parent} to begin again."
 
 
 def sha256_of(path: Path) -> str:
@@ -171,7 +194,7 @@ def _write_state(folder: Path, checkpoint: Checkpoint) -> dict[str, str]:
     }
     (folder / VALUES).write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     for path in (folder / TENSORS, folder / VALUES, folder):
-        _to_disk(path)
+        to_disk(path)
     return {name: sha256_of(folder / name) for name in (TENSORS, VALUES)}
 
 
@@ -183,34 +206,22 @@ def _plain(tensor: torch.Tensor) -> torch.Tensor:
 def _replace_folder(temporary: Path, final: Path) -> None:
     """Rename; a folder of that name was left by a kill before it became the latest."""
     if final.exists():
-        shutil.rmtree(final)
+        remove_folder(final)
     temporary.rename(final)
-    _to_disk(final.parent)
+    to_disk(final.parent)
 
 
 def _write_latest(parent: Path, name: str, checksums: dict[str, str]) -> None:
     content = {"format": FORMAT, "name": name, "sha256": checksums}
     with atomic_path(parent / LATEST) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        _to_disk(temporary)
-    _to_disk(parent)
+    to_disk(parent)
 
 
 def _remove_others(parent: Path, name: str) -> None:
     for path in parent.glob("step-*"):
         if path.name != name:
-            shutil.rmtree(path)
-
-
-def _to_disk(path: Path) -> None:
-    """Wait until ``path``, a file or (not on Windows) a folder's entries, is on the disk itself."""
-    if path.is_dir() and os.name == "nt":
-        return
-    handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+            remove_folder(path)
 
 
 def _without_nan(value: Any) -> Any:

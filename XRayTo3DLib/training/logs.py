@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import importlib.util
 import io
-from collections.abc import Mapping
+import socket
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from XRayTo3DLib.files import remove_unfinished, write_text
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.files import write_text
+from XRayTo3DLib.files.unfinished import remove_abandoned
 from XRayTo3DLib.training.faults import disk_explained
 
 METRICS, TENSORBOARD = "metrics.csv", "tensorboard"
@@ -31,7 +35,7 @@ class TrainingLog:
         self._folder = folder
         with disk_explained(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            remove_unfinished(folder)
+            remove_abandoned(folder)
             _keep_rows(folder / METRICS, resumed_at)
             self._file = (folder / METRICS).open("a", encoding="utf-8", newline="")
             self._rows = csv.writer(self._file, lineterminator="\n")
@@ -73,15 +77,20 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     """Rows of ``folder``'s ``metrics.csv`` by column name; steps are int, values float.
 
     A half-written last row is left out.
+
+    Raises:
+        InputError: Rows of something else.
     """
     path = folder / METRICS
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     whole = text[: text.rfind("\n") + 1]
-    rows = csv.DictReader(io.StringIO(whole))
-    return [
-        {**row, "step": int(row["step"]), "stage_step": int(row["stage_step"]), "value": float(row["value"])}
-        for row in rows
-    ]
+    try:
+        return [
+            {**row, "step": int(row["step"]), "stage_step": int(row["stage_step"]), "value": float(row["value"])}
+            for row in csv.DictReader(io.StringIO(whole))
+        ]
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise InputError(f"training: {path} is damaged ({error}); copy it back, or remove it.") from error
 
 
 def _keep_rows(path: Path, last: int) -> None:
@@ -96,4 +105,18 @@ def _keep_rows(path: Path, last: int) -> None:
 def _board(folder: Path, resumed_at: int) -> Any:
     from lightning.fabric.loggers import TensorBoardLogger
 
-    return TensorBoardLogger(folder, name=TENSORBOARD, version="", purge_step=resumed_at + 1)
+    board = TensorBoardLogger(folder, name=TENSORBOARD, version="", purge_step=resumed_at + 1)
+    with _computer_unnamed():
+        _ = board.experiment  # makes the file
+    return board
+
+
+@contextlib.contextmanager
+def _computer_unnamed() -> Iterator[None]:
+    """TensorBoard puts the computer's name into its files' names, and that may be a person's."""
+    asked = socket.gethostname
+    socket.gethostname = lambda: "computer"
+    try:
+        yield
+    finally:
+        socket.gethostname = asked

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.projection.precision import full_precision
 from XRayTo3DLib.projection.threads import torch_threads
 from XRayTo3DLib.training.checkpoint import Checkpoint, load_checkpoint, require_same, save_checkpoint
 from XRayTo3DLib.training.faults import disk_explained, memory_explained, require_data, require_finite, require_loss
@@ -264,7 +265,7 @@ class _Training:
         self.task.networks.eval()
         torch.manual_seed(seed_of(self.seed, stage.name, "validation"))  # equal draws, so that steps can be compared
         if self.first:
-            with torch.no_grad(), memory_explained(stage, self.step - 1):
+            with torch.no_grad(), full_precision(self.fabric.device), memory_explained(stage, self.step - 1):
                 self.metrics[stage.name] = dict(self.task.validate(stage.name, self.fabric.device))
             self.log.add(stage.name, self.step, self.total, self.metrics[stage.name])
             if self.samples and isinstance(self.task, GivesSamples):
@@ -274,7 +275,7 @@ class _Training:
     def _write_samples(self, stage: StagePlan, task: GivesSamples) -> None:
         """Show some validation people; the next step seeds its own random numbers, whatever was drawn here."""
         torch.manual_seed(seed_of(self.seed, stage.name, "samples"))
-        with torch.no_grad(), memory_explained(stage, self.step - 1):
+        with torch.no_grad(), full_precision(self.fabric.device), memory_explained(stage, self.step - 1):
             samples = task.samples(stage.name, self.fabric.device, self.samples)
         with disk_explained(self.folder):
             write_samples(self.folder, self.total, stage.name, self.step, samples)

@@ -11,8 +11,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import UNFINISHED, read_json, remove_unfinished, safe_file_name, write_json
+from XRayTo3DLib.files import read_json, safe_file_name, write_json
+from XRayTo3DLib.files.unfinished import remove_folder, remove_unfinished, unfinished_folder
 
 if TYPE_CHECKING:
     from vtkmodules.vtkCommonDataModel import vtkPolyData
@@ -99,16 +98,16 @@ def write_samples(
     place = folder / FOLDER
     place.mkdir(parents=True, exist_ok=True)
     remove_unfinished(place)
-    unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=place))
+    unfinished = unfinished_folder(place)
     people = [_write(unfinished, number, sample) for number, sample in enumerate(samples, start=1)]
     about = {"format": SAMPLE_FORMAT, "frame": "LPS mm, reconstruction frame", "step": step, "stage": stage}
     write_json(unfinished / SAMPLE_FILE, {**about, "stage_step": stage_step, "people": people})
     path = place / f"step-{step:06d}"
     if path.exists():  # done before an interruption, and again now
-        shutil.rmtree(path)
+        remove_folder(path)
     unfinished.rename(path)
     for old in samples_in(folder)[:-kept]:
-        shutil.rmtree(old.path)
+        remove_folder(old.path)
     return path
 
 

@@ -15,7 +15,7 @@ from XRayTo3DLib.methods.baselines.runs import Fitted, baseline_run, reconstruct
 from XRayTo3DLib.methods.configuration import parsed
 from XRayTo3DLib.methods.data import People
 from XRayTo3DLib.methods.finish import mean_exposures
-from XRayTo3DLib.methods.reconstruct import GridReconstructor
+from XRayTo3DLib.methods.reconstruct import GridReconstructor, mean_shape
 from XRayTo3DLib.methods.registry import TrainingRun
 
 
@@ -42,7 +42,7 @@ def load_model(
     """The mean shape of a bundle."""
     del weights
     settings = parsed(BaselineConfiguration, configuration)
-    return reconstructor_of(settings, _of_mean(arrays("mean_distances"), settings), arrays)
+    return reconstructor_of(settings, _of_mean(mean_shape(settings.data, arrays), settings), arrays)
 
 
 def _of_mean(mean: NDArray[Any], configuration: BaselineConfiguration) -> MeanShape:

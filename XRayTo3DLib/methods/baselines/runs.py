@@ -15,7 +15,7 @@ from XRayTo3DLib.methods.baselines.configuration import BaselineConfiguration
 from XRayTo3DLib.methods.configuration import plain
 from XRayTo3DLib.methods.data import People, exposures_of, people_of, require_bones_in_grid
 from XRayTo3DLib.methods.finish import finished_model, mean_of
-from XRayTo3DLib.methods.reconstruct import GridReconstructor
+from XRayTo3DLib.methods.reconstruct import GridReconstructor, mean_shape
 from XRayTo3DLib.methods.registry import TrainedModel, TrainingRun
 from XRayTo3DLib.methods.types import ShapePredictor
 
@@ -58,7 +58,7 @@ def reconstructor_of(
     configuration: BaselineConfiguration, predictor: ShapePredictor, arrays: Callable[[str], NDArray[np.generic]]
 ) -> GridReconstructor:
     """A baseline out of a bundle, ready to use."""
-    mean = np.float32(arrays("mean_distances"))
+    mean = mean_shape(configuration.data, arrays)
     return GridReconstructor(configuration.method, configuration.data, predictor, mean)
 
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.networks.projection_losses import projected, projection_loss, seen_whole
+from XRayTo3DLib.projection.precision import full_precision
 
 if TYPE_CHECKING:
     from XRayTo3DLib.methods.biplanar.predictor import BiplanarPredictor
@@ -59,7 +60,7 @@ def adapted(
     """
     seen_by = predictor.lift.cameras(1, None if cameras is None else [cameras])
     voxel_to_frame = predictor.configuration.data.voxels.voxel_to_frame
-    with torch.inference_mode(False), torch.enable_grad():
+    with full_precision(images.device), torch.inference_mode(False), torch.enable_grad():
         images = images.clone()
         network: nn.Module = copy.deepcopy(predictor.network)
         volumes = predictor.lifted(images, cameras)
@@ -74,5 +75,5 @@ def adapted(
                 break
             loss.backward()
             optimiser.step()
-    with torch.no_grad():
+    with full_precision(images.device), torch.no_grad():
         return network(volumes)

@@ -17,8 +17,9 @@ from XRayTo3DLib.methods.biplanar.task import BiplanarTask
 from XRayTo3DLib.methods.configuration import parsed, plain
 from XRayTo3DLib.methods.data import People, people_of
 from XRayTo3DLib.methods.finish import finished_model, mean_of
-from XRayTo3DLib.methods.reconstruct import GridReconstructor
+from XRayTo3DLib.methods.reconstruct import GridReconstructor, array_of, mean_shape
 from XRayTo3DLib.methods.registry import TrainedModel, TrainingRun
+from XRayTo3DLib.networks.loading import loaded_networks
 
 ATTENUATION, LIKENESS = "bone_attenuation", "likeness_of_true_bones"
 
@@ -42,11 +43,11 @@ def load_model(
 ) -> GridReconstructor:
     """A trained biplanar network."""
     settings = parsed(BiplanarConfiguration, configuration)
-    networks = make_networks(settings)
-    networks[VOLUME].load_state_dict({key: value.float() for key, value in weights(VOLUME).items()})
-    likeness = float(np.ravel(arrays(LIKENESS))[0])
-    predictor = BiplanarPredictor(settings, networks, np.float32(arrays(ATTENUATION)), likeness)
-    return GridReconstructor(settings.method, settings.data, predictor, np.float32(arrays("mean_distances")))
+    mean, bones = mean_shape(settings.data, arrays), len(settings.data.labels)
+    attenuation, likeness = array_of(arrays, ATTENUATION, (bones, 2)), array_of(arrays, LIKENESS, (1,))
+    networks = loaded_networks(lambda: make_networks(settings), (VOLUME,), weights)
+    predictor = BiplanarPredictor(settings, networks, np.float32(attenuation), float(likeness[0]))
+    return GridReconstructor(settings.method, settings.data, predictor, mean)
 
 
 def _finished(configuration: BiplanarConfiguration, people: People, task: BiplanarTask, device: str) -> TrainedModel:

@@ -14,6 +14,7 @@ from XRayTo3DLib.methods.biplanar.adaptation import Adaptation, adapted
 from XRayTo3DLib.methods.biplanar.configuration import BiplanarConfiguration
 from XRayTo3DLib.methods.biplanar.networks import VOLUME, Lift
 from XRayTo3DLib.methods.types import ShapeFields
+from XRayTo3DLib.projection.precision import inference
 
 
 class BiplanarPredictor:
@@ -76,7 +77,7 @@ class BiplanarPredictor:
         if self.adaptation is not None:
             logits = adapted(self, images, cameras, self.adaptation)
         else:
-            with torch.inference_mode():
+            with inference(self._device):
                 logits = self.network(self.lifted(images, cameras))
         return fields_of(logits, self.configuration)
 

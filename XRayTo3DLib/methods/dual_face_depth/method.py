@@ -23,6 +23,7 @@ from XRayTo3DLib.methods.dual_face_depth.reconstruct import DualFaceReconstructo
 from XRayTo3DLib.methods.dual_face_depth.statistics import ViewStatistics, statistics_of
 from XRayTo3DLib.methods.dual_face_depth.task import DualFaceTask
 from XRayTo3DLib.methods.registry import TrainedModel, TrainingRun
+from XRayTo3DLib.networks.loading import loaded_networks
 from XRayTo3DLib.networks.nfnet import folded
 from XRayTo3DLib.shape.statistical_shape_model import ShapeModel
 
@@ -73,9 +74,7 @@ def load_model(
     settings = parsed(DualFaceConfiguration, configuration)
     if not settings.stages.depth.trained:
         raise InputError("this bundle holds a segmentation network alone; train a depth network with it first.")
-    networks = make_networks(settings)
-    for name, network in networks.items():
-        network.load_state_dict({key: value.float() for key, value in weights(name).items()})
+    networks = loaded_networks(lambda: make_networks(settings), (DEPTH, SEGMENTATION), weights)
     networks[DEPTH] = folded(networks[DEPTH])
     statistics = ViewStatistics.from_arrays(arrays)
     models = models_from(arrays, settings.data.labels) if settings.completion.people else {}

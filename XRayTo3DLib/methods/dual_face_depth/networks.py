@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import require_file
+from XRayTo3DLib.files import read_json, require_file
+from XRayTo3DLib.files.tensor_files import read_tensors, require_shapes
 from XRayTo3DLib.methods.configuration import plain
 from XRayTo3DLib.methods.dual_face_depth.configuration import DualFaceConfiguration
 from XRayTo3DLib.networks.depth_decoder import depth_network
@@ -19,6 +19,7 @@ from XRayTo3DLib.networks.segmentation import segmentation_network
 
 DEPTH, SEGMENTATION, PRETRAINING = "depth", "segmentation", "pretraining"
 """Names of the stages, and of the networks they train."""
+BUNDLE_FORMAT = "xrayto3d.bundle/1"
 SHARED = ("labels", "geometry", "scale", "folds", "fold")
 """What two trainings must have alike in ``data`` for one to take the other's segmentation network over: channels,
 pictures, and who is tested."""
@@ -70,7 +71,8 @@ def _require_alike(path: Path, configuration: DualFaceConfiguration) -> None:
     """Compare with the training that the bundle beside the weights says they come from, where there is one."""
     if not path.exists():
         return
-    theirs = json.loads(path.read_text(encoding="utf-8")).get("configuration", {}).get("data", {})
+    about = read_json(path, "network.segmentation_weights", BUNDLE_FORMAT, {"configuration": {"data": dict}})
+    theirs = about["configuration"]["data"]
     ours = plain(configuration)["data"]
     if other := [name for name in SHARED if theirs.get(name) != ours[name]]:
         raise InputError(
@@ -80,13 +82,13 @@ def _require_alike(path: Path, configuration: DualFaceConfiguration) -> None:
 
 
 def _load(network: nn.Module, path: Path) -> None:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        network.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()})
-    except (SafetensorError, RuntimeError) as error:
-        raise InputError(
-            f"configuration: network.segmentation_weights, {path.name}, is not of this segmentation network; give the "
-            f"segmentation.safetensors of a bundle with the same bones and network.segmentation."
-        ) from error
+    what = "configuration: network.segmentation_weights"
+    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    tensors = read_tensors(path, what)
+    require_shapes(
+        {name: tuple(tensor.shape) for name, tensor in tensors.items()},
+        wanted,
+        f"{what}, {path.name}, is not of this segmentation network: it",
+        "Give the segmentation.safetensors of a bundle with the same bones and network.segmentation.",
+    )
+    network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})

@@ -14,6 +14,7 @@ from XRayTo3DLib.methods.dual_face_depth.configuration import DualFaceConfigurat
 from XRayTo3DLib.methods.dual_face_depth.networks import DEPTH, SEGMENTATION
 from XRayTo3DLib.methods.dual_face_depth.statistics import ViewStatistics
 from XRayTo3DLib.methods.types import DepthPrediction
+from XRayTo3DLib.projection.precision import inference
 
 SPECK = 0.1
 """Parts of a mask smaller than this share of its largest part are no bone."""
@@ -57,7 +58,7 @@ class DualFacePredictor:
             raise InputError(f"this model sees pictures of {size} x {size} pixels, not {image.shape}.")
         device = next(self._networks[DEPTH].parameters()).device
         seen = self.statistics.seen(torch.from_numpy(np.float32(image / data.scale)))[None, None].to(device)
-        with torch.inference_mode():
+        with inference(device):
             found = (self._networks[SEGMENTATION](seen)[0] > 0).cpu().numpy()
             depth = self.statistics.depth_of(self._networks[DEPTH](seen).float())[0].cpu().numpy()
         found = found if covered is None else found & covered

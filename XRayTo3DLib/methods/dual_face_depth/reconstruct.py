@@ -15,7 +15,9 @@ from XRayTo3DLib.imaging.types import Radiograph
 from XRayTo3DLib.methods.dual_face_depth.completion import Direction, completed
 from XRayTo3DLib.methods.dual_face_depth.configuration import DualFaceConfiguration
 from XRayTo3DLib.methods.dual_face_depth.predictor import DualFacePredictor
+from XRayTo3DLib.methods.scope import Expected, Exposed, expected_by, outside
 from XRayTo3DLib.methods.types import DepthPrediction, Reconstruction
+from XRayTo3DLib.refinement.quality import Finding
 from XRayTo3DLib.shape.depth_surface import depth_surface
 from XRayTo3DLib.shape.statistical_shape_model import ShapeModel
 
@@ -38,11 +40,30 @@ class DualFaceReconstructor:
         self.predictor, self.models = predictor, dict(models or {})
         self.synthetic = False
         """Whether its training data were made up."""
+        self.anatomy, self.checksum = "", ""
+        """In words, as its bundle states it; and of that bundle."""
 
     @property
     def configuration(self) -> DualFaceConfiguration:
         """What it was trained with."""
         return self.predictor.configuration
+
+    @property
+    def expected(self) -> Expected:
+        """What it was made for."""
+        return expected_by(self.configuration, self.anatomy, self.configuration.data.labels, self.synthetic)
+
+    def outside(self, radiograph: Radiograph) -> tuple[Finding, ...]:
+        """In what a radiograph is not one that it was made for, before it is asked; see :meth:`noticed`, too."""
+        return outside(self.expected, [Exposed.of(radiograph)])
+
+    def noticed(self, radiograph: Radiograph) -> tuple[str, ...]:
+        """What the notes of the result will say of the radiograph's geometry.
+
+        Raises:
+            InputError: A radiograph of another geometry than the model's.
+        """
+        return self.configuration.data.geometry.noticed(radiograph)
 
     def predict_depth(
         self, image: NDArray[np.float32], camera: XRayCamera, covered: NDArray[np.bool_] | None = None
@@ -112,6 +133,7 @@ class DualFaceReconstructor:
             missing=missing,
             synthetic=self.synthetic or radiograph.synthetic,
             notes=(*notes, *self._notes(missing)),
+            outside=self.outside(radiograph),
             depth=prediction,
             seen=seen,
         )

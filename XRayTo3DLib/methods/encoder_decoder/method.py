@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from XRayTo3DLib.methods.configuration import parsed, plain
 from XRayTo3DLib.methods.data import People, people_of
@@ -16,8 +17,9 @@ from XRayTo3DLib.methods.encoder_decoder.configuration import EncoderDecoderConf
 from XRayTo3DLib.methods.encoder_decoder.predictor import EncoderDecoderPredictor, made_network
 from XRayTo3DLib.methods.encoder_decoder.task import NETWORK, EncoderDecoderTask
 from XRayTo3DLib.methods.finish import finished_model, mean_of
-from XRayTo3DLib.methods.reconstruct import GridReconstructor
+from XRayTo3DLib.methods.reconstruct import GridReconstructor, mean_shape
 from XRayTo3DLib.methods.registry import TrainedModel, TrainingRun
+from XRayTo3DLib.networks.loading import loaded_networks
 
 SOURCES = (
     "Chen and Fang, ICBHI 2019, IFMBE Proceedings 74 (2020)",
@@ -44,12 +46,10 @@ def load_model(
 ) -> GridReconstructor:
     """A trained encoder-decoder."""
     settings = parsed(EncoderDecoderConfiguration, configuration)
-    network = made_network(settings)
-    network.load_state_dict(
-        {name: value.float() if value.is_floating_point() else value for name, value in weights(NETWORK).items()}
-    )
-    predictor = EncoderDecoderPredictor(settings, network)
-    return GridReconstructor(settings.method, settings.data, predictor, np.float32(arrays("mean_distances")))
+    mean = mean_shape(settings.data, arrays)
+    networks = loaded_networks(lambda: nn.ModuleDict({NETWORK: made_network(settings)}), (NETWORK,), weights)
+    predictor = EncoderDecoderPredictor(settings, networks[NETWORK])
+    return GridReconstructor(settings.method, settings.data, predictor, mean)
 
 
 def _finished(

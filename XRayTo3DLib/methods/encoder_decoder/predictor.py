@@ -10,6 +10,7 @@ from torch import Tensor
 from XRayTo3DLib.methods.encoder_decoder.configuration import EncoderDecoderConfiguration
 from XRayTo3DLib.methods.types import ShapeFields
 from XRayTo3DLib.networks.encoder_decoder import EncoderDecoder
+from XRayTo3DLib.projection.precision import inference
 
 BATCH = 4
 """Shapes decoded at once."""
@@ -38,7 +39,7 @@ class EncoderDecoderPredictor:
         data, head = self.configuration.data, self.configuration.network.head
         scaled = torch.as_tensor(images, dtype=torch.float32) / data.image.scale
         device = next(self._network.parameters()).device
-        with torch.inference_mode():
+        with inference(device):
             parts = [bone_probabilities(self._network(part.to(device)), head) for part in scaled.split(BATCH)]
         return [ShapeFields(values, 0.5, data.voxels) for part in parts for values in part.cpu().numpy()]
 

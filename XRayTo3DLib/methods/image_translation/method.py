@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from XRayTo3DLib.methods.configuration import parsed, plain
 from XRayTo3DLib.methods.image_translation.configuration import ImageTranslationConfiguration
 from XRayTo3DLib.methods.image_translation.pairs import SplitPairs, split_pairs, translation_metrics
-from XRayTo3DLib.methods.image_translation.task import Pix2PixTask, make_networks
+from XRayTo3DLib.methods.image_translation.task import Pix2PixTask, make_generator
 from XRayTo3DLib.methods.image_translation.translator import Translator
 from XRayTo3DLib.methods.registry import TrainedModel, TrainingRun
+from XRayTo3DLib.networks.loading import loaded_networks
 
 
 def prepare_training(content: dict[str, Any], near: Path, device: str) -> TrainingRun:
@@ -39,9 +41,8 @@ def load_model(
     """A trained translator."""
     del arrays
     settings = parsed(ImageTranslationConfiguration, configuration)
-    generator = make_networks(settings)["generator"]
-    generator.load_state_dict({key: value.float() for key, value in weights("generator").items()})
-    return Translator(settings, generator)
+    networks = loaded_networks(lambda: nn.ModuleDict({"generator": make_generator(settings)}), ("generator",), weights)
+    return Translator(settings, networks["generator"])
 
 
 def _finished(configuration: ImageTranslationConfiguration, pairs: SplitPairs, task: Pix2PixTask) -> TrainedModel:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase
 from XRayTo3DLib.dataset.depth_views import trusted_views
 from XRayTo3DLib.dataset.prepared_files import prepared_file, read_prepared
-from XRayTo3DLib.dataset.view_pairs import read_pair
+from XRayTo3DLib.dataset.view_pairs import CanonicalPair, read_pair
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.methods.data import split_cases
@@ -76,16 +76,21 @@ def canonical_pairs(cases: tuple[DatasetCase, ...], configuration: PairsConfigur
     if not cases:
         raise InputError("image translation: no pairs of radiograph and registration-DRR are left; add cases.")
     views = configuration.canonical_views
-    prepared = [read_prepared(prepared_file(case)) for case in cases]
-    chosen = [(view, case, bones) for view in views for case, bones in zip(cases, prepared, strict=True)]
-    pairs = [read_pair(case, view.view, bones) for view, case, bones in chosen]
-    found = [pair.canonical(view) for pair, (view, _, _) in zip(pairs, chosen, strict=True)]
+    by_view: list[list[CanonicalPair]] = [[] for _ in views]
+    synthetic = False
+    for case in cases:  # one after the other: bones and radiographs of all would fill the memory
+        bones = read_prepared(prepared_file(case))
+        for view, found in zip(views, by_view, strict=True):
+            pair = read_pair(case, view.view, bones)
+            found.append(pair.canonical(view))
+            synthetic |= pair.case.synthetic or pair.radiograph.synthetic
+    pairs = [pair for found in by_view for pair in found]
     return Pairs(
         tuple(cases) * len(views),
-        np.stack([pair.image for pair in found]),
-        np.stack([pair.drr for pair in found]),
-        tuple(pair.pose for pair in found),
-        any(pair.case.synthetic or pair.radiograph.synthetic for pair in pairs),
+        np.stack([pair.image for pair in pairs]),
+        np.stack([pair.drr for pair in pairs]),
+        tuple(pair.pose for pair in pairs),
+        synthetic,
     )
 
 

@@ -82,12 +82,18 @@ class Pix2PixTask:
         return translation_samples(translator, self._validation, count, self.configuration.data)
 
 
+def make_generator(configuration: ImageTranslationConfiguration) -> UNetGenerator:
+    """All that a finished model needs, with random weights."""
+    gan = configuration.gan
+    return UNetGenerator(gan.downs, gan.channels, norm=gan.norm, dropout_when_used=gan.dropout_when_used)
+
+
 def make_networks(configuration: ImageTranslationConfiguration) -> nn.ModuleDict:
     """Generator and discriminator, with random weights."""
     gan = configuration.gan
     return nn.ModuleDict(
         {
-            "generator": UNetGenerator(gan.downs, gan.channels, norm=gan.norm, dropout_when_used=gan.dropout_when_used),
+            "generator": make_generator(configuration),
             "discriminator": PatchDiscriminator(2, gan.channels, gan.layers, gan.norm),
         }
     )

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from XRayTo3DLib.methods.translation import CanonicalTranslator, HasPictures
+from XRayTo3DLib.projection.precision import inference
 
 BATCH = 16
 
@@ -29,7 +30,7 @@ class Translator(CanonicalTranslator):
         data = self.configuration.data
         device = next(self._generator.parameters()).device
         scaled = to_network(torch.as_tensor(images, dtype=torch.float32), data.radiograph_scale)[:, None].to(device)
-        with torch.inference_mode():
+        with inference(device):
             made = torch.cat([self._generator(part) for part in scaled.split(BATCH)])
         return np.asarray(((made[:, 0].float() + 1) / 2 * data.image.scale).cpu().numpy(), dtype=np.float32)
 

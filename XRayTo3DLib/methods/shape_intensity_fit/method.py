@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from XRayTo3DLib.methods.configuration import parsed, plain
 from XRayTo3DLib.methods.data import People, exposures_of, people_of, require_bones_in_grid
 from XRayTo3DLib.methods.finish import finished_model, mean_of
-from XRayTo3DLib.methods.reconstruct import GridReconstructor
+from XRayTo3DLib.methods.reconstruct import GridReconstructor, mean_shape
 from XRayTo3DLib.methods.registry import TrainedModel, TrainingRun
 from XRayTo3DLib.methods.shape_intensity_fit.configuration import ShapeIntensityConfiguration
 from XRayTo3DLib.methods.shape_intensity_fit.landmarks import landmarks_of
@@ -53,7 +53,7 @@ def load_model(
     models = models_from(arrays, settings.data.labels)
     trust = trust_from(arrays, settings.data.labels)
     predictor = ShapeIntensityPredictor(settings, models, prior_from(arrays, models), trust, landmarks_of(arrays))
-    return GridReconstructor(settings.method, settings.data, predictor, np.float32(arrays("mean_distances")))
+    return GridReconstructor(settings.method, settings.data, predictor, mean_shape(settings.data, arrays))
 
 
 def _finished(configuration: ShapeIntensityConfiguration, people: People, device: str) -> TrainedModel:

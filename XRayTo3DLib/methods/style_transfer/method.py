@@ -10,14 +10,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from XRayTo3DLib.methods.configuration import parsed, plain
 from XRayTo3DLib.methods.image_translation.pairs import SplitPairs, split_pairs, translation_metrics
 from XRayTo3DLib.methods.image_translation.translator import Translator
 from XRayTo3DLib.methods.registry import TrainedModel, TrainingRun
 from XRayTo3DLib.methods.style_transfer.configuration import StyleTransferConfiguration
-from XRayTo3DLib.methods.style_transfer.task import CycleGanTask, make_networks
+from XRayTo3DLib.methods.style_transfer.task import CycleGanTask, make_generator
 from XRayTo3DLib.methods.style_transfer.unpaired import unpaired
+from XRayTo3DLib.networks.loading import loaded_networks
 
 
 def prepare_training(content: dict[str, Any], near: Path, device: str) -> TrainingRun:
@@ -40,9 +42,8 @@ def load_model(
     """A trained translator."""
     del arrays
     settings = parsed(StyleTransferConfiguration, configuration)
-    generator = make_networks(settings)["to_drr"]
-    generator.load_state_dict({key: value.float() for key, value in weights("to_drr").items()})
-    return Translator(settings, generator)
+    networks = loaded_networks(lambda: nn.ModuleDict({"to_drr": make_generator(settings)}), ("to_drr",), weights)
+    return Translator(settings, networks["to_drr"])
 
 
 def _finished(configuration: StyleTransferConfiguration, pairs: SplitPairs, task: CycleGanTask) -> TrainedModel:

@@ -128,10 +128,16 @@ class CycleGanTask:
         return {"loss": total}
 
 
+def make_generator(configuration: StyleTransferConfiguration) -> ResnetGenerator:
+    """One of the two, with random weights; all that a finished model needs."""
+    gan = configuration.gan
+    return ResnetGenerator(gan.blocks, gan.channels, norm=gan.norm)
+
+
 def make_networks(configuration: StyleTransferConfiguration) -> nn.ModuleDict:
     """Two generators and two discriminators with random weights, and the discriminators' empty pools."""
     gan = configuration.gan
-    nets: dict[str, nn.Module] = {name: ResnetGenerator(gan.blocks, gan.channels, norm=gan.norm) for name in GENERATORS}
+    nets: dict[str, nn.Module] = {name: make_generator(configuration) for name in GENERATORS}
     for name in DISCRIMINATORS:
         nets[name] = PictureDiscriminator(gan.discriminator_channels, gan.layers, norm=gan.norm)
         nets[f"pool_of_{name}"] = PicturePool(gan.pool, configuration.data.image.size)

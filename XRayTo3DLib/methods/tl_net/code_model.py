@@ -19,6 +19,7 @@ from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.dataset.voxel_grid import VoxelGrid
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.projection.precision import full_precision
 from XRayTo3DLib.shape.field_surface import surface_from_field
 from XRayTo3DLib.shape.level_surface import carried, per_unit, read_changes, read_field
 from XRayTo3DLib.shape.meshes import points_of, triangles_of
@@ -182,7 +183,7 @@ class CodeModel:
 
     def _logits(self, thetas: Field) -> torch.Tensor:
         codes = torch.as_tensor(self.mean_code + thetas @ self.code_modes)
-        with torch.no_grad():
+        with full_precision(), torch.no_grad():
             return torch.cat([self.decoder(part).float() for part in codes.split(BATCH)])
 
     @property

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from XRayTo3DLib.methods.configuration import parsed, plain
 from XRayTo3DLib.methods.data import People, people_of
 from XRayTo3DLib.methods.finish import finished_model, mean_of
-from XRayTo3DLib.methods.reconstruct import GridReconstructor
+from XRayTo3DLib.methods.reconstruct import GridReconstructor, mean_shape
 from XRayTo3DLib.methods.registry import TrainedModel, TrainingRun
 from XRayTo3DLib.methods.tl_net.configuration import TlNetConfiguration
 from XRayTo3DLib.methods.tl_net.networks import make_networks
 from XRayTo3DLib.methods.tl_net.predictor import TlNetPredictor
 from XRayTo3DLib.methods.tl_net.task import TlNetTask
+from XRayTo3DLib.networks.loading import loaded_networks
 
 NEEDED = ("predictor", "decoder")
 
@@ -42,12 +43,9 @@ def load_model(
 ) -> GridReconstructor:
     """A trained TL-net."""
     settings = parsed(TlNetConfiguration, configuration)
-    networks = make_networks(settings)
-    for name in NEEDED:
-        networks[name].load_state_dict({key: value.float() for key, value in weights(name).items()})
-    return GridReconstructor(
-        settings.method, settings.data, TlNetPredictor(settings, networks), np.float32(arrays("mean_distances"))
-    )
+    mean = mean_shape(settings.data, arrays)
+    networks = loaded_networks(lambda: make_networks(settings), NEEDED, weights)
+    return GridReconstructor(settings.method, settings.data, TlNetPredictor(settings, networks), mean)
 
 
 def _finished(configuration: TlNetConfiguration, people: People, task: TlNetTask, device: str) -> TrainedModel:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from XRayTo3DLib.dataset.voxel_grid import VoxelGrid
 from XRayTo3DLib.methods.tl_net.configuration import TlNetConfiguration
 from XRayTo3DLib.methods.types import ShapeFields
+from XRayTo3DLib.projection.precision import inference
 
 BATCH = 8
 """Shapes decoded at once: at the paper's 128 voxels one takes 0.3 GB."""
@@ -33,7 +34,7 @@ class TlNetPredictor:
         del cameras
         scaled = torch.as_tensor(images, dtype=torch.float32) / self.configuration.data.image.scale
         device = next(self._networks.parameters()).device
-        with torch.inference_mode():
+        with inference(device):
             parts = [self._networks["predictor"](part) for part in scaled.to(device).split(BATCH)]
             found = [fields_of(self._networks["decoder"](part), self.configuration.data.voxels) for part in parts]
         return [fields for part in found for fields in part]
