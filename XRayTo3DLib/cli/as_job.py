@@ -16,7 +16,8 @@ from pathlib import Path
 
 from XRayTo3DLib.cli import console
 from XRayTo3DLib.cli.main import INTERRUPTED, build_parser
-from XRayTo3DLib.errors import Cancelled, XRayTo3DError
+from XRayTo3DLib.errors import Cancelled
+from XRayTo3DLib.explain import explained
 from XRayTo3DLib.jobs.folder import JobFolder
 
 LOOK_S = 0.2
@@ -49,9 +50,11 @@ def run_as_job(folder: str, arguments: Sequence[str]) -> int:
             return code
     except (Cancelled, KeyboardInterrupt):
         return INTERRUPTED
-    except XRayTo3DError as error:
-        console.complain(f"xrayto3d: error: {error}")
-        return 2
+    except Exception as error:
+        if why := explained(error):
+            console.complain(f"xrayto3d: error: {why}")
+            return 2
+        raise
     finally:
         ended.set()
         console.LISTENERS.remove(tell)
@@ -80,9 +83,19 @@ def real_python(program: Path) -> Path:
 
 def _interrupt_when_cancelled(job: JobFolder, ended: threading.Event) -> None:
     while not ended.wait(LOOK_S):
-        if job.cancelled():
+        if job.cancelled() and not _importing(threading.main_thread().ident or 0):
             _interrupt()
             return
+
+
+def _importing(thread: int) -> bool:
+    """Whether a thread is importing a module: a compiled one that is interrupted there crashes the process."""
+    frame = sys._current_frames().get(thread)
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _interrupt() -> None:

@@ -12,14 +12,21 @@ LISTENERS: list[Callable[[str, float | None], None]] = []
 
 def say(text: str = "") -> None:
     """Write one line to standard output at once (also into a pipe)."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(_shown(text) + "\n")
     sys.stdout.flush()
 
 
 def complain(text: str) -> None:
     """Write one line to standard error."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(_shown(text) + "\n")
     sys.stderr.flush()
+
+
+def _shown(text: str) -> str:
+    """Names out of files are in many texts: what would steer a terminal or forge a line of a log is shown as ``?``."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each in "\n\t" else "?" for each in text)
 
 
 class Progress:
@@ -42,7 +49,7 @@ class Progress:
         if self._quiet or (not self._terminal and now - self._last < self._every):
             return
         percent = "" if fraction is None else f" {100 * fraction:3.0f} %"
-        line = f"{self._title}{percent}  {text}"
+        line = f"{self._title}{percent}  {_shown(text)}"
         if self._terminal:
             sys.stderr.write("\r" + line.ljust(self._width))
             self._width = len(line)

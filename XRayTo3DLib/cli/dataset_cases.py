@@ -63,6 +63,8 @@ def _import(args: argparse.Namespace) -> int:
     for each in outcomes:
         if each.action == "added":
             say(f"{each.case_id}: added{', with ' + ', '.join(each.views) if each.views else ''}")
+    for warning in (text for each in outcomes for text in each.warnings):
+        say(f"WARNING: {warning}")
     if counts["problem"]:
         say("Not imported, or not whole:")
     for each in outcomes:

@@ -15,6 +15,9 @@ from XRayTo3DLib.errors import InputError
 
 PEOPLE = {"wrist": 240, "knee": 200, "hips": 160}
 """How many people are made if nothing is said."""
+PERSON_BYTES = {"wrist": 1.2e6, "knee": 4e6, "hips": 10e6}
+"""What a person takes on the disk at the usual voxel size, about; with soft tissue three times that."""
+SPACING_MM = {"wrist": 1.0, "knee": 1.5, "hips": 2.0}
 NAMES = {"wrist": "wrists", "knee": "right knees", "hips": "hips"}
 SYNTHETIC_OPTIONS = {
     "wrist": ("--length", "--turn-sd", "--soft-tissue"),
@@ -43,8 +46,8 @@ def add_synthetic(actions: argparse._SubParsersAction) -> None:
 
 
 def _synthetic(args: argparse.Namespace) -> int:
-    require_folder_name(args.output)
     options = _population_options(args)
+    require_folder_name(args.output, _needed_bytes(args, options))
     progress = Progress("dataset", quiet=args.json)
     path = _writer(args.anatomy)(args.output, seed=args.seed, test=args.test, report=progress.update, **options)
     progress.done()
@@ -54,6 +57,15 @@ def _synthetic(args: argparse.Namespace) -> int:
     else:
         say(f"SYNTHETIC {what}, not real anatomy: {people} to train on, {args.test} to test on, in {args.output}")
     return 0
+
+
+def _needed_bytes(args: argparse.Namespace, options: dict[str, Any]) -> float:
+    """About what the people that are not there yet will take."""
+    usual, spacing = PERSON_BYTES[args.anatomy], SPACING_MM[args.anatomy]
+    each = usual * (3 if args.soft_tissue else 1) * max(1.0, (spacing / max(args.spacing or spacing, 0.1)) ** 3)
+    people = max(0, options["people"] + args.test)
+    there = sum(1 for _ in (args.output / "cases").glob("*/ct.nrrd"))
+    return max(0, people - there) / max(1, options["shard"][1]) * each
 
 
 def _writer(anatomy: str) -> Callable[..., Path]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from XRayTo3DLib.cli.console import say
 from XRayTo3DLib.cli.folders import require_folder_name
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.plain_words import shown_name
 
 if TYPE_CHECKING:
     from XRayTo3DLib.evaluation.comparison import Comparison
@@ -89,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
         align=args.align,
         seed=args.seed,
         synthetic=args.synthetic,
-        names=(f"{args.reference.name}: {args.bone}".removesuffix(": "), "result"),
+        names=(f"{shown_name(args.reference, 'reference')}: {args.bone}".removesuffix(": "), "result"),
     )
     paths = write_comparison(comparison, args.output, range_mm=args.range, side=args.side)
     if args.json:

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING
 
 from XRayTo3DLib.cli.console import Progress, say
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.files.disk import require_room
 
 if TYPE_CHECKING:
     from XRayTo3DLib.evaluation.batch import Measured
     from XRayTo3DLib.evaluation.batch_pairs import Pair
+
+PAIR_BYTES = 1e6
+"""What a pair takes on the disk, about."""
 
 
 def run_batch(args: argparse.Namespace) -> int:
@@ -23,6 +27,7 @@ def run_batch(args: argparse.Namespace) -> int:
     from XRayTo3DLib.evaluation.batch import Options, evaluate_batch, summary_json
 
     pairs, unmatched = _pairs(args)
+    require_room(args.output, PAIR_BYTES * len(pairs), "evaluate")
     options = Options(
         ignore_boundary=args.ignore_boundary if args.boundary_margin is None else args.boundary_margin,
         align=args.align,

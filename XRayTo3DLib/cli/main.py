@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from XRayTo3DLib import __version__
 from XRayTo3DLib.cli.console import complain
 from XRayTo3DLib.errors import XRayTo3DError
+from XRayTo3DLib.explain import explained
 
 COMMANDS = (
     "info",
@@ -38,7 +39,8 @@ DESCRIPTION = """From one or two plain radiographs to patient-specific 3D bones:
 EPILOG = """exit codes:
   0    done (register: whatever its verdict, which is printed and in registration.json)
   1    something unexpected: a bug; run again with --debug and report what it prints
-  2    bad input: a file, option or value that cannot be used; the message says which and what to do
+  2    bad input: a file, option or value that cannot be used, or no room, memory or right to write; the message
+       says which and what to do
   3    demo: it ran, but missed its own accuracy target; doctor: something needed is missing
   130  interrupted (Ctrl-C); nothing half written is left
 
@@ -86,14 +88,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read the output has seen enough (| head); Python would complain again when it closes it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
-        if args.debug:
-            raise
-        complain(f"xrayto3d: error: {error.strerror or error}: {error.filename or ''}".rstrip(": "))
-        return 2
     except Exception as error:
         if args.debug:
             raise
+        if why := explained(error):
+            complain(f"xrayto3d: error: {why}")
+            return 2
         complain(f"xrayto3d: unexpected {type(error).__name__}: {error}. Run again with --debug and report it.")
         return 1
 

@@ -175,6 +175,10 @@ def run_show(args: argparse.Namespace) -> int:
         say(json.dumps({**_summary(loaded), "bundle": loaded.bundle.to_dict()}))
         return 0
     say(card_text(loaded.bundle))
+    if loaded.unknown:
+        say(f"This XRayTo3D does not know, and passes over: {', '.join(loaded.unknown)}. Update it to read all of it.")
+    if loaded.networks:
+        say(f"Weights are kept as {loaded.stored} and computed with as float32.")
     say(f"{loaded.folder}: {_megabytes(loaded.size)}, written by XRayTo3D {loaded.written_by}, every checksum holds")
     return 0
 
@@ -211,6 +215,7 @@ def _summary(loaded: LoadedBundle) -> dict[str, Any]:
         "views": [str(view.get("view", "unnamed")) for view in bundle.views],
         "synthetic": bundle.synthetic,
         "bytes": loaded.size,
+        "stored": loaded.stored,
     }
 
 

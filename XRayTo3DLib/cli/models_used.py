@@ -20,24 +20,16 @@ def loaded_model(name: str, *methods: str) -> Any:
     Raises:
         InputError: No such bundle, a damaged one, one of another method, or weights of other networks.
     """
-    from XRayTo3DLib.methods.registry import method_named
     from XRayTo3DLib.models.bundle import load_bundle
     from XRayTo3DLib.models.find import bundle_path
+    from XRayTo3DLib.models.ready import ready_model
 
     loaded = load_bundle(bundle_path(name))
     method = loaded.bundle.method
     if method not in methods:
         wanted = " or ".join(filter(None, (", ".join(methods[:-1]), methods[-1])))
         raise InputError(f"bundle {loaded.folder.name} is of method {method}; {wanted} is needed.")
-    try:
-        model = method_named(method).load_model(loaded.bundle.configuration, loaded.weights, loaded.array)
-    except RuntimeError as error:  # torch, of weights that lack names or have other shapes
-        raise InputError(
-            f"bundle {loaded.folder.name}: its weights are not those of its networks; it was written by XRayTo3D "
-            f"{loaded.written_by}. Train it again, or use that version."
-        ) from error
-    model.synthetic = loaded.bundle.synthetic
-    return model
+    return ready_model(loaded)
 
 
 def adapting(model: Any, steps: int) -> Any:

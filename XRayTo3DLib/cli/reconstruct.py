@@ -6,13 +6,13 @@ import argparse
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from XRayTo3DLib.cli.console import Progress
 from XRayTo3DLib.cli.folders import require_folder_name
 from XRayTo3DLib.cli.placement import add_placement_options, origin_pixels
 from XRayTo3DLib.cli.radiograph_options import add_radiograph_options
-from XRayTo3DLib.cli.reconstruction_files import record_of, refined_record, say_json, tell, write_reconstruction
+from XRayTo3DLib.cli.reconstruction_files import record_of, refined_record, say_json, tell, warn, write_reconstruction
 from XRayTo3DLib.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ EPILOG = """examples:
                        --origin 264,190 --origin 250,192 --side left -o out
   xrayto3d reconstruct --model run/bundle --translation gan/bundle --view wrist.dcm --origin 800,640 --side left -o out
   xrayto3d reconstruct --model hips/bundle --view pelvis.dcm -o out
+  xrayto3d reconstruct --model hips/bundle --batch pelves.csv -o out
 
 The model's method decides what it needs. dual-face-depth: one radiograph in its standard geometry, nothing else; it
 also writes <bone>_seen.vtp, what the radiograph showed of a bone. All others: --side, and --origin or --pose.
@@ -40,6 +41,11 @@ With one view the bones' distance from the detector is assumed (--object-detecto
 a view as it is), or radiographs that show bones alone.
 The folder gets <bone>.vtp (LPS mm, in the radiographs' world), reconstruction.json and overlay_*.png.
 --refine then fits the bones to the radiographs as they are, and says how sure each spot is: see xrayto3d refine.
+
+--batch takes a CSV table, a line per person, with the columns case and one per radiograph in the model's order, named
+view_ and anything (view_pa, view_lat: file, or file:camera.json), and as the model needs them side, pose, and
+origin_pa, origin_lat (COLUMN ROW). The model is loaded once; each case gets a folder, and a line that cannot be used is
+told at the end. What is done is kept: start the command again after Ctrl-C, a crash or with new lines.
 """
 
 
@@ -61,7 +67,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="takes everything but the bones away (a bundle of image-translation, style-transfer or "
         "histogram-matching; none): once for all views, or once per view",
     )
-    add("--view", dest="views", action="append", required=True, metavar="XRAY[:CAMERA]", help="in the model's order")
+    shown = parser.add_mutually_exclusive_group(required=True)
+    shown.add_argument("--view", dest="views", action="append", metavar="XRAY[:CAMERA]", help="in the model's order")
+    shown.add_argument("--batch", type=Path, metavar="TABLE", help="many people: a CSV table, a line each")
     add("--side", choices=("right", "left"), help="which limb (not for dual-face-depth)")
     add_placement_options(parser)
     add("--adapt", type=int, default=0, metavar="STEPS", help="biplanar: first fit the network to these radiographs")
@@ -81,38 +89,77 @@ def run(args: argparse.Namespace) -> int:
     require_folder_name(args.output)
     began = time.monotonic()
     progress = Progress("reconstruct", quiet=args.json)
-    progress.update("reading the model")
-    from XRayTo3DLib.cli.models_used import adapting, loaded_model, loaded_translator, reconstructing
-    from XRayTo3DLib.cli.register import read_views
+    if args.batch is not None:
+        from XRayTo3DLib.cli.reconstruct_batch import run_batch
 
-    model = loaded_model(args.model, *reconstructing())
-    _check_placement(model.needs_frame, args)
-    if args.adapt:
-        model = adapting(model, args.adapt)
-    translators = None if args.translation is None else [loaded_translator(name) for name in args.translation]
-    radiographs = read_views(args.views, args)
-    progress.update("reconstructing")
-    refined = None
-    if model.needs_frame:
-        frame = _frame(model, radiographs, args)
-        found = _reconstructed(model, translators, radiographs, frame, args.side == "left")
-        if args.refine:
-            found, refined = _refined(found, model, radiographs, frame, args, progress)
-    else:
-        found = model.reconstruct_view(radiographs[0])
-    content = record_of(
-        found, Path(args.model).name, args.side, translation=_names(args.translation), adaptation_steps=args.adapt
-    )
-    content |= {} if refined is None else refined_record(refined)
-    content["seconds"] = round(time.monotonic() - began, 2)
-    progress.update("writing")
-    files = write_reconstruction(found, radiographs, content, args.output, refined)
+        return run_batch(args, progress)
+    progress.update("reading the model")
+    found, content, files = reconstruct_one(args, *loaded(args), progress, began)
     progress.done()
     if args.json:
         say_json(content, args.output)
     else:
         tell(found, content, files, args.output)
     return 0
+
+
+def loaded(args: argparse.Namespace) -> tuple[Any, list[ImageTranslator] | None]:
+    """The model and the translators that the options name.
+
+    Raises:
+        InputError: A bundle that cannot be used, or options that do not belong to this model.
+    """
+    from XRayTo3DLib.cli.models_used import adapting, loaded_model, loaded_translator, reconstructing
+
+    model = loaded_model(args.model, *reconstructing())
+    if args.batch is None:
+        _check_placement(model.needs_frame, args)
+    if args.adapt:
+        model = adapting(model, args.adapt)
+    return model, None if args.translation is None else [loaded_translator(name) for name in args.translation]
+
+
+def reconstruct_one(
+    args: argparse.Namespace,
+    model: Any,
+    translators: list[ImageTranslator] | None,
+    progress: Progress,
+    began: float,
+    **more: Any,
+) -> tuple[Reconstruction, dict[str, Any], list[str]]:
+    """Reconstruct one person and write it; returns the result, its record and the names of the files.
+
+    Args:
+        args: The command's options, of this person.
+        model: From :func:`loaded`.
+        translators: From :func:`loaded`.
+        progress: Told what is being done.
+        began: When, of time.monotonic(), s.
+        **more: Further entries of the record.
+
+    Raises:
+        InputError: Radiographs, or options of the person, that cannot be used.
+    """
+    from XRayTo3DLib.cli.register import read_views
+
+    _check_placement(model.needs_frame, args)
+    radiographs = read_views(args.views, args)
+    progress.update("reconstructing")
+    refined = None
+    if model.needs_frame:
+        frame = _frame(model, radiographs, args)
+        found = _reconstructed(model, translators, radiographs, frame, args.side == "left", progress)
+        if args.refine:
+            found, refined = _refined(found, model, radiographs, frame, args, progress)
+    else:
+        warn([*model.noticed(radiographs[0]), *(each.text for each in model.outside(radiographs[0]))], progress)
+        found = model.reconstruct_view(radiographs[0])
+    about = {"translation": _names(args.translation), "adaptation_steps": args.adapt}
+    content = record_of(found, Path(args.model).name, args.side, model_checksum=model.checksum, **about)
+    content |= {} if refined is None else refined_record(refined)
+    content |= {"seconds": round(time.monotonic() - began, 2), **more}
+    progress.update("writing")
+    return found, content, write_reconstruction(found, radiographs, content, args.output, refined)
 
 
 def _check_placement(needs_frame: bool, args: argparse.Namespace) -> None:
@@ -160,15 +207,20 @@ def _reconstructed(
     radiographs: list[Radiograph],
     frame: RigidPose,
     mirrored: bool,
+    progress: Progress,
 ) -> Reconstruction:
-    if given is None:
-        return model.reconstruct(radiographs, frame, mirrored)
-    from XRayTo3DLib.methods.translation import translators_for
+    from XRayTo3DLib.methods.translation import NoTranslation, translators_for
 
-    translators = translators_for(given, model.data)
     images, cameras = model.shown_images(radiographs, frame, mirrored)
-    found = model.reconstruct_images(translators.translate(images), radiographs, frame, mirrored, cameras)
-    return replace(found, synthetic=found.synthetic or translators.synthetic)
+    translators = None if given is None else translators_for(given, model.data)
+    if translators is not None:
+        images = translators.translate(images)
+    translated = any(not isinstance(each, NoTranslation) for each in given or ())
+    told = model.outside(radiographs, frame, mirrored, images, translated=translated)
+    warn([each.text for each in told], progress)
+    found = model.reconstruct_images(images, radiographs, frame, mirrored, cameras)
+    synthetic = found.synthetic or (translators is not None and translators.synthetic)
+    return replace(found, outside=told, synthetic=synthetic)
 
 
 def _refined(

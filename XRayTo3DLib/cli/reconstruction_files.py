@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from XRayTo3DLib.cli.console import say
+from XRayTo3DLib.cli.console import complain, say
 from XRayTo3DLib.cli.folders import remove_stale
 from XRayTo3DLib.files import safe_file_name, write_bytes, write_json, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from XRayTo3DLib.cli.console import Progress
     from XRayTo3DLib.cli.refining import Refined
     from XRayTo3DLib.imaging.types import Radiograph
     from XRayTo3DLib.methods.types import Reconstruction
@@ -51,6 +52,7 @@ def record_of(found: Reconstruction, model: str, side: str | None, **more: Any) 
         "frame_to_world": np.round(found.frame_to_world, 6).tolist(),
         "bones": list(found.meshes),
         "missing": list(found.missing),
+        "outside": [{"code": each.code, "text": each.text} for each in found.outside],
         "notes": list(found.notes),
     }
 
@@ -200,11 +202,21 @@ def _write_computed(refined: Refined, folder: Path) -> list[str]:
     return names
 
 
+def warn(sentences: Sequence[str], progress: Progress) -> None:
+    """Say to a person, before it is done, in what a model is asked for something that it was not made for."""
+    if sentences:
+        progress.done()
+    for text in sentences:
+        complain(f"WARNING: {text}")
+
+
 def tell(found: Reconstruction, content: dict[str, Any], files: list[str], folder: Path) -> None:
     """Say to a person what was found, and what to look at."""
     say(f"{content['method']} from {', '.join(found.views)}, {content['seconds']:.1f} s")
     for warning in found.quality.findings if found.quality else ():
         say(f"WARNING: {warning.text}")
+    for each in found.outside:
+        say(f"WARNING, not what the model was made for: {each.text}")
     for note in found.notes:
         say(f"NOTE: {note}")
     if found.quality:

@@ -12,7 +12,7 @@ from XRayTo3DLib.cli.console import Progress
 from XRayTo3DLib.cli.folders import require_folder_name
 from XRayTo3DLib.cli.placement import add_placement_options
 from XRayTo3DLib.cli.radiograph_options import add_radiograph_options
-from XRayTo3DLib.cli.reconstruction_files import record_of, refined_record, say_json, tell, write_reconstruction
+from XRayTo3DLib.cli.reconstruction_files import record_of, refined_record, say_json, tell, warn, write_reconstruction
 from XRayTo3DLib.errors import InputError
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
     from XRayTo3DLib.cli.refining import METHOD, options_of, refined
     from XRayTo3DLib.cli.register import read_views
     from XRayTo3DLib.methods.refiner import Refiner
+    from XRayTo3DLib.methods.scope import Exposed, outside
 
     refiner = Refiner(loaded_model(args.model, METHOD), options_of(args.quick, args.steps))
     if args.landmarks and not refiner.predictor.landmarks:
@@ -87,6 +88,8 @@ def run(args: argparse.Namespace) -> int:
     side = args.side or start.side
     frame, radiographs, held = _placed(refiner, read_views(args.views, args), args, start, side == "left")
     bundle = Path(args.model).name
+    told = outside(refiner.model.expected, [Exposed.of(each) for each in radiographs], side or "", positioned=True)
+    warn([each.text for each in told], progress)
     found = refined(
         refiner,
         radiographs,
@@ -98,9 +101,10 @@ def run(args: argparse.Namespace) -> int:
         positioned=args.uncalibrated,
         told=progress.update,
     )
-    notes = _notes(radiographs, args)
-    found = replace(found, reconstruction=replace(found.reconstruction, notes=(*found.reconstruction.notes, *notes)))
-    content = {**record_of(found.reconstruction, bundle, side), **refined_record(found)}
+    notes = (*found.reconstruction.notes, *_notes(radiographs, args))
+    found = replace(found, reconstruction=replace(found.reconstruction, notes=notes, outside=told))
+    record = record_of(found.reconstruction, bundle, side, model_checksum=refiner.model.checksum)
+    content = {**record, **refined_record(found)}
     content["seconds"] = round(time.monotonic() - began, 2)
     progress.update("writing")
     files = write_reconstruction(found.reconstruction, radiographs, content, args.output, found, args.landmarks)

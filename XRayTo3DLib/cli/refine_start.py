@@ -82,5 +82,8 @@ def _of_folder(folder: Path, side: str | None) -> Begun:
     if known is not None and side is not None and side != known:
         raise InputError(f"--start {folder} is of a {known} limb, but --side says {side}.")
     meshes = {bone: read_surface(folder / f"{safe_file_name(bone)}.vtp", what=bone) for bone in bones}
-    frame = RigidPose(matrix @ MIRROR if known == "left" else matrix) if known is not None else None
+    try:
+        frame = RigidPose(matrix @ MIRROR if known == "left" else matrix) if known is not None else None
+    except ValueError as error:  # of another shape, or InputError
+        raise InputError(f"--start {folder}: frame_to_world of {RECORD} is damaged ({error})") from error
     return Begun(Reconstruction(meshes, matrix, method, (), missing, synthetic), known, frame)

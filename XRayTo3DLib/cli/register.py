@@ -9,13 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from XRayTo3DLib.cli.console import Progress, say
+from XRayTo3DLib.cli.console import Progress, complain, say
 from XRayTo3DLib.cli.ct_options import ENERGY_KEV, add_ct_options, add_device_option, read_ct_label, usable_device
 from XRayTo3DLib.cli.folders import remove_stale, require_folder_name
 from XRayTo3DLib.cli.radiograph_options import add_radiograph_options, radiograph_arguments
 from XRayTo3DLib.cli.registration_options import add_search_options, search_options
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import safe_file_name, write_bytes
+from XRayTo3DLib.plain_words import impersonal
 
 if TYPE_CHECKING:
     from XRayTo3DLib.geometry import RigidPose
@@ -143,7 +144,7 @@ def _found_anywhere(
 
 
 def _implant(args: argparse.Namespace) -> tuple[dict[str, Attenuation], None, list[str]]:
-    """The solid of a surface, by its file's name."""
+    """The solid of a surface, by its file's name where that names nobody."""
     from XRayTo3DLib.projection.mesh_attenuation import mesh_attenuation
     from XRayTo3DLib.shape.meshes import points_of, triangles_of
     from XRayTo3DLib.shape.surfaces import read_surface
@@ -155,7 +156,11 @@ def _implant(args: argparse.Namespace) -> tuple[dict[str, Attenuation], None, li
             " --ct-values, --ct-series and --energy belong to a CT."
         )
     surface = read_surface(args.surface, what="Implant", check_size=False)
-    return {args.surface.stem: mesh_attenuation(points_of(surface), triangles_of(surface))}, None, []
+    return (
+        {impersonal(args.surface.stem, "implant"): mesh_attenuation(points_of(surface), triangles_of(surface))},
+        None,
+        [],
+    )
 
 
 def _parts(args: argparse.Namespace) -> tuple[dict[str, Attenuation], Attenuation | None, list[str]]:
@@ -212,8 +217,9 @@ def _write(
 
 
 def read_views(views: list[str], args: argparse.Namespace) -> list[Radiograph]:
-    """Radiographs of ``XRAY:CAMERA`` texts; names are made unique."""
+    """Radiographs of ``XRAY:CAMERA`` texts; names are made unique, and text in a picture is warned of."""
     from XRayTo3DLib.geometry import XRayCamera
+    from XRayTo3DLib.imaging.burned_in_text import WHY
     from XRayTo3DLib.imaging.radiograph_reader import read_radiograph
 
     radiographs: list[Radiograph] = []
@@ -224,6 +230,9 @@ def read_views(views: list[str], args: argparse.Namespace) -> list[Radiograph]:
             arguments["camera"] = XRayCamera.load(camera)
         radiograph = read_radiograph(picture, **arguments)
         radiographs.append(replace(radiograph, name=_unique(radiograph.name, [r.name for r in radiographs])))
+        for note in radiograph.notes:
+            if note.endswith(WHY):
+                complain(f"WARNING: {radiographs[-1].name}: {note}")
     return radiographs
 
 

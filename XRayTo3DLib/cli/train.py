@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING, Any
 from XRayTo3DLib.cli.console import Progress, say
 from XRayTo3DLib.cli.folders import require_folder_name
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.files.disk import require_room
+from XRayTo3DLib.files.locks import only_one
 
 if TYPE_CHECKING:
     from XRayTo3DLib.methods.registry import TrainedModel, TrainingRun
     from XRayTo3DLib.training.progress import TrainingState
 
 BUNDLE = "bundle"
+LOGS_BYTES = 10e6
+"""Logs and samples of a training, about."""
 INTENDED_USE = "Research on reconstruction of bones from radiographs. Not clinically validated, not a medical device."
 EPILOG = """examples:
   xrayto3d train Resources/configs/wrist_pa_small.yaml -o run
@@ -68,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
     """Train, judge, write the bundle; returns the exit code."""
     folder = args.job or args.output
     require_folder_name(folder)
+    require_room(folder, what="training")
     with _watched(args) as watcher:
         prepared, content = _prepared(args, watcher)
         if prepared.task is None:
@@ -77,6 +82,10 @@ def run(args: argparse.Namespace) -> int:
         if not _is_first_process():
             return 0
         watcher.say("testing")
+        if args.float16 and prepared.task is not None:
+            from XRayTo3DLib.models.bundle_files import rounded_as_stored
+
+            rounded_as_stored(prepared.task.networks)  # so that figures in mm are of the weights that are kept
         model = prepared.finish()
         bundle = _write(model, prepared, folder / BUNDLE, content, args)
         watcher.end({"bundle": BUNDLE, "metrics": model.metrics})
@@ -123,6 +132,7 @@ def _train(
         from XRayTo3DLib.training.loop import train
     except ImportError as error:
         raise InputError("training needs Lightning: pip install 'XRayTo3DLib[train]'.") from error
+    require_room(folder, _needed_bytes(prepared.task), "training")
     # Where the data lie may change between two parts of a training; what they are may not.
     settings = {**prepared.configuration, "data": {**prepared.configuration["data"], "folder": ""}}
     train(
@@ -139,6 +149,12 @@ def _train(
     )
 
 
+def _needed_bytes(task: Any) -> float:
+    """About what a training writes: two checkpoints of weights and two moments each, and the bundle twice."""
+    weights = sum(tensor.numel() * tensor.element_size() for tensor in task.networks.state_dict().values())
+    return LOGS_BYTES + 8 * weights
+
+
 def _write(
     model: TrainedModel, prepared: TrainingRun, folder: Path, content: dict[str, Any], args: argparse.Namespace
 ) -> Path:
@@ -152,7 +168,7 @@ def _write(
         labels=model.labels,
         views=model.views,
         grid=model.grid,
-        training=model.summary,
+        training={**model.summary, **({} if prepared.task is None else {"precision": args.precision})},
         metrics=model.metrics,
         intended_use=INTENDED_USE,
         licence=args.licence,
@@ -217,11 +233,16 @@ class _Watcher:
 @contextmanager
 def _watched(args: argparse.Namespace) -> Iterator[_Watcher]:
     progress = Progress("train", quiet=args.json or not _is_first_process())
-    if args.job is None or not _is_first_process():
+    if not _is_first_process():
         yield _Watcher(progress)
         return
-    from XRayTo3DLib.jobs.folder import JobFolder
+    from XRayTo3DLib.jobs.folder import LOCK, LOCK_WAIT_S, JobFolder
 
+    if args.job is None:
+        busy = f"training: another process works in {args.output}; wait for its end, or train into another folder."
+        with only_one(args.output / LOCK, busy, LOCK_WAIT_S):
+            yield _Watcher(progress)
+        return
     # Started by hand the folder is no job yet; one that jobs.run made is.
     job = JobFolder(args.job)
     if not (args.job / "job.json").exists():
