@@ -122,6 +122,8 @@ def _tooltip(seen: Any) -> str:
     size = _("{columns} × {rows} pixels").format(columns=seen.size[0], rows=seen.size[1])
     if seen.frames > 1:
         size += _(", {count} frames: the first is loaded; section 1 of XRayTo3D loads any").format(count=seen.frames)
+    if seen.burned_in:
+        size += ". " + _("The file declares burned-in text: it may name the patient")
     if seen.missing:
         return size + ". " + _("The file does not say all of its geometry: section 1 of XRayTo3D will ask.")
     return size + ". " + _("Placed in 3D by the geometry in its header.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import time
@@ -89,8 +90,9 @@ class JobWatch:
     def cancel(self) -> None:
         """Ask the worker to stop at its next step; one that does not heed is ended after a while."""
         if self.job is not None:
-            self.job.cancel()
             self._cancelledAt = self._cancelledAt or time.monotonic()
+            with contextlib.suppress(OSError):  # no room for the wish: the worker is ended all the same
+                self.job.cancel()
 
     def look(self) -> None:
         """How the job stands now."""

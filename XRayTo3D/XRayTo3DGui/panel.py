@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from html import escape
 from typing import Any, Protocol
 
 import qt
@@ -70,6 +71,11 @@ def showStatus(label: Any, text: str, colour: str = "") -> None:
     label.text = text
     label.setStyleSheet(f"color: {colour}" if colour else "")
     label.setVisible(bool(text))
+
+
+def plain(text: str) -> str:
+    """A text out of a file for a label of rich text: a name with tags in it is no page."""
+    return escape(text, quote=False)
 
 
 @contextmanager

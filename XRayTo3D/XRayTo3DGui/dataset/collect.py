@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
@@ -15,15 +14,16 @@ from slicer.i18n import tr as _
 
 from XRayTo3DGui.dataset.browse import waiting
 from XRayTo3DGui.parameters import CT_VALUES
-from XRayTo3DGui.registration.review import RECORD
+from XRayTo3DGui.registration.review import recordOf
 from XRayTo3DGui.scene import mrml
 from XRayTo3DGui.scene import mrml_radiographs as radiographs
 from XRayTo3DGui.scene.mrml_segments import ctWithSegmentsReader
 from XRayTo3DLib.dataset.case_views import add_view, write_registration
 from XRayTo3DLib.dataset.dataset_builder import add_case
-from XRayTo3DLib.dataset.dataset_folder import DATASET_FORMAT, CaseEntry, DatasetFolder
+from XRayTo3DLib.dataset.dataset_folder import CaseEntry, DatasetFolder, read_dataset_json
+from XRayTo3DLib.dataset.turns import changing_list
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import read_json, safe_file_name, write_json
+from XRayTo3DLib.files import safe_file_name, write_json
 from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.imaging.types import CtVolume, Radiograph
 
@@ -99,7 +99,7 @@ def addSteps(folder: Path | str, entry: CaseEntry, parameters: Any) -> Iterator[
     Raises:
         InputError: Something is missing, the id is taken, or a file cannot be written.
     """
-    content = read_json(Path(folder) / "dataset.json", "dataset", DATASET_FORMAT)
+    content = read_dataset_json(folder)
     problem = sceneProblem(parameters, tuple(content.get("labels", ())))
     if problem:
         raise InputError(problem + ".")
@@ -153,10 +153,9 @@ def _poseNode(parameters: Any) -> Any:
 def _record(parameters: Any) -> tuple[dict[str, Any] | None, bool]:
     """The registration on the pose, and whether the bone was moved since."""
     node = _poseNode(parameters)
-    text = node.GetAttribute(RECORD) if node is not None else None
-    if not text:
+    record = recordOf(node)
+    if record is None:
         return None, False
-    record = json.loads(text)
     return record, not np.allclose(mrml.poseFromNode(node).matrix, record["pose_ct_to_world"], atol=SAME_POSE)
 
 
@@ -183,6 +182,7 @@ def _write(folder: Path, entry: CaseEntry, case: SceneCase) -> list[str]:
 
 def markSynthetic(folder: Path) -> None:
     """A data set with anything made up in it says so."""
-    content = read_json(folder / "dataset.json", "dataset", DATASET_FORMAT)
-    if not content.get("synthetic"):
-        write_json(folder / "dataset.json", {**content, "synthetic": True})
+    with changing_list(folder):
+        content = read_dataset_json(folder)
+        if not content.get("synthetic"):
+            write_json(folder / "dataset.json", {**content, "synthetic": True})

@@ -17,6 +17,8 @@ from XRayTo3DLib.jobs.state import JobState, JobStatus
 
 RECENT = "dataset"
 ENDED_COLOURS = {JobStatus.FINISHED: GOOD, JobStatus.CANCELLED: UNSURE}
+FILES = ("datasetCtFile", "datasetLabelsFile")
+"""Parameters that name the files of one case that was imported; a table is imported again when it has grown."""
 
 
 class JobBox:
@@ -127,9 +129,17 @@ class JobBox:
         self._state = state
         if self._job is not None:
             work.tidy(self._job, state)
+            self._forgetFiles(state)
             job_watch.forget(RECENT, self._job.path)  # seen: a new session need not tell it
         self._show()
         self._onDone()
+
+    def _forgetFiles(self, state: JobState) -> None:
+        """What was imported is named in the form no more: a saved scene holds its fields, and files name people."""
+        imported = self._job is not None and self._job.path.name.startswith(f"{work.IMPORT}-")
+        if imported and state.status is JobStatus.FINISHED and self.panel.parameters is not None:
+            for field in FILES:
+                setattr(self.panel.parameters, field, "")
 
     def _show(self) -> None:
         ui, job, state = self.ui, self._job, self._state

@@ -17,13 +17,12 @@ from slicer.i18n import tr as _
 from XRayTo3DLib.dataset.case_views import TRUSTED, UNREGISTERED, CaseView, views_of
 from XRayTo3DLib.dataset.dataset_folder import (
     CT_FILES,
-    DATASET_FORMAT,
     LABEL_FILES,
     DatasetCase,
     DatasetFolder,
+    read_dataset_json,
 )
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import read_json
 from XRayTo3DLib.registration.result import Review
 
 BROKEN = "broken"
@@ -93,7 +92,7 @@ def readAbout(folder: Path | str) -> About:
     if not (folder / "dataset.json").is_file():
         text = _("{folder} holds no dataset.json: choose a data set's folder, or make one under 'New data set'.")
         raise InputError(text.format(folder=folder))
-    content = read_json(folder / "dataset.json", "dataset", DATASET_FORMAT)
+    content = read_dataset_json(folder)
     dataset = DatasetFolder.open(folder) if content.get("cases") else None
     return About(
         folder,

@@ -247,7 +247,7 @@ def endText(job: JobFolder, state: JobState) -> str:
     if state.status is JobStatus.FINISHED:
         said = [line for line in printed(job).splitlines() if not line.startswith(AFTERWORDS)]
         return _("{title}: done. {said}").format(title=title, said=said[-1] if said else "")
-    if state.status is JobStatus.CANCELLED:
+    if state.stopped:
         return _("{title}: stopped. What is done is kept; 'Resume' goes on.").format(title=title)
     if state.status is JobStatus.DEAD:
         text = _("{title}: its process ended unexpectedly (killed, or too little memory?). What is done is kept; ")

@@ -181,7 +181,7 @@ class BatchPart:
         self._showRunning(False)
         if state.status is JobStatus.FINISHED:
             self._showSummary(job.parent)
-        elif state.status is JobStatus.CANCELLED:
+        elif state.stopped:
             self.say(_("Cancelled. What was measured is kept: Measure all pairs goes on from there."), UNSURE)
         elif state.status is JobStatus.DEAD:
             text = _("The worker ended unexpectedly; was there enough memory? Measure all pairs goes on from there.")

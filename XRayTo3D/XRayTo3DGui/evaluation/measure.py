@@ -13,6 +13,7 @@ from XRayTo3DGui.evaluation.sources import BonePair, isSynthetic, missing, pairs
 from XRayTo3DGui.jobs import inThread
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.comparison import Comparison, compare
+from XRayTo3DLib.plain_words import impersonal
 
 # What the library says to users of the command line, in the words of the module.
 WORDS = (
@@ -101,14 +102,16 @@ def measureSteps(
 
 def _measured(pair: BonePair, ignoreBoundary: bool, align: bool) -> Iterator[Any]:
     """None while it works; last the comparison and the reference's surface."""
-    reference, result = surfaceOf(pair.reference), surfaceOf(pair.result)
+    truthOf, judgedOf = surfaceOf(pair.reference), surfaceOf(pair.result)
     synthetic = isSynthetic(pair.reference.node) or isSynthetic(pair.result.node)
-    names = (pair.reference.name, pair.result.node.GetName())
+    # Of segments a person chose the names; a model's is its file's, and that may be a person's.
+    reference = impersonal(pair.reference.name, "reference") if pair.reference.isModel else pair.reference.name
+    names = (reference, impersonal(pair.result.node.GetName(), "result"))
 
     def work() -> tuple[Comparison, Any]:
-        truth = reference()
+        truth = truthOf()
         options = {"ignore_boundary": ignoreBoundary, "align": align, "synthetic": synthetic, "names": names}
-        return compare(truth, result(), **options), truth
+        return compare(truth, judgedOf(), **options), truth
 
     yield from inThread(work)
 

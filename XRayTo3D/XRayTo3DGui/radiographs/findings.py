@@ -8,7 +8,7 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from XRayTo3DGui.jobs import StepRunner, inThread
-from XRayTo3DGui.panel import BAD, GOOD, QUIET, UNSURE
+from XRayTo3DGui.panel import BAD, GOOD, QUIET, UNSURE, plain
 from XRayTo3DGui.scene import mrml_radiographs as radiographs
 from XRayTo3DLib.imaging.radiograph_quality import (
     NOTE,
@@ -90,7 +90,8 @@ def findingsText(findings: tuple[Finding, ...]) -> str:
     if not findings:
         return f'<span style="color: {GOOD}">●</span> {_("Checks: nothing unusual was found.")}'
     rows = [
-        f'<tr><td style="padding-right: 5px; color: {COLOURS[each.severity]}">●</td><td>{each.sentence}</td></tr>'
+        f'<tr><td style="padding-right: 5px; color: {COLOURS[each.severity]}">●</td>'
+        f"<td>{plain(each.sentence)}</td></tr>"
         for each in findings
     ]
     return f'<table cellspacing="0" cellpadding="1">{"".join(rows)}</table>'

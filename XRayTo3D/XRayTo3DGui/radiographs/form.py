@@ -7,7 +7,7 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from XRayTo3DGui.panel import BAD
+from XRayTo3DGui.panel import BAD, plain
 from XRayTo3DGui.radiographs.sources import Source, awaited
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import XRayCamera
@@ -179,14 +179,14 @@ class RadiographForm:
 
 def factsText(info: RadiographInfo) -> str:
     """What the file says, as short HTML."""
-    head = f"<b>{info.kind}</b>, {info.size[0]} × {info.size[1]} {_('pixels')}"
+    head = f"<b>{plain(info.kind)}</b>, {info.size[0]} × {info.size[1]} {_('pixels')}"
     head += f", {info.bits} bit" if info.bits else ""
     head += f", {info.frames} {_('frames')}" if info.frames > 1 else ""
     view = " ".join(part for part in (info.modality, info.view, info.laterality) if part)
-    lines = [head + (f", {view}" if view else "") + (f", <b>{_('synthetic')}</b>" if info.synthetic else "")]
+    lines = [head + (f", {plain(view)}" if view else "") + (f", <b>{_('synthetic')}</b>" if info.synthetic else "")]
     for fact in info.spacings:
         column, row = fact.value
-        lines.append(f"{column:.4g} × {row:.4g} mm: {fact.meaning} <i>({fact.tag})</i>")
+        lines.append(f"{column:.4g} × {row:.4g} mm: {plain(fact.meaning)} <i>({plain(fact.tag)})</i>")
     if not info.spacings:
         lines.append(_("No pixel spacing."))
     if info.sdd is None:
@@ -195,5 +195,7 @@ def factsText(info: RadiographInfo) -> str:
         lines.append(_("Source–detector {mm:g} mm.").format(mm=info.sdd))
     words = INTENSITY_WORDS.get(info.intensity, info.intensity)
     doubt = "" if info.intensity_confident else f" <b>{_('Not sure: check that bone is bright.')}</b>"
-    lines.append(_("Intensities: {mode} ({why}).").format(mode=words, why=info.intensity_reason.rstrip(".")) + doubt)
+    lines.append(
+        _("Intensities: {mode} ({why}).").format(mode=words, why=plain(info.intensity_reason.rstrip("."))) + doubt
+    )
     return "<br>".join(lines)

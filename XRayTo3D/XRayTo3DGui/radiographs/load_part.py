@@ -11,7 +11,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from XRayTo3DGui.panel import BAD, GOOD, UNSURE, rememberPath
+from XRayTo3DGui.panel import BAD, GOOD, UNSURE
 from XRayTo3DGui.radiographs.calls import openDicomBrowser
 from XRayTo3DGui.radiographs.form import RadiographForm
 from XRayTo3DGui.radiographs.sources import FileSource, Source, VolumeSource, volumeCandidates
@@ -36,6 +36,8 @@ class LoadPart:
         self.waiting: list[str] = []
         self._volumes: list[str] = []
         self._busy = self._restoring = False
+        self._done = ""
+        """The file that was loaded last."""
         ui.moreBox.collapsed = True
         # ctkPathLineEdit brings the last session's path back; a file and its camera are chosen anew.
         ui.radiographPath.currentPath = ui.cameraPath.currentPath = ""
@@ -140,14 +142,19 @@ class LoadPart:
         """Into the parameter node: a half answered form is back with the scene."""
         if self._panel.parameters is None or self._restoring:
             return
-        state = {"path": self.ui.radiographPath.currentPath, "waiting": self.waiting, **self.form.state()}
-        self._panel.parameters.radiographForm = json.dumps(state)
+        self._panel.parameters.radiographForm = json.dumps(self._state())
+
+    def _state(self) -> dict[str, Any]:
+        """What is half answered; of a file that has been loaded, nothing."""
+        path = self.ui.radiographPath.currentPath
+        state = {"path": path, "waiting": self.waiting, **self.form.state()}
+        return {**state, "path": "", "cameraPath": ""} if path == self._done else state
 
     def restore(self) -> None:
         """What the parameter node holds; an empty one empties the form."""
         text = self._panel.parameters.radiographForm
         state = json.loads(text) if text else {}
-        now = {"path": self.ui.radiographPath.currentPath, "waiting": self.waiting, **self.form.state()}
+        now = self._state()
         self.updateVolumes()
         if state == now and self.volume() is None:
             return
@@ -223,8 +230,7 @@ class LoadPart:
             finally:
                 self._busy = False
                 self._updateLoadEnabled()
-            if volume is None:
-                rememberPath(self.ui.radiographPath)
+            self._done = path  # the settings and a saved scene do not keep it: files are named after people
             self._panel.say(_("{name} loaded.").format(name=node.GetName()), GOOD)
             self._onLoaded(node)
             self._next()

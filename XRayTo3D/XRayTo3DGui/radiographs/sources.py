@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -17,6 +18,7 @@ from XRayTo3DLib.geometry.spacing import Answers
 from XRayTo3DLib.imaging.radiograph_info import RadiographInfo, inspect_opened, inspect_radiograph
 from XRayTo3DLib.imaging.radiograph_reader import open_any, open_array, read_radiograph, settle_radiograph
 from XRayTo3DLib.imaging.types import Radiograph
+from XRayTo3DLib.plain_words import impersonal
 
 MOST_SLICES = 4
 """AP and lateral that Slicer's own reader stacked into one volume; more is a CT."""
@@ -79,7 +81,8 @@ class VolumeSource:
         problem = unsuitable(node)
         if problem:
             raise InputError(f"{node.GetName()} {problem}.")
-        self.name = node.GetName()
+        self._label = node.GetName()
+        self.name = impersonal(self._label, "radiograph")  # Slicer's own reader names it by the series' description
         self._values = slicer.util.arrayFromVolume(node)
         column, row, _slice = node.GetSpacing()
         self._spacing = (float(column), float(row))
@@ -113,7 +116,9 @@ class VolumeSource:
         path = self.file(frame)
         if path is not None:
             return open_any(path, frame if len(self._files) == 1 else None)
-        return open_array(self._values, self.name, frame=frame, spacing=self._spacing, kind="Volume of the scene")
+        kind = "Volume of the scene"
+        opened = open_array(self._values, self.name, frame=frame, spacing=self._spacing, kind=kind)
+        return replace(opened, label=self._label)
 
 
 def unsuitable(node: Any) -> str:

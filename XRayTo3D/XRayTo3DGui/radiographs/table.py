@@ -10,6 +10,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from XRayTo3DGui.panel import plain
 from XRayTo3DGui.scene import mrml
 from XRayTo3DGui.scene import mrml_radiographs as radiographs
 from XRayTo3DGui.scene.radiograph_changes import cropOf
@@ -128,11 +129,11 @@ def detailsText(node: Any) -> str:
     size = node.GetImageData().GetDimensions() if node.GetImageData() else (0, 0)
     source = SPACING_WORDS.get(node.GetAttribute("XRayTo3D.SpacingSource") or "", "?")
     lines = [
-        f"<b>{_('View {letter}').format(letter=radiographs.viewLetter(node))}</b>  {node.GetName()}",
+        f"<b>{_('View {letter}').format(letter=radiographs.viewLetter(node))}</b>  {plain(node.GetName())}",
         _("{columns} × {rows} pixels, spacing: {source}.").format(columns=size[0], rows=size[1], source=source),
         _croppedText(node),
-        _("Intensities: {how}").format(how=node.GetAttribute("XRayTo3D.IntensityHow") or "–"),
-        *(node.GetAttribute("XRayTo3D.Notes") or "").split("\n"),
+        _("Intensities: {how}").format(how=plain(node.GetAttribute("XRayTo3D.IntensityHow") or "–")),
+        *plain(node.GetAttribute("XRayTo3D.Notes") or "").split("\n"),
     ]
     if node.GetAttribute(mrml.SYNTHETIC) == "1":
         lines[0] += f" <b>{_('synthetic')}</b>" if mrml.SYNTHETIC_MARK not in node.GetName() else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
@@ -32,11 +31,14 @@ class BundleEntry:
     path: Path
     bundle: Any
     problem: str = ""
+    checksum: str = ""
 
     @property
     def title(self) -> str:
         """What the list shows."""
-        return (self.bundle.title or self.path.name) if self.bundle is not None else self.path.name
+        from XRayTo3DLib.models.card import printable
+
+        return printable((self.bundle.title or self.path.name) if self.bundle is not None else self.path.name)
 
     @property
     def views(self) -> list[str]:
@@ -78,17 +80,15 @@ def refinerOf(entry: BundleEntry | None) -> BundleEntry | None:
 def readEntry(path: Path) -> BundleEntry:
     """The description of one bundle; what is wrong with it is kept, not raised."""
     from XRayTo3DLib.models.bundle import BUNDLE_FORMAT, Bundle
-    from XRayTo3DLib.models.bundle_folder import BUNDLE_FILE
-    from XRayTo3DLib.models.checksums import content_sha256
+    from XRayTo3DLib.models.bundle_folder import described
+    from XRayTo3DLib.models.ready import require_consistent
 
     try:
-        content = json.loads((path / BUNDLE_FILE).read_text(encoding="utf-8"))
-        if content.get("format") != BUNDLE_FORMAT:
-            raise InputError(_("it is of another version of XRayTo3D ({found}).").format(found=content.get("format")))
-        if content.get("checksum") != content_sha256(content):
-            raise InputError(_("its description was changed after it was written."))
-        return BundleEntry(path, Bundle.from_dict(content))
-    except (OSError, ValueError, AttributeError) as error:  # InputError is a ValueError
+        content = described(path, BUNDLE_FORMAT)
+        bundle = Bundle.from_dict(content)
+        require_consistent(bundle)
+        return BundleEntry(path, bundle, checksum=content["checksum"])
+    except (OSError, InputError) as error:
         return BundleEntry(path, None, str(error))
 
 
@@ -161,6 +161,11 @@ def chosenEntry(entries: Iterable[BundleEntry], stored: str) -> BundleEntry | No
     byPath = [entry for entry in entries if str(entry.path) == stored]
     byName = [entry for entry in entries if entry.path.name == Path(stored).name]
     return next(iter([*byPath, *byName]), None) if stored else None
+
+
+def plain(text: str) -> str:
+    """A text for a tooltip or message box, shown as it is: a name with tags in it would be taken for a page."""
+    return f"<qt>{escape(text)}</qt>" if "<" in text else text
 
 
 # ---- the card --------------------------------------------------------------------------------------------------------

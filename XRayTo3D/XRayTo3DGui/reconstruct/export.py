@@ -15,13 +15,14 @@ from XRayTo3DGui.reconstruct import nodes
 from XRayTo3DGui.scene import mrml
 from XRayTo3DGui.scene.dicom_study import instanceFiles
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import safe_file_name, write_json
+from XRayTo3DLib.files import safe_file_name, write_json, written_together
 
 SUFFIXES = dict(zip(EXPORTS, (".stl", ".ply", ".vtp", ".seg.nrrd", ".dcm", ".dcm"), strict=True))
 DICOM_SEG = EXPORTS[4]
 """Joins the patient's study where the radiographs are in Slicer's DICOM database; the last one never does."""
 FRAME_OF_REFERENCE = "XRayTo3D.FrameOfReferenceUID"
 """Attribute of the text node: what is exported twice lies in the same DICOM space."""
+RECORD = "reconstruction.json"
 VOXEL_MM, MARGIN_MM = 0.5, 2.0
 
 
@@ -39,21 +40,21 @@ def exportResult(result: Any, folder: Path, kind: str) -> list[Path]:
     Raises:
         InputError: No bone in the scene any more, an unknown kind, or DICOM SEG cannot be written (without highdicom,
             or of two people's radiographs).
-        OSError: The folder cannot be written.
+        CannotWrite: No room or no right to write there; the folder is as it was.
     """
     bones = nodes.parts(result, nodes.BONE)
     if kind not in SUFFIXES:
         raise InputError(_("Export as one of {kinds}.").format(kinds=", ".join(SUFFIXES)))
     if not bones:
         raise InputError(_("{name} has no bones any more.").format(name=result.GetName()))
-    folder.mkdir(parents=True, exist_ok=True)
     suffix, record = SUFFIXES[kind], nodes.recordOf(result)
-    if suffix in (".seg.nrrd", ".dcm"):
-        paths = [_writeLabels(result, bones, folder / f"reconstruction{suffix}", joinStudy=kind == DICOM_SEG)]
-    else:
-        paths = [_writeSurface(bone, folder, suffix) for bone in bones]
-    write_json(folder / "reconstruction.json", {**record, "files": [path.name for path in paths]})
-    return [*paths, folder / "reconstruction.json"]
+    with written_together(folder, RECORD) as new:
+        if suffix in (".seg.nrrd", ".dcm"):
+            paths = [_writeLabels(result, bones, new / f"reconstruction{suffix}", joinStudy=kind == DICOM_SEG)]
+        else:
+            paths = [_writeSurface(bone, new, suffix) for bone in bones]
+        write_json(new / RECORD, {**record, "files": [path.name for path in paths]})
+    return [*(folder / path.name for path in paths), folder / RECORD]
 
 
 def _writeSurface(bone: Any, folder: Path, suffix: str) -> Path:

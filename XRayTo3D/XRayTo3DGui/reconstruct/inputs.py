@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from slicer.i18n import tr as _
 from XRayTo3DGui.panel import BAD, UNSURE, showStatus
 from XRayTo3DGui.parameters import PLACED_BY_MARKS, SIDES
 from XRayTo3DGui.reconstruct import bundles
-from XRayTo3DGui.reconstruct.request import JOINT, doubts, missing, originPixel, sameView, usedNodes, viewNodes
+from XRayTo3DGui.reconstruct.doubts import doubts, sameView
+from XRayTo3DGui.reconstruct.request import JOINT, missing, originPixel, usedNodes, viewNodes
 from XRayTo3DGui.scene import folders, mrml, points
 from XRayTo3DGui.scene import mrml_radiographs as radiographs
 from XRayTo3DLib.errors import InputError
@@ -36,6 +38,8 @@ class ReconstructInputs:
         for number in range(1, MOST_VIEWS + 1):
             self._row(number)[1].addAttribute("vtkMRMLScalarVolumeNode", mrml.ROLE, mrml.ROLE_RADIOGRAPH)
             self._row(number)[2].connect("clicked(bool)", lambda _on=False, number=number: self.onPlace(number))
+        for label in (ui.doubtsLabel, ui.reconstructStatusLabel):  # names in them are no pages
+            label.setTextFormat(qt.Qt.PlainText)
         ui.resultSelector.addAttribute("vtkMRMLTextNode", mrml.ROLE, "Reconstruction")
         ui.bundleCombo.connect("currentIndexChanged(int)", self._onBundle)
         ui.translationCombo.connect("currentIndexChanged(int)", self._onTranslation)
@@ -64,6 +68,11 @@ class ReconstructInputs:
             )
         finally:
             self._filling = False
+
+    @property
+    def translation(self) -> bundles.BundleEntry | None:
+        """The chosen translation, one of those that the list shows; a scene may name others, which are not used."""
+        return bundles.chosenEntry(self._translations, self.panel.parameters.reconstructTranslation)
 
     def onAddBundle(self, *_args: Any) -> None:
         """Ask for a folder and choose the first model in it."""
@@ -109,8 +118,8 @@ class ReconstructInputs:
         try:
             self.ui.bundleCombo.currentIndex = self._entries.index(self.entry) + 1 if self.entry is not None else 0
             whole = self.entry.title if self.entry is not None else _("The model: trained by you, or coming along")
-            self.ui.bundleCombo.toolTip = whole  # a title may be longer than a narrow panel
-            translation = bundles.chosenEntry(self._translations, parameters.reconstructTranslation)
+            self.ui.bundleCombo.toolTip = bundles.plain(whole)  # a title may be longer than a narrow panel
+            translation = self.translation
             index = self._translations.index(translation) + 1 if translation is not None else 0
             self.ui.translationCombo.currentIndex = index
         finally:
@@ -128,7 +137,8 @@ class ReconstructInputs:
         self.ui.cardSection.setVisible(entry is not None)
         if entry is None:
             text = _("The model of this scene, {name}, is not on this computer: add its folder.")
-            showStatus(self.ui.cardLabel, text.format(name=Path(gone).name) if gone else "", UNSURE if gone else "")
+            said = escape(text.format(name=Path(gone).name)) if gone else ""
+            showStatus(self.ui.cardLabel, said, UNSURE if gone else "")
             return
         showStatus(self.ui.cardLabel, bundles.cardSummary(entry))
         self.ui.cardText.setPlainText(bundles.wholeCard(entry))
@@ -171,7 +181,7 @@ class ReconstructInputs:
         none = _("No bundle of shape models of these bones is installed; add one to the models above")
         unknown = _("Refine: no shape models of these bones")
         box.text = _("Refine against the radiographs") if refiner is not None else unknown
-        box.toolTip = ready.format(name=refiner.title) if refiner is not None else none
+        box.toolTip = bundles.plain(ready.format(name=refiner.title)) if refiner is not None else none
 
     def _fillIn(self) -> None:
         """Choose what the radiographs say themselves: view and side. Nothing that a person chose is changed."""
@@ -230,7 +240,8 @@ class ReconstructInputs:
             ready = _("Click the joint's middle in view {letter} next").format(letter=letter)
             again = _("Marked at this column and row; press to mark it anew in view {letter}").format(letter=letter)
             button.toolTip = _("Choose the radiograph first") if node is None else ready if pixel is None else again
-        showStatus(self.ui.doubtsLabel, doubts(self.panel.parameters, self.entry), UNSURE)
+        translated = self.translation is not None
+        showStatus(self.ui.doubtsLabel, doubts(self.panel.parameters, self.entry, translated=translated), UNSURE)
 
     def problem(self) -> str:
         """What is missing to reconstruct, empty when nothing is."""

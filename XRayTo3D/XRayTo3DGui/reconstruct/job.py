@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import slicer
+from slicer.i18n import tr as _
 
 from XRayTo3DGui.job_watch import forget, recent, remember, startCommand
 from XRayTo3DGui.reconstruct.request import REQUEST_FILE, RESULT_FOLDER, Request, commandOf
@@ -23,14 +24,14 @@ from XRayTo3DLib.jobs.process_mark import ProcessMark
 from XRayTo3DLib.jobs.run import kill_worker
 from XRayTo3DLib.jobs.state import JobState, JobStatus
 
-KIND, SLICER_FILE = "reconstruction", "slicer.json"
+KIND, SLICER_FILE, JOBS = "reconstruction", "slicer.json", "XRayTo3D-jobs"
 KEPT_S = 24 * 3600.0
 """A job of a Slicer that was killed is swept away after a day: it holds radiographs."""
 
 
 def jobsFolder() -> Path:
     """Where the jobs of this computer's Slicer are."""
-    return Path(slicer.app.temporaryPath) / "XRayTo3D-jobs"
+    return Path(slicer.app.temporaryPath) / JOBS
 
 
 def workerProblem() -> str:
@@ -46,6 +47,26 @@ def createJob(request: Request) -> JobFolder:
     claim(job)
     remember(KIND, job.path)
     return job
+
+
+def opened(path: Path) -> JobFolder:
+    """The job that a scene tells of. Its folder is removed in the end: one that is not ours is not touched.
+
+    Raises:
+        InputError: No reconstruction of this computer's Slicer.
+    """
+    if not isOwn(path):
+        raise InputError(_("{path} is no reconstruction of this Slicer.").format(path=path))
+    return JobFolder.open(path)
+
+
+def isOwn(path: Path) -> bool:
+    """Whether a folder is one of :func:`createJob`, by its place and name; a scene from elsewhere may name any.
+
+    Slicer's folder for temporary files may have been another one then.
+    """
+    real = path.resolve()
+    return real.parent.name == JOBS and real.name.startswith(f"{KIND}-") and not path.is_symlink()
 
 
 def claim(job: JobFolder) -> None:
@@ -102,8 +123,10 @@ def lastFraction(state: JobState) -> float | None:
 
 
 def discard(job: JobFolder) -> None:
-    """End the worker at once, if it works, and remove the folder with the radiographs in it."""
+    """End the worker at once, if it works, and remove the folder with the radiographs in it, if it is our own."""
     forget(KIND, job.path)
+    if not isOwn(job.path):
+        return
     if not (job.path / "result.json").exists():  # else it ends by itself; waiting for it would keep Qt waiting
         kill_worker(job)
     shutil.rmtree(job.path, ignore_errors=True)

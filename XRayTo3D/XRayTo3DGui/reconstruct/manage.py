@@ -85,7 +85,7 @@ class ManageModels:
 
     def _sure(self, entry: bundles.BundleEntry) -> bool:
         text = _("Delete the model {name} from {folder}?").format(name=entry.title, folder=entry.path.parent)
-        return bool(slicer.util.confirmOkCancelDisplay(text, windowTitle=_("Remove model")))
+        return bool(slicer.util.confirmOkCancelDisplay(bundles.plain(text), windowTitle=_("Remove model")))
 
     def update(self) -> None:
         """Sizes and folder, and what can be removed."""

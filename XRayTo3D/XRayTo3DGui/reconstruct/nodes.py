@@ -18,7 +18,9 @@ from slicer.i18n import tr as _
 
 from XRayTo3DGui.scene import folders, mrml
 from XRayTo3DGui.scene import mrml_radiographs as radiographs
+from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import safe_file_name
+from XRayTo3DLib.files.json_values import check_fields, parse_json
 from XRayTo3DLib.geometry import XRayCamera
 
 ROLE_RECONSTRUCTION = "Reconstruction"
@@ -34,6 +36,20 @@ COLOURS = ((0.18, 0.90, 0.84), (1.0, 0.62, 0.11), (0.88, 0.36, 1.0), (0.61, 0.88
 """Outlines, as the command line's pictures have them; a bone's model has the same hue, paler."""
 IVORY = np.array((0.95, 0.87, 0.72))
 FORMAT = "xrayto3d.reconstruction/1"
+SENTENCES = [{"code??": str, "text??": str}]
+RECORD = {
+    **{"model": str, "method": str, "views": [str], "bones": [str], "side??": str, "seconds??": float},
+    **{"missing??": [str], "notes??": [str], "outside??": SENTENCES},
+    "measurements??": [
+        {"name": str, "value??": float, "sd??": float, "unit??": str, "definition??": str, "interval_95??": [float]}
+    ],
+    "quality??": {
+        "views??": [{"name??": str, "before??": float, "after??": float, "moved_deg??": float, "moved_mm??": float}],
+        "warnings??": SENTENCES,
+    },
+}
+"""What is used of a record, which may come from elsewhere."""
+UNUSABLE: dict[str, Any] = {"model": "", "method": "", "views": [], "bones": []}
 
 
 # ---- the record ------------------------------------------------------------------------------------------------------
@@ -46,9 +62,19 @@ def resultNodes() -> list[Any]:
 
 
 def recordOf(result: Any) -> dict[str, Any]:
-    """Content of reconstruction.json as the scene keeps it; empty for none."""
+    """Content of reconstruction.json as the scene keeps it; empty for none, and where a scene's is not usable."""
     text = result.GetText() if result is not None else ""
-    return json.loads(text) if text else {}
+    if not text:
+        return {}
+    try:
+        content = parse_json(text, "reconstruction")
+        check_fields(content, RECORD, "reconstruction")
+        return content
+    except InputError as error:
+        return {
+            **UNUSABLE,
+            "notes": [_("The scene's record of this result cannot be used: {error}").format(error=error)],
+        }
 
 
 def parts(result: Any, role: str) -> list[Any]:
@@ -102,7 +128,9 @@ def importSteps(folder: Path, request: dict[str, Any]) -> Iterator[Any]:
     """
     from XRayTo3DLib.files import read_json
 
-    record = read_json(folder / "reconstruction.json", "reconstruction", FORMAT)
+    record = read_json(folder / "reconstruction.json", "reconstruction", FORMAT, RECORD)
+    if request.get("checksum") and record.get("model_checksum", request["checksum"]) != request["checksum"]:
+        raise InputError(_("The model was changed after it was chosen; choose it again and look at its card."))
     views = [_radiograph(*each) for each in zip(request["radiographs"], request["names"], strict=True)]
     result = _addRecord(record, [node for node in views if node is not None], request)
     yield result
@@ -184,7 +212,11 @@ def _addPicture(result: Any, node: Any, path: Path, kind: str) -> None:
 def motionOf(result: Any, node: Any) -> np.ndarray:
     """(4, 4), LPS mm: how the refinement moved a radiograph's camera; the identity where it did not."""
     text = result.GetAttribute(MOTION + radiographs.viewLetter(node))
-    return np.array([float(value) for value in text.split()]).reshape(4, 4) if text else np.eye(4)
+    try:
+        motion = np.array([float(value) for value in text.split()]).reshape(4, 4) if text else np.eye(4)
+    except ValueError:  # a scene from elsewhere
+        return np.eye(4)
+    return motion if np.isfinite(motion).all() else np.eye(4)
 
 
 def _keepMotion(result: Any, letter: str, motion: np.ndarray) -> None:

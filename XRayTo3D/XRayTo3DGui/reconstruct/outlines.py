@@ -13,7 +13,7 @@ from XRayTo3DGui.jobs import StepRunner, inThread
 from XRayTo3DGui.reconstruct import nodes
 from XRayTo3DGui.scene import layouts, mrml
 from XRayTo3DGui.scene import mrml_radiographs as radiographs
-from XRayTo3DGui.scene.overlays import nearCamera, newOutline, polylines
+from XRayTo3DGui.scene.overlays import nearCamera, newOutline, polylines, removeStrays
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.geometry.frames import apply_matrix
@@ -42,8 +42,10 @@ class BoneOutlines:
             self._runner.start(self._steps(result))
 
     def hide(self) -> None:
-        """Stop drawing, and hide what is drawn."""
+        """Stop drawing, and hide what is drawn; what is of bones or radiographs that left the scene leaves it, too."""
         self._runner.cancel()
+        removeStrays(self._models, lambda key: all(slicer.mrmlScene.GetNodeByID(each) for each in key))
+        self._drawn = {key: state for key, state in self._drawn.items() if key in self._models}
         for model in self._models.values():
             if slicer.mrmlScene.IsNodePresent(model):
                 model.GetDisplayNode().SetVisibility(False)

@@ -19,8 +19,6 @@ from XRayTo3DLib.geometry import RigidPose
 
 JOINT = "joint"
 """Label of the one point of a radiograph's origin list."""
-ASSUMED = "XRayTo3D.AssumedPlacement"
-"""Attribute of a radiograph whose camera was placed by its view's name alone."""
 REQUEST_FILE, RESULT_FOLDER = "request.json", "result"
 REQUEST_FORMAT = "xrayto3d.reconstruct-request/1"
 
@@ -42,6 +40,7 @@ class Request:
         shapeModels: Whether ``bundle`` itself is one of shape models, which are fitted right away.
         uncalibrated: Shape models: the cameras do not share one world; where they stood is found, too.
         caseName: Folder of the subject hierarchy that the result goes to.
+        checksum: Of the bundle whose card was shown; the result must be by the same.
     """
 
     bundle: Path
@@ -56,6 +55,7 @@ class Request:
     shapeModels: bool = False
     uncalibrated: bool = False
     caseName: str = ""
+    checksum: str = ""
 
 
 # ---- from the scene --------------------------------------------------------------------------------------------------
@@ -114,36 +114,8 @@ def _missingPlace(parameters: Any, nodes: list[Any]) -> str:
     return ""
 
 
-def doubts(parameters: Any, entry: BundleEntry | None) -> str:
-    """What looks wrong though it can be run: a radiograph that says another side or view than is chosen."""
-    if entry is None or parameters is None:
-        return ""
-    texts, side = [], SIDES[parameters.reconstructSide]
-    nodes = viewNodes(parameters, entry)
-    for view, node in zip([""] * len(nodes) if entry.anyViews else entry.views, nodes, strict=True):
-        if node is None:
-            continue
-        said = node.GetAttribute("XRayTo3D.Laterality") or ""
-        if entry.needsFrame and side and said in ("L", "R") and said.lower() != side[0]:
-            texts.append(_("{name} says side {said}.").format(name=node.GetName(), said=said))
-        shown = node.GetAttribute("XRayTo3D.View") or ""
-        if shown and view and not sameView(shown, view):
-            texts.append(_("{name} says view {said}, not {view}.").format(name=node.GetName(), said=shown, view=view))
-    if len(usedNodes(parameters, entry)) > 1 and not (entry.anyViews and parameters.reconstructUncalibrated):
-        assumed = [node.GetName() for node in usedNodes(parameters, entry) if node.GetAttribute(ASSUMED) == "1"]
-        if assumed:
-            texts.append(_("{names}: placed by the view's name, not calibrated.").format(names=_(", ").join(assumed)))
-    return " ".join(texts)
-
-
-def sameView(shown: str, view: str) -> bool:
-    """Whether a radiograph's view is what the model calls it; a lateral has three names."""
-    laterals = ("LAT", "LL", "RL")
-    return shown == view or (shown in laterals and view in laterals)
-
-
-def requestFrom(parameters: Any, entry: BundleEntry) -> Request:
-    """The request as the panel has it.
+def requestFrom(parameters: Any, entry: BundleEntry, translation: BundleEntry | None = None) -> Request:
+    """The request as the panel has it, with one of the translations that it lists.
 
     Raises:
         InputError: Something is missing, see :func:`missing`; or the transform is not rigid.
@@ -155,6 +127,7 @@ def requestFrom(parameters: Any, entry: BundleEntry) -> Request:
     refiner = refinerOf(entry) if parameters.reconstructRefine else None
     marked = entry.needsFrame and parameters.reconstructPlacement == PLACED_BY_MARKS
     pose = mrml.poseFromNode(parameters.reconstructPose) if entry.needsFrame and not marked else None
+    takesTranslation = entry.needsFrame and not entry.anyViews
     return Request(
         bundle=entry.path,
         radiographs=nodes,
@@ -163,11 +136,12 @@ def requestFrom(parameters: Any, entry: BundleEntry) -> Request:
         pose=pose,
         objectDetector=parameters.reconstructDetectorMillimetres,
         up=UPS[parameters.reconstructUp],
-        translation=parameters.reconstructTranslation if entry.needsFrame and not entry.anyViews else "",
+        translation=str(translation.path) if translation is not None and takesTranslation else "",
         refineWith=str(refiner.path) if refiner is not None else "",
         shapeModels=entry.anyViews,
         uncalibrated=entry.anyViews and marked and len(nodes) > 1 and parameters.reconstructUncalibrated,
         caseName=parameters.caseName,
+        checksum=entry.checksum,
     )
 
 
@@ -192,6 +166,7 @@ def prepareSteps(request: Request, folder: Path) -> Iterator[str]:
     content = {
         "format": REQUEST_FORMAT,
         "bundle": request.bundle.name,
+        "checksum": request.checksum,
         "names": names,
         "radiographs": [node.GetID() for node in request.radiographs],
         "case": request.caseName,

@@ -16,6 +16,7 @@ from XRayTo3DGui.jobs import StepRunner
 from XRayTo3DGui.panel import BAD, GOOD, UNSURE
 from XRayTo3DGui.reconstruct import job as jobs
 from XRayTo3DGui.reconstruct import nodes
+from XRayTo3DGui.reconstruct.bundles import plain
 from XRayTo3DGui.reconstruct.request import Request, prepareSteps, requestFrom
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.jobs.folder import JobFolder
@@ -57,7 +58,8 @@ class ReconstructRun:
             self._start()
 
     def _start(self) -> None:
-        request = requestFrom(self.panel.parameters, self.panel.inputs.entry)
+        inputs = self.panel.inputs
+        request = requestFrom(self.panel.parameters, inputs.entry, inputs.translation)
         self._take(jobs.createJob(request))
         self._request, self._result = request, None
         self.panel.say(_("Preparing the radiographs…"))
@@ -101,7 +103,7 @@ class ReconstructRun:
         if not path and left is None:
             return
         try:
-            job = JobFolder.open(Path(path)) if path or left is None else left
+            job = jobs.opened(Path(path)) if path or left is None else left
             jobs.claim(job)
         except InputError:
             self.panel.parameters.reconstructJob = ""
@@ -117,7 +119,7 @@ class ReconstructRun:
         if state.status is JobStatus.FINISHED:
             self.panel.say(_("Taking in the bones…"))
             self._steps.start(self._importSteps())
-        elif state.status is JobStatus.CANCELLED:
+        elif state.stopped:
             self.cancel()
         elif state.status is JobStatus.DEAD:
             text = _("The reconstruction's process ended unexpectedly; was there enough memory? {said}")
@@ -216,4 +218,4 @@ class ReconstructRun:
         button.enabled = self.running or not problem
         ready = _("Make the bones from these radiographs, in a process of its own. {cost}")
         ready = ready.format(cost=self.panel.inputs.cost)
-        button.toolTip = _("Stop; nothing is added to the scene") if self.running else problem or ready
+        button.toolTip = _("Stop; nothing is added to the scene") if self.running else plain(problem or ready)

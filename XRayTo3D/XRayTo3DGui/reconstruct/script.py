@@ -42,6 +42,7 @@ def requestOf(
     options["refineWith"] = str(refiner.path) if refiner is not None else ""
     pose = mrml.poseFromNode(frameTransform) if frameTransform is not None else None
     marks = list(origins or [])
+    options["checksum"] = entry.checksum
     return Request(entry.path, list(radiographs), side, marks, pose, shapeModels=entry.anyViews, **options)
 
 

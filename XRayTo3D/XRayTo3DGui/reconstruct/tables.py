@@ -9,6 +9,7 @@ import qt
 from slicer.i18n import tr as _
 
 from XRayTo3DGui.panel import BAD, UNSURE
+from XRayTo3DGui.reconstruct.bundles import plain
 
 ROW_HEIGHT, HEADER_HEIGHT = 22, 22
 POOR_LIKENESS = 0.5
@@ -22,7 +23,7 @@ def summaryText(record: dict[str, Any]) -> str:
         bones=escape(", ".join(bone.replace("_", " ") for bone in record["bones"])) or _("nothing"),
         views=escape(", ".join(record["views"])),
         method=escape(str(record["method"])),
-        seconds=float(record.get("seconds", 0.0)),
+        seconds=float(record.get("seconds") or 0.0),
     )
     lines = [what + (" " + _("Side: {side}.").format(side=escape(side)) if side else "")]
     if record.get("synthetic"):
@@ -35,6 +36,7 @@ def warningsText(record: dict[str, Any]) -> str:
     """Out-of-model warnings, lost bones and notes as a list; empty when there is nothing to say."""
     lost = record.get("missing") or []
     warnings = [str(each.get("text", each.get("code", ""))) for each in quality(record).get("warnings") or []]
+    warnings += [str(each.get("text", each.get("code", ""))) for each in record.get("outside") or []]
     warnings += [_("{bone} was not found: treat it as a failure.").format(bone=bone) for bone in lost]
     notes = [note for note in record.get("notes") or [] if not any(note.startswith(f"{b}:") for b in lost)]
     items = [f'<li style="color:{BAD}"><b>{escape(text)}</b></li>' for text in warnings]
@@ -59,9 +61,10 @@ def fillMeasurements(widget: Any, record: dict[str, Any]) -> None:
     rows = []
     for each in record.get("measurements") or []:
         unit = _unit(str(each.get("unit", "")))
-        value = f"{each['value']:.1f}{unit}" + (f" ± {each['sd']:.1f}" if each.get("sd") is not None else "")
+        value = "–" if each.get("value") is None else f"{each['value']:.1f}{unit}"
+        value += f" ± {each['sd']:.1f}" if each.get("sd") is not None else ""
         interval = each.get("interval_95")
-        span = f"{interval[0]:.1f} … {interval[1]:.1f}" if interval else "–"
+        span = f"{interval[0]:.1f} … {interval[1]:.1f}" if interval and len(interval) == 2 else "–"
         rows.append(((_capital(str(each["name"])), value, span), str(each.get("definition", each["name"]))))
     _fill(widget, (_("Measurement"), _("Value ± SD"), _("95 % interval")), rows)
 
@@ -76,7 +79,7 @@ def fillLikeness(widget: Any, record: dict[str, Any]) -> None:
         said = [_("Hardly alike: look at the outlines") if low else _("1: the same, 0: nothing alike")]
         if view.get("moved_mm") is not None:
             text = _("the refinement moved this view by {deg:.1f}° and {mm:.1f} mm")
-            said.append(text.format(deg=view.get("moved_deg", 0.0), mm=view["moved_mm"]))
+            said.append(text.format(deg=view.get("moved_deg") or 0.0, mm=view["moved_mm"]))
         rows.append((texts, "; ".join(said)))
     _fill(widget, (_("Likeness of"), _("Model"), _("Refined")), rows)
 
@@ -101,7 +104,7 @@ def _fill(widget: Any, headers: tuple[str, ...], rows: list[tuple[tuple[str, ...
         widget.setRowHeight(row, ROW_HEIGHT)
         for column, text in enumerate(texts):
             item = qt.QTableWidgetItem(text)
-            item.setToolTip(toolTip)
+            item.setToolTip(plain(toolTip))
             if column:
                 item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
             widget.setItem(row, column, item)

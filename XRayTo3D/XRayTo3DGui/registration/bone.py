@@ -19,6 +19,7 @@ from XRayTo3DGui.setup import packages
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.geometry.frames import FloatArray, apply_matrix
+from XRayTo3DLib.plain_words import impersonal
 
 BONE_HU = 200
 DISPLAY_SMOOTHING = 1.2
@@ -58,7 +59,8 @@ class Bone:
         """Of the segment, else of the CT."""
         if self.segmentation is not None and self.segmentId:
             return mrml.segmentName(self.segmentation, self.segmentId)
-        return self.ctVolume.GetName().removesuffix(mrml.SYNTHETIC_MARK) if self.ctVolume else _("bone")
+        name = self.ctVolume.GetName().removesuffix(mrml.SYNTHETIC_MARK) if self.ctVolume else ""
+        return impersonal(name, _("bone"))  # Slicer's own reader names a CT by the series' description
 
 
 def boneOf(parameters: Any, segmentId: str | None = None) -> Bone:

@@ -117,7 +117,14 @@ def saveToView(view: Any, record: dict[str, Any]) -> None:
     Raises:
         InputError: The view cannot be written.
     """
-    from XRayTo3DLib.dataset.case_views import SAME_POSE, write_registration, write_review
+    from XRayTo3DLib.dataset.turns import changing_view
+
+    with changing_view(view.folder):  # another Slicer may judge it, too
+        _saveToView(view, record)
+
+
+def _saveToView(view: Any, record: dict[str, Any]) -> None:
+    from XRayTo3DLib.dataset.case_views import SAME_POSE, keeping_earlier, write_registration, write_review
 
     review = record["review"]
     try:
@@ -126,7 +133,7 @@ def saveToView(view: Any, record: dict[str, Any]) -> None:
         kept = None  # a write that was stopped half way: written anew
     matrix = record["pose_ct_to_world"]
     if kept is None or not np.allclose(kept["pose_ct_to_world"], matrix, atol=SAME_POSE):
-        write_registration(view, {**record, "review": NO_REVIEW}, RigidPose(np.array(matrix)))
+        write_registration(view, keeping_earlier({**record, "review": NO_REVIEW}, kept), RigidPose(np.array(matrix)))
         kept = {"review": NO_REVIEW}
     before = {key: kept["review"].get(key, "") for key in NO_REVIEW}
     if review["status"] != Review.UNREVIEWED.value and before != {key: review.get(key, "") for key in NO_REVIEW}:

@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 from XRayTo3DGui.registration.bone import Bone, boneOf
 from XRayTo3DGui.scene import folders, mrml
 from XRayTo3DGui.scene.mrml_segments import segmentNames
+from XRayTo3DLib.files.json_values import check_fields, parse_json
 from XRayTo3DLib.geometry import RigidPose
 
 SEGMENT, SEGMENTATION, MODEL = "XRayTo3D.Segment", "XRayTo3D.Segmentation", "XRayTo3D.Model"
@@ -40,7 +41,10 @@ def tick(parameters: Any, segmentId: str, wanted: bool) -> None:
 
 
 def _ticked(parameters: Any) -> list[str]:
-    return json.loads(parameters.furtherSegments) if parameters.furtherSegments else []
+    text = parameters.furtherSegments
+    found = parse_json(text, _("segments that are found too")) if text else []
+    check_fields(found, [str], _("segments that are found too"))
+    return found
 
 
 def bonesOf(parameters: Any) -> dict[str, Bone]:

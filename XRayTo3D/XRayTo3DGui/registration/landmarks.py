@@ -15,6 +15,7 @@ from XRayTo3DGui.scene import folders, mrml, points
 from XRayTo3DGui.scene import mrml_radiographs as radiographs
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose
+from XRayTo3DLib.plain_words import impersonal
 
 CT_COLOUR = (0.95, 0.95, 0.95)
 ROW_HEIGHT, HEADER_HEIGHT, MOST_HEIGHT = 26, 28, 220
@@ -49,7 +50,8 @@ class LandmarkFit:
             self._say(_("Write the landmarks' names first, separated by commas."), BAD)
             return
         if parameters.ctLandmarks is None:
-            parameters.ctLandmarks = points.newList(f"{parameters.ctVolume.GetName()} landmarks", CT_COLOUR)
+            name = impersonal(parameters.ctVolume.GetName(), "CT")
+            parameters.ctLandmarks = points.newList(f"{name} landmarks", CT_COLOUR)
             folders.fileNode(parameters.ctLandmarks, parameters.caseName)
         self.panel.ensurePose()
         points.addUnset(parameters.ctLandmarks, names)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from slicer.i18n import tr as _
 
-from XRayTo3DGui.panel import BAD, GOOD, QUIET, UNSURE
+from XRayTo3DGui.panel import BAD, GOOD, QUIET, UNSURE, plain
 from XRayTo3DLib.registration.result import RegistrationResult, Review, reviewed
 from XRayTo3DLib.registration.uncertainty import PoseUncertainty
 
@@ -69,9 +69,9 @@ def engineText(record: dict[str, Any]) -> str:
 
 def _boneLines(record: dict[str, Any], name: str) -> list[str]:
     colour = VERDICT_COLOURS.get(record["verdict"], QUIET)
-    word = f'<b><span style="color:{colour}; font-size:large">{record["verdict"].capitalize()}</span></b>'
-    named = f"<b>{name}:</b> {word}" if name else word
-    return [f"{named}  {record['reason']}", *_sureness(record), _moved(record)]
+    word = f'<b><span style="color:{colour}; font-size:large">{plain(record["verdict"].capitalize())}</span></b>'
+    named = f"<b>{plain(name)}:</b> {word}" if name else word
+    return [f"{named}  {plain(record['reason'])}", *_sureness(record), _moved(record)]
 
 
 def _sureness(record: dict[str, Any]) -> list[str]:
@@ -96,4 +96,4 @@ def _before(record: dict[str, Any]) -> list[str]:
     if not before or before[-1]["review"]["status"] != Review.ADJUSTED.value:
         return []
     text = _("Registered again after an adjustment by hand; the result before was called {verdict}.")
-    return [text.format(verdict=before[-1]["verdict"])]
+    return [text.format(verdict=plain(before[-1]["verdict"]))]

@@ -15,9 +15,9 @@ from XRayTo3DGui.registration import further
 from XRayTo3DGui.registration.record import FURTHER, engineText, followedBy, newRecord, ownRecord, verdictText
 from XRayTo3DGui.scene import mrml
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import safe_file_name, write_json
+from XRayTo3DLib.files import safe_file_name, write_json, written_together
 from XRayTo3DLib.geometry import RigidPose
-from XRayTo3DLib.registration.result import RegistrationResult, Review, reviewed
+from XRayTo3DLib.registration.result import RegistrationResult, Review, record_from_text, reviewed
 
 RECORD, VERDICT, REVIEW = "XRayTo3D.Registration", "XRayTo3D.Verdict", "XRayTo3D.Review"
 SAME_POSE = 1e-4
@@ -73,7 +73,7 @@ class ReviewBox:
         """Where the result has the rest of the CT, if it was drawn."""
         from XRayTo3DLib.registration.register import SURROUNDINGS
 
-        found = self._record["others_ct_to_world"] if self._record is not None else {}
+        found = (self._record or {}).get("others_ct_to_world", {})
         return RigidPose(np.array(found[SURROUNDINGS])) if SURROUNDINGS in found else None
 
     def current(self) -> dict[str, Any] | None:
@@ -85,7 +85,12 @@ class ReviewBox:
         if self.panel.run.running:
             return
         node = self.panel.poseNode()
-        record, self._text = recordOf(node), node.GetAttribute(RECORD) if node is not None else None
+        self._text = node.GetAttribute(RECORD) if node is not None else None
+        try:
+            record = recordOf(node)
+        except InputError as error:  # a scene from elsewhere: as if there were none, and said
+            record = None
+            showStatus(self.ui.statusLabel, str(error), BAD)
         if record != self._record:
             self._record = record
             self.ui.noteEdit.text = record["review"]["note"] if record else ""
@@ -239,9 +244,14 @@ class ReviewBox:
 
 
 def recordOf(node: Any) -> dict[str, Any] | None:
-    """The result that a pose node keeps; None without one."""
+    """The result that a pose node keeps; None without one.
+
+    Raises:
+        InputError: It is damaged: the scene is from elsewhere.
+    """
     text = node.GetAttribute(RECORD) if node is not None else None
-    return json.loads(text) if text else None
+    where = _("the registration kept on {name}").format(name=node.GetName()) if text else ""
+    return record_from_text(text, where) if text else None
 
 
 def writeRecord(node: Any, record: dict[str, Any]) -> None:
@@ -283,13 +293,16 @@ def saveRecordOf(node: Any, folder: Path) -> list[Path]:
 
 
 def saveRecord(record: dict[str, Any], folder: Path) -> list[Path]:
-    """Poses and records of all bones, in files of their own: named as ``xrayto3d register`` names them."""
+    """Poses and records of all bones, in files of their own, together: named as ``xrayto3d register`` names them."""
+    from XRayTo3DLib.dataset.turns import changing_view
+
     files = []
-    for each in (record, *record.get(FURTHER, [])):
-        mark = "" if each is record else f"_{safe_file_name(each['bone'])}"
-        files += [folder / f"pose{mark}.tfm", folder / f"registration{mark}.json"]
-        RigidPose(np.array(each["pose_ct_to_world"])).save(files[-2])
-        write_json(files[-1], ownRecord(each))
+    with changing_view(folder), written_together(folder, "registration.json") as new:
+        for each in (record, *record.get(FURTHER, [])):
+            mark = "" if each is record else f"_{safe_file_name(each['bone'])}"
+            files += [folder / f"pose{mark}.tfm", folder / f"registration{mark}.json"]
+            RigidPose(np.array(each["pose_ct_to_world"])).save(new / files[-2].name)
+            write_json(new / files[-1].name, ownRecord(each))
     return files
 
 

@@ -18,6 +18,7 @@ from XRayTo3DLib.imaging.scene_attributes import ROLE as ROLE
 from XRayTo3DLib.imaging.scene_attributes import ROLE_RADIOGRAPH as ROLE_RADIOGRAPH
 from XRayTo3DLib.imaging.scene_attributes import SYNTHETIC as SYNTHETIC
 from XRayTo3DLib.imaging.types import CtVolume
+from XRayTo3DLib.plain_words import impersonal
 
 SYNTHETIC_MARK = " (synthetic)"
 
@@ -178,7 +179,7 @@ def ctReader(
                     "say which under Advanced."
                 ).format(name=name)
             ) from error
-        return CtVolume(hu, toLps, found, names or {}, name, notes, synthetic)
+        return CtVolume(hu, toLps, found, names or {}, impersonal(name, "scan"), notes, synthetic)
 
     return make
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ class Overlays:
         """Show what was drawn, and hide what is older."""
         pictures = {picture.nodeId: picture for picture in drawing.pictures}
         with slicer.util.RenderBlocker():
+            self._removeStrays()
             for node in radiographs.radiographNodes():
                 picture = pictures.get(node.GetID(), Picture(""))
                 for number, lines in enumerate(picture.lines):
@@ -55,8 +57,15 @@ class Overlays:
 
     def hideAll(self) -> None:
         """Hide what is drawn (nothing to draw any more)."""
+        self._removeStrays()
         for node in radiographs.radiographNodes():
             self._hideBoth(node)
+
+    def _removeStrays(self) -> None:
+        """What was drawn over radiographs that have left the scene leaves it, too."""
+        there = {node.GetID() for node in radiographs.radiographNodes()}
+        removeStrays(self._outlines, lambda key: key[0] in there)
+        removeStrays(self._drrs, lambda key: key in there)
 
     def outlineOf(self, node: Any, number: int = 0) -> Any:
         """The outline model of a bone (0: the first) in a radiograph, or None."""
@@ -138,6 +147,14 @@ class Overlays:
 
 def _present(node: Any) -> Any:
     return node if node is not None and slicer.mrmlScene.IsNodePresent(node) else None
+
+
+def removeStrays(nodes: dict[Any, Any], stays: Callable[[Any], bool]) -> None:
+    """Take the nodes whose key does not stay out of the scene, and out of ``nodes``."""
+    for key in [each for each in nodes if not stays(each)]:
+        node = nodes.pop(key)
+        if slicer.mrmlScene.IsNodePresent(node):
+            slicer.mrmlScene.RemoveNode(node)
 
 
 def polylines(lines: list[np.ndarray]) -> vtk.vtkPolyData:

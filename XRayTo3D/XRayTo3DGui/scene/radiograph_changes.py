@@ -6,7 +6,6 @@ away, are kept in the scene.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +17,7 @@ from XRayTo3DGui.scene import mrml
 from XRayTo3DGui.scene import mrml_radiographs as radiographs
 from XRayTo3DGui.scene.radiograph_display import DisplayRange, applyDisplay, displayRange
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.files.json_values import check_fields, parse_json
 from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.imaging.crop import Window, crop_to, uncropped_camera
 from XRayTo3DLib.imaging.geometry_edit import mirror_radiograph
@@ -41,11 +41,15 @@ def setRadiograph(node: Any, radiograph: Radiograph, shown: DisplayRange | None 
     radiographs.updateBeam(node)
 
 
+KEPT = {"camera": dict, **dict.fromkeys(("facts", "view", "laterality", "spacing_source"), str)}
+"""What :func:`asLoaded` finds on a node."""
+
 # ---- what the file said ----------------------------------------------------------------------------------------------
 
 
 def asLoaded(node: Any, now: Radiograph | None = None) -> Radiograph | None:
-    """The radiograph with the geometry it was loaded with, cropped and mirrored as it is now; None without record.
+    """The radiograph with the geometry it was loaded with, cropped and mirrored as it is now; None without a record
+    that can be used.
 
     Args:
         node: A radiograph.
@@ -54,10 +58,14 @@ def asLoaded(node: Any, now: Radiograph | None = None) -> Radiograph | None:
     text = node.GetAttribute(radiographs.AS_LOADED)
     if not text:
         return None
-    content = json.loads(text)
     now = now or radiographs.radiographFromNode(node)
-    camera = XRayCamera.from_dict(content["camera"])
-    facts = RadiographFacts.from_text(content["facts"])
+    try:
+        content = parse_json(text, node.GetName())
+        check_fields(content, KEPT, node.GetName())
+        camera, facts = XRayCamera.from_dict(content["camera"]), RadiographFacts.from_text(content["facts"])
+        spacing_source = SpacingSource(content["spacing_source"])
+    except ValueError:  # InputError is one: the scene is from elsewhere
+        return None
     if now.facts.mirrored != facts.mirrored:
         blank = replace(now, pixels=np.zeros(camera.size[::-1], np.float32), camera=camera, assumed_placement=False)
         camera = mirror_radiograph(blank).camera
@@ -67,7 +75,7 @@ def asLoaded(node: Any, now: Radiograph | None = None) -> Radiograph | None:
         camera=camera if window is None else camera.cropped(window.column, window.row, window.columns, window.rows),
         view=content["view"],
         laterality=content["laterality"],
-        spacing_source=SpacingSource(content["spacing_source"]),
+        spacing_source=spacing_source,
         facts=replace(facts, mirrored=now.facts.mirrored),
     )
 

@@ -10,7 +10,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from XRayTo3DGui.panel import BAD, showStatus
+from XRayTo3DGui.panel import BAD, plain, showStatus
 from XRayTo3DGui.reconstruct import bundles
 from XRayTo3DGui.train import curves, samples
 from XRayTo3DGui.train import job as jobs
@@ -198,7 +198,7 @@ class TrainWatching:
             samples.lookAt()
         self._shown = (self._job, sample.step)
         text = _("{title}. {note}").format(title=samples.sampleTitle(sample), note=samples.noteOf(sample))
-        showStatus(self.ui.trainSampleLabel, text)
+        showStatus(self.ui.trainSampleLabel, plain(text))
         self._showPictures(samples.picturesOf(sample))
 
     def _showPictures(self, paths: list[Path]) -> None:
