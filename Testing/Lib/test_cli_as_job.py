@@ -89,6 +89,37 @@ def test_a_wish_to_cancel_interrupts_the_command(job: JobFolder) -> None:
     assert job.state().status is JobStatus.CANCELLED
 
 
+IMPORTING = """
+import sys, time
+from pathlib import Path
+from XRayTo3DLib.cli import as_job
+
+def slow(arguments, job):
+    sys.path.insert(0, str(job.path.parent))
+    import imported_slowly
+    time.sleep(30)
+
+as_job._run = slow
+sys.exit(as_job.run_as_job(sys.argv[1], []))
+"""
+
+
+@posix
+def test_an_import_is_not_interrupted(job: JobFolder) -> None:
+    """Found by a cancel in the first second: an extension module that was being imported crashed the process."""
+    body = "import pathlib, time\nhere = pathlib.Path(__file__)\nhere.with_name('in').touch()\n"
+    slow = body + "time.sleep(1)\nhere.with_name('out').touch()\n"
+    (job.path.parent / "imported_slowly.py").write_text(slow, encoding="utf-8")
+    start_worker(job, ["-c", IMPORTING, str(job.path)])
+    while not (job.path.parent / "in").exists():
+        assert not job.state().status.ended, job.log_end()
+        time.sleep(0.02)
+    job.cancel()
+    while not job.state().status.ended:
+        time.sleep(0.05)
+    assert job.state().status is JobStatus.CANCELLED and (job.path.parent / "out").exists()
+
+
 @posix
 def test_a_killed_worker_is_dead_at_once(job: JobFolder) -> None:
     start_slow(job)

@@ -99,6 +99,7 @@ def test_the_report_and_its_files_are_there(compared: tuple[Path, list[str]]) ->
     names = {path.name for path in output.iterdir()}
     assert {"comparison.csv", "bone-by-bone.csv", "outcomes.csv", "accuracy.png", "robustness.png", "cost.png"} <= names
     assert {"reconstructions.png", "conditions.png", "mean-shape", "mine"} <= names
+    assert not list(output.rglob("task.json"))  # it names a person's folders
     config = yaml.safe_load((output / "mean-shape" / "config.yaml").read_text(encoding="utf-8"))
     assert config["method"] == "mean-shape" and config["data"]["views"] == ["PA", "LAT"]
 

@@ -157,7 +157,7 @@ def test_the_program_itself(tmp_path: Path) -> None:
     ended = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 2
     content = json.loads(ended.stdout)
-    assert "broken.png cannot be decoded as PNG" in content["radiographs"][0]["error"]
+    assert "broken.png cannot be read: it cannot be decoded as PNG" in content["radiographs"][0]["error"]
     assert ended.stderr.startswith("error: ") and "Traceback" not in ended.stderr
     assert "\r" not in ended.stderr and "\x1b" not in ended.stdout + ended.stderr
 

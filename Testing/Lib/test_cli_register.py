@@ -376,7 +376,15 @@ def test_a_view_without_a_picture_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "safe"), [("DX PA L", "DX_PA_L"), ("../../etc", ".._.._etc"), ("", "view"), ("a/b:c*", "a_b_c")]
+    ("name", "safe"),
+    [
+        ("DX PA L", "DX_PA_L"),
+        ("../../etc", "etc"),
+        ("..", "view"),
+        ("con.txt", "_con.txt"),
+        ("", "view"),
+        ("a/b:c*", "a_b_c"),
+    ],
 )
 def test_file_names_are_safe(name: str, safe: str) -> None:
     assert safe_file_name(name) == safe

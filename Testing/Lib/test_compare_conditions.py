@@ -147,5 +147,5 @@ def test_pictures_come_back_from_their_file(trials, tmp_path) -> None:
 def test_a_file_of_other_pictures_is_refused(tmp_path) -> None:
     path, about = tmp_path / "other.safetensors", {"cases": [], "conditions": {"plain": {"name": "of another version"}}}
     save_file({"plain/images": np.zeros(1)}, path, metadata={"about": json.dumps(about)})
-    with pytest.raises(InputError, match="damaged; delete it"):
+    with pytest.raises(InputError, match="has another format; delete it"):
         TrialSet.load(path)

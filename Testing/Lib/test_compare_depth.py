@@ -55,7 +55,7 @@ def model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> OffInDepth:
     model = OffInDepth(folder)
     loaded = SimpleNamespace(size=2_000_000, bundle=SimpleNamespace(synthetic=True))
     monkeypatch.setattr(compare_depth, "load_bundle", lambda path: loaded)
-    monkeypatch.setattr(compare_depth, "loaded_method", lambda loaded: model)
+    monkeypatch.setattr(compare_depth, "ready_model", lambda loaded: model)
     return model
 
 

@@ -140,7 +140,7 @@ def test_people_are_measured_as_they_were_held_and_shown_as_they_are(
     loaded = SimpleNamespace(size=1, bundle=SimpleNamespace(synthetic=True))
     monkeypatch.setattr(compare_measure, "load_bundle", lambda path: loaded)
     model = Truthful(wrists, trials, lost="ulna")
-    monkeypatch.setattr(compare_measure, "loaded_method", lambda loaded: model)
+    monkeypatch.setattr(compare_measure, "ready_model", lambda loaded: model)
     found = measured(task, tmp_path, Told())
     for outcome in (each for key in found.outcomes for each in found.outcomes[key]):
         assert outcome.assd_mm < 1e-3 and outcome.empty == (outcome.bone == "ulna")

@@ -239,6 +239,20 @@ def test_a_bad_pair_is_told_and_the_rest_goes_on(tmp_path: Path) -> None:
     assert actions(mended)["case-3 pa"] == "registered" and actions(mended)["case-6 pa"] == "kept"
 
 
+def test_accepted_views_registered_again_and_again_begin_where_the_accepted_ones_were(dataset: DatasetFolder) -> None:
+    """So a batch of them that is killed and started again ends as one that was not."""
+    case = dataset.case("case-1")
+    register_dataset(dataset.folder, OPTIONS, only=["case-1"])
+    for view in views_of(case):
+        write_review(view, Review.ACCEPTED, "", "radiologist")
+    found = []
+    for _ in range(2):
+        register_dataset(dataset.folder, replace(OPTIONS, redo_accepted=True), only=["case-1"])
+        records = [view.registration() for view in views_of(case)]
+        found.append([(each["pose_ct_to_world"], each["earlier_results"]) for each in records if each is not None])
+    assert found[0] == found[1] and len(found[0]) == 2
+
+
 def test_a_damaged_registration_is_left_alone(dataset: DatasetFolder) -> None:
     """It may be one that somebody accepted."""
     register_dataset(dataset.folder, OPTIONS, only=["case-1"])

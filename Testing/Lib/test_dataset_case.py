@@ -123,7 +123,7 @@ def test_landmarks_in_ras_are_turned(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("not json", "not a Slicer point list"),
+        ("not json", "not a JSON file"),
         ('{"markups": []}', "not a Slicer point list"),
         ('{"markups": [{"coordinateSystem": "IJK", "controlPoints": []}]}', "coordinate system"),
     ],

@@ -180,7 +180,7 @@ def test_all_cases_are_read_when_asked_for(folder: Path, cases: dict[str, Datase
     told: list[str] = []
     all_of_them = prepare_all(folder, 1, options=coarse, report=lambda name, share: told.append(name))
     assert told == [case.id for case in all_of_them] == list(cases)
-    few = PreparedCases([folder / "prepared" / f"{name}.safetensors" for name in cases], keep=1)
+    few = PreparedCases([folder / "prepared" / f"{name}.safetensors" for name in cases], memory=0)
     assert few[0] is few[0] and few[-1].id == "limb" and few[1:][0].id == "left"
     first = few[0]
     assert few[1].id == "left" and few[0] is not first  # only one stays in memory

@@ -79,8 +79,8 @@ def test_what_else_dataset_json_says_stays(tmp_path: Path) -> None:
     [
         ({"share": 1.0}, "share of 1 cannot be"),
         ({"share": -0.1}, "share of -0.1 cannot be"),
-        ({"people": 3}, "3 of 3 people cannot be tested"),
-        ({"people": -1}, "-1 of 3 people"),
+        ({"people": 3}, "has 3 people, of whom 3 cannot be tested"),
+        ({"people": -1}, "whom -1 cannot be tested"),
         ({"cases": ["c1", "c9"]}, "no case 'c9'"),
         ({"cases": ["c1", "c2", "c3"]}, "nobody is left to train on"),
         ({"share": 0.5, "people": 1}, "exactly one of them"),

@@ -138,7 +138,8 @@ def test_a_lateral_camera_is_truly_turned_every_other_one_the_other_way(model, w
 
 def test_models_that_cannot_be_compared_are_refused(model: GridReconstructor, wrists: Path) -> None:
     def another(**changes) -> GridReconstructor:
-        return GridReconstructor("x", replace(model.data, **changes), model.predictor, -model.mean.values)
+        data = replace(model.data, **changes)
+        return GridReconstructor("x", data, model.predictor, -model.mean.values[: len(data.labels)])
 
     for models, message in (
         ({}, "no model"),

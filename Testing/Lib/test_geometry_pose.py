@@ -198,13 +198,47 @@ def test_resampling_a_ct_with_the_file_puts_it_where_the_pose_says(tmp_path: Pat
         sitk.CompositeTransform(
             [sitk.Euler3DTransform((1, 2, 3), 0.1, 0.2, 0.3), sitk.TranslationTransform(3, (1, 2, 3))]
         ),
+        sitk.Similarity3DTransform(1.0, (0.0, 0.6, 0.0), 0.3, (4, 5, 6), (7, 8, 9)),
+        sitk.ScaleVersor3DTransform((1, 1, 1), (0, 0, 1), 0.4, (1, 2, 3), (7, 8, 9)),
+        sitk.VersorTransform((1, 0, 0), 0.7, (1, 2, 3)),
     ],
-    ids=["euler", "versor", "translation", "identity", "composite"],
+    ids=["euler", "versor", "translation", "identity", "composite", "similarity", "scale", "turn"],
 )
-def test_other_rigid_transforms_are_read(tmp_path: Path, transform: sitk.Transform) -> None:
-    sitk.WriteTransform(transform, str(tmp_path / "pose.tfm"))
-    back = RigidPose.load(tmp_path / "pose.tfm").inverse()
+@pytest.mark.parametrize("suffix", [".tfm", ".h5"])
+def test_other_rigid_transforms_are_read(tmp_path: Path, transform: sitk.Transform, suffix: str) -> None:
+    path = tmp_path / f"pose{suffix}"
+    sitk.WriteTransform(transform, str(path))
+    back = RigidPose.load(path).inverse()
+    for read in (transform, sitk.ReadTransform(str(path))):
+        assert back.apply([1.0, 2.0, 3.0]) == pytest.approx(read.TransformPoint((1.0, 2.0, 3.0)))
+
+
+def test_a_compressed_file_is_read(tmp_path: Path) -> None:
+    itk = pytest.importorskip("itk")
+    transform = itk.Euler3DTransform[itk.D].New()
+    transform.SetRotation(0.1, 0.2, 0.3)
+    writer = itk.TransformFileWriterTemplate[itk.D].New(FileName=str(tmp_path / "pose.h5"), UseCompression=True)
+    writer.SetInput(transform)
+    writer.Update()
+    back = RigidPose.load(tmp_path / "pose.h5").inverse()
     assert back.apply([1.0, 2.0, 3.0]) == pytest.approx(transform.TransformPoint((1.0, 2.0, 3.0)))
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("Parameters: Transform 0 0 0 0 0", "parameters are not numbers"),
+        ("Parameters: 0 0 0", "a Euler3DTransform has 6 parameters"),
+        ("Parameters: 0 0 0 0 0 1e999", "numbers that no pose has"),
+        ("Parameter: 0 0 0 0 0 0", "its Parameters are missing"),
+    ],
+)
+def test_what_ends_itk_is_refused(tmp_path: Path, line: str, words: str) -> None:
+    """The first of these crashes ITK 5.4."""
+    head, rest = "#Insight Transform File V1.0\n#Transform 0\n", "FixedParameters: 0 0 0 0\n"
+    (tmp_path / "pose.tfm").write_text(f"{head}Transform: Euler3DTransform_double_3_3\n{line}\n{rest}")
+    with pytest.raises(InputError, match=rf"pose\.tfm.*{words}"):
+        RigidPose.load(tmp_path / "pose.tfm")
 
 
 @pytest.mark.parametrize(

@@ -254,7 +254,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
         raise RuntimeError("disk full")
 
     monkeypatch.setattr(sitk, "WriteImage", broken)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(InputError, match="takes no more"):
         write_radiograph(radiograph(oblique_camera()), path)
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
 

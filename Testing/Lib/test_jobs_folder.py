@@ -213,7 +213,7 @@ def test_on_windows_no_signal_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[int] = []
     monkeypatch.setattr(os, "kill", lambda pid, signal: sent.append(pid))
     assert mark.alive() is None and sent == [os.getpid()]
-    monkeypatch.setattr("XRayTo3DLib.jobs.process_mark.WINDOWS", True)
+    monkeypatch.setattr("XRayTo3DLib.processes.WINDOWS", True)
     assert mark.alive() is None and sent == [os.getpid()]
 
 

@@ -350,7 +350,8 @@ def test_a_finished_segmentation_network_is_taken_over(people: Path, tmp_path: P
     for name, tensor in task.networks[SEGMENTATION].state_dict().items():
         assert torch.equal(tensor, half[name].float())
     for name, theirs in {"labels": LABELS[::-1], "fold": 3}.items():
-        about = {"configuration": {"data": {**plain(configuration())["data"], name: theirs}}}
+        data = {**plain(configuration())["data"], name: theirs}
+        about = {"format": "xrayto3d.bundle/1", "configuration": {"data": data}}
         (tmp_path / "bundle.json").write_text(json.dumps(about))
         with pytest.raises(InputError, match=rf"a training whose data\.{name} is"):
             prepare_training(changed(content, more), people, "cpu")

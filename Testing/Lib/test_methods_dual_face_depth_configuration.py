@@ -31,7 +31,7 @@ def test_a_change_that_is_none_is_refused(change: str) -> None:
         ("network.encoder=resnet", "network.encoder"),
         ("data.geometry.size=100", "multiple of 32"),
         ("data.geometry.size=32", "at least 64"),
-        ("data.geometry.field_mm=.inf", "field_mm and sdd_mm"),
+        ("data.geometry.field_mm=.inf", "field_mm must be a number"),
         ("network.segmentation=full", "256 or more"),
         ("network.channels=-4", "network.channels"),
         ("data.labels=[]", "data.labels"),

@@ -152,7 +152,7 @@ def test_a_radiograph_too_few(bundle: Path) -> None:
         ({"network": {"head": "tanh"}}, r"network\.head must be one of softmax, sigmoid"),
         ({"loss": {"cross_entropy": 0.0}}, "one of them more"),
         ({"loss": {"dice": -1.0}}, "must be 0 or more"),
-        ({"loss": {"dice": float("nan")}}, "must be 0 or more"),
+        ({"loss": {"dice": float("nan")}}, "must be a number"),
         ({"network": {"channels": 0}}, "network.channels and network.code must be 1 or more"),
         ({"network": {"code": 0}}, "network.channels and network.code must be 1 or more"),
         ({"network": {"norm": "batch"}, "training": {"batch": 1}}, "Take norm: group for single exposures"),

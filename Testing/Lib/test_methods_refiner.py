@@ -15,7 +15,7 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.geometry.anatomical_frame import MIRROR
 from XRayTo3DLib.imaging.types import IntensityNote, Radiograph, SpacingSource
-from XRayTo3DLib.methods.data import DataConfiguration, PoseConfiguration
+from XRayTo3DLib.methods.data import DataConfiguration, GridConfiguration, PoseConfiguration
 from XRayTo3DLib.methods.reconstruct import GridReconstructor
 from XRayTo3DLib.methods.refiner import METHOD, UNCERTAINTY, Refiner
 from XRayTo3DLib.methods.shape_intensity_fit.configuration import METHOD as SHAPE_FIT
@@ -30,6 +30,7 @@ from XRayTo3DLib.shape.shape_intensity_building import BuiltModel
 from XRayTo3DLib.shape.surface_distance import surface_distance
 
 BONE = "radius"
+GRID = GridConfiguration(16, 5.0)
 PERSON = Egg((15.0, 19.0, 33.0), 0.028, 0.043)
 LIES = RigidPose.from_rotation([4.0, -6.0, 5.0], [2.0, -1.5, 2.0])
 WORLD = RigidPose.from_rotation([30.0, -70.0, 110.0], [120.0, -300.0, 45.0])
@@ -44,12 +45,13 @@ NOTE = IntensityNote("line-integral", None, True, "closed form")
 def refiner() -> Refiner:
     """Of a bundle of one bone, made by hand."""
     pose = PoseConfiguration((4.0, 4.0, 4.0), (2.0, 2.0, 2.0), "normal")
-    configuration = ShapeIntensityConfiguration(SHAPE_FIT, "egg", DataConfiguration("x", (BONE,), pose=pose))
+    configuration = ShapeIntensityConfiguration(SHAPE_FIT, "egg", DataConfiguration("x", (BONE,), grid=GRID, pose=pose))
     model = egg()
     prior = independent({BONE: (model.size, model.density_size)}, {BONE: PosePrior((2.0,) * 3, (1.0,) * 3)})
     trust = Trusts((Trust(1.0, {BONE: 0.3}),))
     predictor = ShapeIntensityPredictor(configuration, {BONE: BuiltModel(model, 2.0, 1.0)}, prior, trust)
-    loaded = GridReconstructor(SHAPE_FIT, configuration.data, cast(Any, predictor), np.zeros((1, 2, 2, 2), np.float32))
+    mean = np.zeros((1, 16, 16, 16), np.float32)
+    loaded = GridReconstructor(SHAPE_FIT, configuration.data, cast(Any, predictor), mean)
     loaded.synthetic = True
     return Refiner(loaded, OPTIONS)
 

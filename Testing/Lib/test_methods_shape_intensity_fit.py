@@ -181,7 +181,7 @@ def test_options_that_cannot_be(words: tuple[str, ...], message: str, tmp_path: 
     [
         ({"fit": {"metric": "mi"}}, "fit.metric"),
         ({"fit": {"prior": -1.0}}, "fit.prior and fit.contour must be 0 or more"),
-        ({"fit": {"contour": math.nan}}, "fit.prior and fit.contour must be 0 or more"),
+        ({"fit": {"contour": math.nan}}, "fit.contour must be a number"),
         ({"model": {"people": 1}}, "model.people must be 3 or more, not 1"),
         ({"model": {"passes": 0}}, "model.passes must be 1 or more, not 0"),
         ({"model": {"spacing_mm": 0.0}}, "spacing_mm"),

@@ -358,5 +358,5 @@ def test_a_bone_that_the_model_loses_is_the_mean_shape_and_counted(trained, peop
 
 def test_weights_of_other_networks_do_not_load(trained) -> None:
     configuration = changed(load_bundle(trained[1]).bundle.configuration, network={"latent": 7})
-    with pytest.raises(RuntimeError, match="size mismatch"):
+    with pytest.raises(InputError, match="its weights are not those of its networks: predictor has code.weight of"):
         loaded(trained[1], configuration)

@@ -125,13 +125,12 @@ def test_folding_changes_nothing_but_the_weights() -> None:
         torch.testing.assert_close(found, expected)
 
 
-@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
-def test_published_weights_load_with_their_head(tmp_path: Path, suffix: str) -> None:
+def test_published_weights_load_with_their_head(tmp_path: Path) -> None:
     source, network = small(), small()
     fill_with_waves(source)
     tensors = source.state_dict() | {name: torch.zeros(shape) for name, shape in HEAD.items()}
-    path = tmp_path / f"weights{suffix}"
-    save_file(tensors, path) if suffix == ".safetensors" else torch.save(tensors, path)
+    path = tmp_path / "weights.safetensors"
+    save_file(tensors, path)
     load_timm_weights(network, path)
     for name, tensor in source.state_dict().items():
         torch.testing.assert_close(network.state_dict()[name], tensor, rtol=0, atol=0)
@@ -151,14 +150,23 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
             load_timm_weights(network, path)
 
 
-@pytest.mark.parametrize("name", ["no.safetensors", "no.pth", "text.safetensors", "text.pth", "code.pth"])
+FILES = {
+    "no.safetensors": "cannot be read",
+    "text.safetensors": "not a safetensors file",
+    "weights.pth": "never opened. Where you trust its author, convert it elsewhere: python -c",
+    "renamed.safetensors": "is a .zip, as PyTorch's checkpoints are, under another name",
+}
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_files_that_are_no_weights(tmp_path: Path, name: str) -> None:
-    """Among them one that would run code."""
-    for suffix in ("safetensors", "pth"):
-        (tmp_path / f"text.{suffix}").write_text("no weights")
-    torch.save(nn.Linear(1, 1), tmp_path / "code.pth")
-    with pytest.raises(InputError, match="cannot be read as weights"):
+    """Among them pickled ones, even of tensors alone: nothing here opens those."""
+    (tmp_path / "text.safetensors").write_text("no weights")
+    torch.save(nfnet_tiny().state_dict(), tmp_path / "weights.pth")
+    (tmp_path / "renamed.safetensors").write_bytes((tmp_path / "weights.pth").read_bytes())
+    with pytest.raises(InputError) as caught:
         load_timm_weights(nfnet_tiny(), tmp_path / name)
+    assert FILES[name] in str(caught.value)
 
 
 def test_grey_pictures_are_given_to_every_channel() -> None:

@@ -146,7 +146,7 @@ def test_files_that_are_no_model_are_refused(tmp_path):
         (foreign, "lacks mean"),
         (later, "format 'xrayto3d.shape-model/2'"),
         (single, "single array"),
-        (people, "people.npz: invalid literal"),
+        (people, "people.npz: the field people must be a whole number"),
         (odd, "odd.npz: shape model: modes"),
         (tmp_path / "absent.npz", "no file"),
         (tmp_path / "model.zip", "end in .npz"),

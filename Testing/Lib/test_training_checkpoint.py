@@ -153,3 +153,14 @@ def test_another_configuration_is_refused_by_its_settings(tmp_path: Path) -> Non
         require_same(tmp_path, there, here)
     assert "stages.a.steps: 10 there, 20 here" in str(told.value)
     assert "stages.a.optimisers[0].betas[0]: 0.9 there, 0.5 here" in str(told.value)
+
+
+@pytest.mark.parametrize("text", ["cm", {"a": 1}])
+def test_a_number_that_is_none_is_refused(tmp_path: Path, text: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found by the fuzzer, which makes checksums anew."""
+    monkeypatch.setattr(
+        "XRayTo3DLib.training.checkpoint._without_nan", lambda values: {"seconds": {"non-finite": text}}
+    )
+    save_checkpoint(tmp_path, example())
+    with pytest.raises(InputError, match=r"state\.json is damaged"):
+        load_checkpoint(tmp_path)

@@ -111,16 +111,17 @@ def save_killed(folder: Path, before: int, after: int, operation: int) -> None:
 
 
 def check_after_kill(folder: Path, before: int, after: int) -> None:
-    """What is found is the old or the new checkpoint, whole; and the next one can be written."""
+    """What is found is the old or the new checkpoint, whole; written again it is alone, and so is the next one."""
     found = load_checkpoint(folder)
     if found is None or found.total not in (before, after):
         raise AssertionError(f"no checkpoint of step {before} or {after}: {found}")
     if not torch.equal(found.tensors["network/a"], torch.full((50,), float(found.total))):
         raise AssertionError("tensors of another step")
-    save_checkpoint(folder, checkpoint_of(after + 1))
-    names = sorted(path.name for path in (folder / "checkpoint").iterdir())
-    if names != ["latest.json", f"step-{after + 1:07d}"]:
-        raise AssertionError(f"left behind: {names}")
+    for total in (after, after + 1):
+        save_checkpoint(folder, checkpoint_of(total))
+        names = sorted(path.name for path in (folder / "checkpoint").iterdir())
+        if names != ["latest.json", f"step-{total:07d}"]:
+            raise AssertionError(f"left behind: {names}")
 
 
 def kill_at_each_operation(folder: Path) -> int:

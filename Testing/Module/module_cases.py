@@ -28,10 +28,13 @@ def wait_until(done: Callable[[], bool], seconds: float = 60.0) -> None:
         assert time.monotonic() < end, "waited too long"
 
 
-def settle(seconds: float = 0.25) -> None:
-    """Let the panel's throttled updates happen."""
-    end = time.monotonic() + seconds
-    wait_until(lambda: time.monotonic() >= end)
+def settle(seconds: float | None = None) -> None:
+    """Let the panel's throttled updates happen: until no timer waits to do something, or for so many seconds."""
+    from slicerhost.pythonqt import work_waits
+
+    start = time.monotonic()
+    least, most = (0.03, 0.25) if seconds is None else (seconds, seconds)
+    wait_until(lambda: (gone := time.monotonic() - start) >= most or (gone >= least and not work_waits()))
 
 
 def oblique_camera() -> XRayCamera:

@@ -137,7 +137,8 @@ def described_bundle(folder: Path, **changes: Any) -> Path:
     from XRayTo3DLib.models.checksums import content_sha256
 
     repository = Path(__file__).resolve().parents[2]
-    text = (repository / "Resources" / "models" / "wrist-pa-lat-demo" / "bundle.json").read_text(encoding="utf-8")
+    like = "wrist-shapes-demo" if changes.get("method") == "shape-intensity-fit" else "wrist-pa-lat-demo"
+    text = (repository / "Resources" / "models" / like / "bundle.json").read_text(encoding="utf-8")
     content = {**json.loads(text), **changes}
     folder.mkdir(parents=True)
     content["checksum"] = content_sha256(content)

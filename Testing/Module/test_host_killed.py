@@ -156,7 +156,7 @@ def left(widget: Any, tmp_path: Path) -> Iterator[JobFolder]:
     from XRayTo3DGui.job_watch import remember
     from XRayTo3DGui.reconstruct import job as jobs
 
-    job = JobFolder.create(tmp_path / "left", jobs.KIND, {})
+    job = JobFolder.create(tmp_path / jobs.JOBS / f"{jobs.KIND}-left", jobs.KIND, {})
     (job.path / "request.json").write_text(json.dumps({"radiographs": ["x"], "names": ["view"], "case": "case"}))
     gone = ProcessMark(999_999, "1", ProcessMark.of(1).host)
     for name in (jobs.SLICER_FILE, "worker.json"):
@@ -204,5 +204,5 @@ def test_a_job_taken_in_by_another_slicer_is_told(widget: Any, left: JobFolder) 
     shutil.rmtree(left.path)
     wait_until(lambda: not panel.run.running)
     text = panel.ui.reconstructStatusLabel.text
-    assert text == "Its folder left is gone: cancelled, taken in by another Slicer, or deleted."
+    assert text == "Its folder reconstruction-left is gone: cancelled, taken in by another Slicer, or deleted."
     assert widget.parameters.reconstructJob == ""

@@ -101,7 +101,8 @@ def test_one_that_does_not_heed_a_cancel_is_killed(told: Told, tmp_path: Path, m
     wait_until(lambda: bool(told.records))
     os.kill(pid(job), signal.SIGSTOP)  # it can heed nothing
     told.watch.cancel()
-    assert told.wait().status is JobStatus.DEAD
+    state = told.wait()
+    assert state.status is JobStatus.DEAD and state.stopped
 
 
 @posix
@@ -111,7 +112,7 @@ def test_a_killed_worker_is_told(told: Told, tmp_path: Path) -> None:
     wait_until(lambda: bool(told.records))
     os.kill(pid(job), signal.SIGKILL)
     state = told.wait()
-    assert state.status is JobStatus.DEAD and "ended without a result" in state.message
+    assert state.status is JobStatus.DEAD and "ended without a result" in state.message and not state.stopped
 
 
 def test_a_broken_folder_is_a_sentence(told: Told, tmp_path: Path) -> None:

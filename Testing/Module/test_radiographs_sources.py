@@ -72,7 +72,7 @@ def test_several_files_are_loaded_or_asked_about(
     ui = panel.ui
     ui.severalButton.click()
     assert [each.name for each in loaded()] == ["view"]
-    assert "1 loaded." in ui.statusLabel.text and "broken.png cannot be decoded" in ui.statusLabel.text
+    assert "1 loaded." in ui.statusLabel.text and "broken.png cannot be read" in ui.statusLabel.text
     assert ui.radiographPath.currentPath.endswith("first.png")
     ui.spacingColumnSpinBox.value, ui.sddSpinBox.value, ui.viewCombo.currentText = 0.2, 1100.0, "PA"
     ui.loadButton.click()

@@ -189,7 +189,7 @@ def test_a_folder_of_models_is_added_and_remembered(panel: Any, tmp_path: Path) 
     (damaged / "bundle.json").write_text(text)
     panel.inputs.addFolder(tmp_path)
     assert panel.parameters.reconstructBundle == str(damaged.resolve())
-    assert "its description was changed" in panel.ui.cardLabel.text
+    assert "bundle.json was changed" in panel.ui.cardLabel.text
     assert panel.ui.reconstructButton.toolTip == "This model cannot be used; choose another one"
     titles = [panel.ui.bundleCombo.itemText(index) for index in range(panel.ui.bundleCombo.count)]
     assert titles[:3] == ["Choose a model", "damaged", ONE_VIEW]

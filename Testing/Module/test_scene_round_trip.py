@@ -91,6 +91,8 @@ def radiographs(widget: Any, folder: Path) -> list[Any]:
         panel.ui.loadButton.click()
         wait_until(lambda count=number: len(mrml_radiographs.radiographNodes()) == count)
         wait_until(lambda: not panel.selected.findings.running)
+    panel.ui.radiographPath.currentPath = ""  # of a file that was loaded a scene keeps no path
+    settle()
     first, second = mrml_radiographs.radiographNodes()
     columns, rows = mrml_radiographs.cameraFromNode(first).size
     widget.logic.editGeometry(first, principal_offset=(0.5, -0.5), laterality="R")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import types
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -113,11 +114,22 @@ def _first_value(function: Callable) -> staticmethod:
     return staticmethod(call)
 
 
+TIMERS: weakref.WeakSet[Any] = weakref.WeakSet()
+"""Those that somebody made through ``qt.QTimer``."""
+
+
+def work_waits() -> bool:
+    """Whether a timer has work to do soon: one that fires once, or at every turn of the event loop."""
+    alive = [timer for timer in TIMERS if Shiboken.isValid(timer)]
+    return any(timer.active and (QtCore.QTimer.isSingleShot(timer) or timer.interval == 0) for timer in alive)
+
+
 def _single_shot(milliseconds: int, function: Callable) -> None:
     timer = QtCore.QTimer(QtCore.QCoreApplication.instance())
     timer.setSingleShot(True)
     timer.timeout.connect(function)
     timer.timeout.connect(timer.deleteLater)
+    TIMERS.add(timer)
     timer.start(int(milliseconds))
 
 
@@ -148,6 +160,10 @@ def _own_classes(qt: QtModule) -> None:
 
     class QTimer(wrap(QtCore.QTimer)):
         singleShot = staticmethod(_single_shot)
+
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            TIMERS.add(self)
 
     for cls in (QFileDialog, QInputDialog, QTimer):
         cls.__module__ = "qt"

@@ -1,0 +1,218 @@
+"""Data sets, tables and names from anywhere: nothing leads out of a folder, becomes a formula, a page or a command."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from XRayTo3DLib.cli.console import complain, say
+from XRayTo3DLib.dataset.case_views import views_of
+from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
+from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.evaluation.report import figure, note, page, paragraph, section, table, tiles, warnings
+from XRayTo3DLib.files import safe_file_name
+from XRayTo3DLib.files.spreadsheets import as_cells
+from XRayTo3DLib.shape.shape_model_file import read_arrays
+
+EVIL = ["<script>alert(1)</script>\"'><img src=x onerror=alert(1)>", "=cmd|' /C calc'!A0", "\x1b[2J\x1b]0;pwned\x07"]
+
+
+def a_data_set(folder: Path, **changes: Any) -> Path:
+    for part in ("cases/p1/meshes", "cases/p1/views/pa"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    content = {
+        "format": "xrayto3d.dataset/1",
+        "anatomy": "wrist",
+        "labels": ["radius", "ulna"],
+        "frame": "wrist",
+        "synthetic": True,
+        "provenance": "made up",
+        "licence": "CC0",
+        "cases": [{"id": "p1", "patient": "p1"}],
+    }
+    (folder / "dataset.json").write_text(json.dumps({**content, **changes}), encoding="utf-8")
+    return folder
+
+
+def refused(folder: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        for case in DatasetFolder.open(folder).cases():
+            views_of(case)
+    message = str(caught.value)
+    assert message.isprintable() and len(message) < 600
+    return message
+
+
+def test_an_honest_one_is_opened(tmp_path: Path) -> None:
+    (case,) = DatasetFolder.open(a_data_set(tmp_path / "d")).cases()
+    assert [view.name for view in views_of(case)] == ["pa"]
+
+
+IDS = ["..", ".", "../p1", "/p1", "p1/../p1", "..\\p1", "C:p1", "p1\0", "con", "p1.", "", "a" * 400, ".writing-p1"]
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_a_case_s_name_is_no_path(tmp_path: Path, name: str) -> None:
+    refused(a_data_set(tmp_path / "d", cases=[{"id": name, "patient": "p"}]))
+
+
+def test_two_cases_that_some_system_takes_for_one(tmp_path: Path) -> None:
+    for one, other in (("p1", "P1"), ("ﬁ1", "fi1")):
+        cases = [{"id": one, "patient": "a"}, {"id": other, "patient": "b"}]
+        assert "is used twice" in refused(a_data_set(tmp_path / "d", cases=cases))
+
+
+@pytest.mark.parametrize("label", ["../../secret", "/etc/x", "..", "a\\b", "C:x", "nul", "", "a\x1b[2J"])
+def test_a_bone_s_name_is_no_path(tmp_path: Path, label: str) -> None:
+    """Its mesh would be read from, or written to, where the name leads."""
+    refused(a_data_set(tmp_path / "d", labels=["radius", label]))
+
+
+def linked(folder: Path, place: str, target: Path) -> Path:
+    path = folder / place
+    if path.is_dir():
+        for each in sorted(path.rglob("*"), reverse=True):
+            each.rmdir()
+        path.rmdir()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(target)
+    return folder
+
+
+FOLDERS = ["cases", "cases/p1", "cases/p1/meshes", "cases/p1/views", "cases/p1/views/pa", "prepared"]
+FILES = ["cases/p1/ct.nrrd", "cases/p1/landmarks.mrk.json", "cases/p1/meshes/radius.vtp", "prepared/p1.safetensors"]
+FILES += ["cases/p1/views/pa/radiograph.nrrd", "cases/p1/views/pa/pose.tfm"]
+
+
+@pytest.mark.parametrize("place", [*FOLDERS, *FILES])
+def test_links_out_of_the_data_set_are_refused(tmp_path: Path, place: str) -> None:
+    outside = tmp_path / "home"
+    (outside / "p1" / "views" / "pa").mkdir(parents=True)
+    (outside / "pa").mkdir()
+    (outside / "secret").write_text("secret")
+    target = outside / "secret" if place in FILES else outside
+    folder = linked(a_data_set(tmp_path / "d"), place, target)
+    assert f"{place} is a link that leads out" in refused(folder)
+    assert (outside / "secret").read_text() == "secret"
+
+
+def test_links_inside_and_to_the_whole_are_fine(tmp_path: Path) -> None:
+    """As DataLad and git-annex have them, and as people reach another disk."""
+    folder = a_data_set(tmp_path / "d")
+    (folder / "store").mkdir()
+    (folder / "store" / "ct").write_text("x")
+    (folder / "cases" / "p1" / "ct.nrrd").symlink_to(Path("../../store/ct"))
+    (tmp_path / "link").symlink_to(folder)
+    assert len(DatasetFolder.open(tmp_path / "link").cases()) == 1
+
+
+# ---- names -----------------------------------------------------------------------------------------------------------
+
+
+@given(st.text(max_size=300))
+def test_a_file_s_name_stays_in_its_folder(name: str) -> None:
+    safe = safe_file_name(name)
+    assert safe == safe_file_name(safe) and len(safe.encode()) <= 255 - len("overlay_.png")
+    assert safe.strip(".") == safe and not set(safe) & set('/\\:*?"<>|\0')
+
+
+# ---- tables ----------------------------------------------------------------------------------------------------------
+
+FORMULAS = ["=cmd()", "+1+cmd()", "-2+3+cmd()", "@SUM(A1)", "\t=1", "\r=1", " =1", "=1\n=2", "-cmd"]
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_a_name_is_no_formula(text: str) -> None:
+    stream = io.StringIO()
+    csv.writer(stream).writerow(as_cells([text, 1.5, "p1"]))
+    ((cell, *rest),) = csv.reader(io.StringIO(stream.getvalue()))
+    assert cell.startswith("'") and cell.isprintable() and rest == ["1.5", "p1"]
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False) | st.integers())
+def test_numbers_stay_numbers(value: float) -> None:
+    assert as_cells([value, repr(value)]) == [value, repr(value)]
+
+
+def test_tables_of_the_library_have_no_formula(tmp_path: Path) -> None:
+    from XRayTo3DLib.cli.reconstruct_batch import LineOutcome, _save
+    from XRayTo3DLib.dataset.batch_registration import BatchReport, ViewOutcome
+    from XRayTo3DLib.evaluation.experiment_tables import _csv
+
+    evil = "=cmd()"
+    outcome = ViewOutcome(evil, evil, "problem", together=(evil,), similarity=-0.5, note=evil)
+    BatchReport(tmp_path, (outcome,), tmp_path / "registrations.json").save()
+    _save(tmp_path, [LineOutcome(evil, "problem", (evil,), 1.0, evil)])
+    texts = [path.read_text() for path in tmp_path.glob("*.csv")] + [_csv([evil], [(evil, -0.5)])]
+    assert len(texts) == 3
+    for text in texts:
+        cells = [cell for row in csv.reader(io.StringIO(text)) for cell in row]
+        assert f"'{evil}" in cells and evil not in cells
+    assert "-0.5" in texts[-1]
+
+
+# ---- pages and terminals ---------------------------------------------------------------------------------------------
+
+
+class Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, tuple[str, ...]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, tuple(name for name, _ in attrs)))
+
+
+def tags_of(text: str) -> list[tuple[str, tuple[str, ...]]]:
+    parser = Tags()
+    parser.feed(text)
+    return parser.tags
+
+
+def whole_page(text: str) -> str:
+    rows = [(text, text, text), (text,), (text, text)]
+    parts = [section(text, note(text), paragraph(text)), warnings([text]), tiles([(text, text, text)])]
+    return page(text, [*parts, table(rows, (text, text, text)), figure(b"png", text)], True, text, text)
+
+
+@pytest.mark.parametrize("text", EVIL)
+def test_a_page_has_no_tag_that_is_not_ours(text: str) -> None:
+    assert tags_of(whole_page(text)) == tags_of(whole_page("radius"))
+
+
+def test_nothing_that_is_said_steers_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    for text in EVIL:
+        say(text)
+        complain(text)
+    say("two\nlines")
+    out, err = capsys.readouterr()
+    assert all(each.isprintable() or each == "\n" for each in out + err) and "two\nlines" in out
+
+
+# ---- shape models ----------------------------------------------------------------------------------------------------
+
+
+def test_a_small_archive_of_giant_arrays_is_refused(tmp_path: Path) -> None:
+    import zipfile
+
+    header = io.BytesIO()
+    about = {"descr": "<f8", "fortran_order": False, "shape": (10**6, 10**6)}
+    np.lib.format.write_array_header_1_0(header, about)
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("mean.npy", header.getvalue())
+    with zipfile.ZipFile(tmp_path / "b.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("mean.npy", b"")
+        archive.filelist[0].file_size = 10**15
+    np.savez(tmp_path / "c.npz", mean=np.array([print], dtype=object))
+    for name in ("a", "b", "c"):
+        with pytest.raises(InputError, match=f"{name}.npz"):
+            read_arrays(tmp_path / f"{name}.npz")
