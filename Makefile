@@ -24,12 +24,12 @@ CONSTRAINED := --constraint constraints.txt --constraint $(TORCH_PIN)
 unexport OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bundle host screenshots clean
+.PHONY: help demo test lint bench soak fuzz wheel sbom audit bundle host screenshots clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
 	@echo "XRayTo3D: from radiographs to 3D bones (research use only)"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 
 demo: $(LIBRARY_DONE) ## register a made-up bone to a made-up radiograph; pictures and report in demo-output
 	$(BIN)/xrayto3d demo -o demo-output
@@ -46,6 +46,21 @@ bench: $(TEST_DONE) ## ours and the peers side by side: Testing/Benchmarks/bench
 	@$(PIP) install -r Testing/Benchmarks/peers.txt $(CONSTRAINED)
 	@$(PIP) install --no-deps -r Testing/Benchmarks/peers_alone.txt
 	@for file in $(sort $(wildcard Testing/Benchmarks/bench_*.py)); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+soak: $(TEST_DONE) ## kills, full disks, load, privacy: Testing/Soak/soak_*.py, each with its figures (hours on 2 cores)
+	@for file in $(sort $(wildcard Testing/Soak/soak_*.py)); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+fuzz: $(TEST_DONE) ## every reader given 10,000 broken files: Testing/Fuzz/fuzz.py (FUZZ="--cases 300" for a quick look)
+	$(BIN)/python Testing/Fuzz/fuzz.py $(FUZZ)
+
+wheel: $(TEST_DONE) ## build the wheel twice under other circumstances, compare the bytes; it lies in dist
+	$(BIN)/python .ci/wheel.py --check -o dist
+
+sbom: $(LIBRARY_DONE) ## software bill of materials (CycloneDX) of what is installed: dist/sbom.cdx.json
+	$(BIN)/python .ci/sbom.py -o dist/sbom.cdx.json
+
+audit: $(TEST_DONE) ## known vulnerabilities of everything installed, asked of pip-audit (sends names and versions)
+	$(BIN)/python .ci/audit.py
 
 bundle: $(TEST_DONE) ## train the demonstration models again, on SYNTHETIC wrists, knees and hips (about 2 hours on 2 cores)
 	$(BIN)/xrayto3d dataset synthetic --people 240 --test 40 --seed 0 -o build/wrist
