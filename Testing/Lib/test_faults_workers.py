@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -187,6 +188,33 @@ def test_a_killed_worker_is_followed_at_once(job: JobFolder, impatient: None) ->
     with job.working():
         assert job.state().status is JobStatus.RUNNING
     assert job.state().status is JobStatus.FINISHED
+
+
+def gone(job: JobFolder) -> None:
+    """The job's worker has ended, as far as the list of processes tells."""
+    replace(ProcessMark.of(os.getpid()), started="1").save(job.path / "worker.json")
+
+
+def test_a_killed_worker_is_told_dead_when_nothing_holds_its_folder(job: JobFolder) -> None:
+    """A killed process is off the list up to some 50 ms before its last thread has let go of the lock: Resume, clicked
+    then, was refused."""
+    gone(job)
+    last_thread = Lock(job.path / "worker.lock")
+    last_thread.take()
+    assert job.state().status is JobStatus.RUNNING
+    last_thread.free()
+    assert job.state().status is JobStatus.DEAD
+
+
+def test_a_folder_is_taken_up_while_its_killed_worker_lets_go(job: JobFolder) -> None:
+    gone(job)
+    last_thread = Lock(job.path / "worker.lock")
+    last_thread.take()
+    soon = threading.Timer(0.2, last_thread.free)
+    soon.start()
+    again = JobFolder.create(job.path, "training", {"again": True})
+    soon.join()
+    assert again.description()["configuration"] == {"again": True}
 
 
 WORKER = """

@@ -23,6 +23,7 @@ import dataclasses
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from XRayTo3DLib.errors import Cancelled, InputError, XRayTo3DError
 from XRayTo3DLib.explain import explained
 from XRayTo3DLib.files import read_json, write_json
 from XRayTo3DLib.files.disk import HARDLY_BYTES, require_room, writing_into
-from XRayTo3DLib.files.locks import Holder, Lock
+from XRayTo3DLib.files.locks import LOOK_S, Holder, Lock
 from XRayTo3DLib.files.unfinished import UNFINISHED
 from XRayTo3DLib.jobs.heartbeat import STALE_S, Heartbeat, SignsOfLife
 from XRayTo3DLib.jobs.process_mark import ProcessMark
@@ -91,7 +92,7 @@ class JobFolder:
             found = job.description()["kind"]
             if found != kind:
                 raise InputError(f"job: {job.path} holds a job of another kind ({found}); choose another folder.")
-            if job.is_taken():
+            if job.is_taken(wait_s=LOCK_WAIT_S):
                 raise job._refusal()
         elif job.path.is_dir() and not all(path.name.startswith((UNFINISHED, LOCK)) for path in job.path.iterdir()):
             raise InputError(f"job: {job.path} is not empty and no job folder; choose another folder.")
@@ -226,13 +227,14 @@ class JobFolder:
         said, asked = self._last_words(), self.cancelled()
         return JobState(JobStatus.DEAD, said, progress=progress, silent_s=silent_s, cancelling=asked)
 
-    def is_taken(self, *, started: bool = False) -> bool:
+    def is_taken(self, *, started: bool = False, wait_s: float = 0.0) -> bool:
         """Whether another process surely works on the job; where it cannot be asked for, this waits for a beat.
 
         Args:
             started: Also if one was started and does not work yet.
+            wait_s: Seconds that one which is ending has for it.
         """
-        if self._is_locked():
+        if self._is_locked(wait_s):
             return True
         if self._result_file.exists():
             return False
@@ -286,13 +288,18 @@ class JobFolder:
                 raise
             return None
         alive = mark.alive()
-        if alive is None and path == self._worker_file and self._is_locked():
-            alive = True
+        if not alive and path == self._worker_file and self._is_locked():
+            alive = True  # not to be asked for, or killed and one of its threads still ends: it holds the folder
         return (silent_s < STALE_S if alive is None else alive), silent_s
 
-    def _is_locked(self) -> bool:
-        """Whether somebody else holds the lock."""
-        return not self.lock.taken and self.lock.holder() is Holder.SOMEBODY
+    def _is_locked(self, wait_s: float = 0.0) -> bool:
+        """Whether somebody else holds the lock, and still does after ``wait_s`` seconds."""
+        until = time.monotonic() + wait_s
+        while not self.lock.taken and self.lock.holder() is Holder.SOMEBODY:
+            if time.monotonic() >= until:
+                return True
+            time.sleep(LOOK_S)
+        return False
 
     def _is_alive_elsewhere(self, path: Path) -> bool:
         mark = ProcessMark.load(path)
