@@ -28,6 +28,8 @@ REPLACED = ".replaced"
 """Beside a new folder: the one whose place it takes."""
 READY, GONE = "ready", ".gone"
 """Files that take their places together, all of them whole; and in it the names of those that go when they come."""
+GONE_BYTES = 1_000_000
+"""No such list of names is longer."""
 _TIDIED: set[tuple[int, str]] = set()
 """Folders that this process has looked through."""
 
@@ -102,6 +104,8 @@ def remove_abandoned(folder: Path, *, below: bool = False) -> None:
 def abandoned(folder: Path, *, below: bool = False) -> Iterator[Path]:
     """Folders of :func:`unfinished_folder` in ``folder`` that nobody works on any more."""
     for path in (folder.rglob if below else folder.glob)(f"{UNFINISHED}*"):
+        if path.is_symlink() or not path.is_dir():  # none of ours
+            continue
         gone = is_gone(path.name.removeprefix(UNFINISHED).rpartition("-")[0])
         if gone or (gone is None and _is_old(path)):
             yield path
@@ -110,7 +114,8 @@ def abandoned(folder: Path, *, below: bool = False) -> Iterator[Path]:
 def remove_unfinished(folder: Path) -> None:
     """Remove all that is unfinished in ``folder``, whosever; only where nobody else may be writing."""
     for path in folder.glob(f"{UNFINISHED}*"):
-        shutil.rmtree(path)
+        if not path.is_symlink():
+            shutil.rmtree(path)
 
 
 def remove_folder(folder: Path) -> None:
@@ -134,23 +139,51 @@ def to_disk(path: Path) -> None:
 def _put_in_place(scratch: Path) -> None:
     """The end of :func:`whole_folder` and of ``files.written_together``, where the process was killed before it."""
     with contextlib.suppress(FileNotFoundError):  # another process does the same just now
+        if _holds_links(scratch):
+            return
         if (scratch / REPLACED).is_dir():
-            folders = [scratch.parent / path.name for path in scratch.iterdir() if path.name != REPLACED]
-            missing = [folder for folder in folders if not folder.exists()]
-            for folder in missing:
-                (scratch / folder.name).replace(folder)
+            come = _folders_in_place(scratch)
         elif (scratch / READY).is_dir():
-            for name in (scratch / READY / GONE).read_text(encoding="utf-8").splitlines():
-                (scratch.parent / name).unlink(missing_ok=True)
-            missing = [scratch.parent / path.name for path in (scratch / READY).iterdir() if path.name != GONE]
-            for path in missing:
-                (scratch / READY / path.name).replace(path)
+            come = _files_in_place(scratch)
         else:
             return
-        if missing:
-            names = ", ".join(path.name for path in missing)
+        if come:
+            names = ", ".join(come)
             LOG.warning("%s: %s, being replaced when the writer was killed, is the new one now.", scratch.parent, names)
-        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _folders_in_place(scratch: Path) -> list[str]:
+    names = [path.name for path in scratch.iterdir() if path.name != REPLACED]
+    missing = [name for name in names if not (scratch.parent / name).exists()]
+    for name in missing:
+        (scratch / name).replace(scratch.parent / name)
+    return missing
+
+
+def _files_in_place(scratch: Path) -> list[str]:
+    """The folder may be a stranger's, made to look like a killed writer's: a name that leads out of it is none."""
+    ready = scratch / READY
+    if (ready / GONE).stat().st_size > GONE_BYTES:
+        return []
+    going = (ready / GONE).read_text(encoding="utf-8", errors="replace").splitlines()
+    if not all(_is_plain(name) for name in going):
+        return []
+    for name in going:
+        (scratch.parent / name).unlink(missing_ok=True)
+    names = [path.name for path in ready.iterdir() if path.name != GONE]
+    for name in names:
+        (ready / name).replace(scratch.parent / name)
+    return names
+
+
+def _is_plain(name: str) -> bool:
+    """Whether ``name`` is one of something in the very folder, on every system."""
+    return name not in ("", ".", "..") and not any(sign in name for sign in "/\\:\0")
+
+
+def _holds_links(scratch: Path) -> bool:
+    """No writer of ours makes links; a stranger's could bring files in from elsewhere, or lead writing out."""
+    return any(path.is_symlink() for path in (*scratch.glob("*"), *(scratch / READY).glob("*")))
 
 
 def _is_old(path: Path) -> bool:
