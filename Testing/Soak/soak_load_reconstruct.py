@@ -24,8 +24,8 @@ BAD = ("broken picture", "no camera", "origin outside", "no such file", "not a n
 BAD_EVERY = 40
 SETTLED = 0.6
 """Share of the radiographs after which memory must stay: until then the heap may still find its size."""
-MOST_KB_EACH = 50.0
-"""Growth with every radiograph that is allowed, kB; 29 kB are known (docs/faults.md), a picture or model has 1000s."""
+MOST_KB_EACH = 20.0
+"""Growth with every radiograph that is allowed, kB; a picture or model has 1000s."""
 
 
 def main() -> int:
