@@ -15,8 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from XRayTo3DLib.cli.console import complain, say
+from XRayTo3DLib.dataset.batch_registration import register_dataset
 from XRayTo3DLib.dataset.case_views import views_of
 from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
+from XRayTo3DLib.dataset.registration_plan import BatchOptions
+from XRayTo3DLib.dataset.review import DAMAGED, view_states
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.report import figure, note, page, paragraph, section, table, tiles, warnings
 from XRayTo3DLib.files import safe_file_name
@@ -103,6 +106,21 @@ def test_links_out_of_the_data_set_are_refused(tmp_path: Path, place: str) -> No
     folder = linked(a_data_set(tmp_path / "d"), place, target)
     assert f"{place} is a link that leads out" in refused(folder)
     assert (outside / "secret").read_text() == "secret"
+
+
+def test_a_link_out_of_one_case_ends_no_batch(tmp_path: Path) -> None:
+    """It is that case's problem, in a batch and in a list."""
+    folder = a_data_set(tmp_path / "d", cases=[{"id": "p1", "patient": "p1"}, {"id": "p2", "patient": "p2"}])
+    (folder / "cases" / "p2" / "views" / "pa").mkdir(parents=True)
+    linked(folder, "cases/p1/views/pa", tmp_path)
+    told = {each.case_id: each.note for each in register_dataset(folder, BatchOptions()).outcomes}
+    assert "views/pa is a link that leads out" in told["p1"] and "leads out" not in told["p2"]
+    states = view_states(DatasetFolder.open(folder))
+    assert [(each.case_id, each.view, each.status) for each in states] == [
+        ("p1", "", DAMAGED),
+        ("p2", "pa", "unregistered"),
+    ]
+    assert "views/pa is a link that leads out" in states[0].problem
 
 
 def test_links_inside_and_to_the_whole_are_fine(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,17 @@ def test_a_damaged_view_is_said_and_opening_it_leaves_the_scene_alone(chosen: An
     opened(chosen)
     assert "case-003, view lat: pose.tfm" in chosen.ui.openStatusLabel.text
     assert chosen.parameters.caseFolder.endswith("case-002") and chosen.parameters.ctVolume is not None
+
+
+def test_a_link_out_of_one_case_is_that_row_s_problem(chosen: Any, tmp_path: Path) -> None:
+    """Not the whole list's."""
+    view = views_of(case(chosen, "case-003"))[0]
+    shutil.move(view.folder, tmp_path / "elsewhere")
+    view.folder.symlink_to(tmp_path / "elsewhere")
+    chosen.refresh()
+    read(chosen)
+    assert rows(chosen)[2][4] == "unreadable" and rows(chosen)[0][4] != "unreadable"
+    assert "is a link that leads out" in chosen.ui.caseTable.item(2, 0).toolTip()
 
 
 def test_a_filled_panel_fits_a_small_screen(chosen: Any) -> None:

@@ -85,8 +85,12 @@ class CasePlan:
 
 def plan_case(case: DatasetCase, options: BatchOptions) -> CasePlan:
     """Which views of a case are to be registered; reads only the registrations' small files."""
+    try:
+        views = views_of(case)
+    except InputError as error:
+        return CasePlan(case, (), (ViewOutcome(case.id, "", "problem", note=str(error)),))
     todo, known = [], []
-    for view in views_of(case):
+    for view in views:
         try:
             outcome = outcome_of(view)
         except InputError as error:

@@ -58,13 +58,20 @@ def view_states(dataset: DatasetFolder, only: Sequence[str] = ()) -> list[ViewSt
         InputError: No such case.
     """
     cases = [dataset.case(name) for name in only] if only else dataset.cases()
-    return [_state(case, view) for case in cases for view in views_of(case)]
+    return [state for case in cases for state in _states(case)]
 
 
 def status_counts(states: Iterable[ViewState]) -> dict[str, int]:
     """How many views have each status, those that none has too; "damaged" only where there is one."""
     found = Counter(state.status for state in states)
     return {status: found[status] for status in (*STATUSES, *([DAMAGED] if found[DAMAGED] else []))}
+
+
+def _states(case: DatasetCase) -> list[ViewState]:
+    try:
+        return [_state(case, view) for view in views_of(case)]
+    except InputError as error:
+        return [ViewState(case.id, "", case.split, DAMAGED, problem=str(error))]
 
 
 def _state(case: DatasetCase, view: CaseView) -> ViewState:

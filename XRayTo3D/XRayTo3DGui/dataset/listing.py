@@ -125,7 +125,10 @@ class Listing:
         wanted = [(CT_FILES, _("CT")), (LABEL_FILES, _("segmentation"))]
         wanted += [((case.landmarks_path.name,), _("landmarks"))] if landmarks else []
         lacks = tuple(what for names, what in wanted if not any((case.folder / name).exists() for name in names))
-        views = tuple(self._view(view) for view in views_of(case))
+        try:
+            views = tuple(self._view(view) for view in views_of(case))
+        except InputError as error:
+            views = (ViewRow(_("views"), BROKEN, why=str(error)),)
         return CaseRow(case.id, case.folder, case.patient, case.side, case.split, lacks, views)
 
     def _view(self, view: CaseView) -> ViewRow:
