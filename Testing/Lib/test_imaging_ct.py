@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from XRayTo3DLib.errors import InputError, MissingInformationError
 from XRayTo3DLib.imaging import CtVolume, read_ct, write_ct, write_labels
+from XRayTo3DLib.imaging.ct_reader import UNKNOWN_SPACING
 from XRayTo3DLib.imaging.itk_images import lps_image
 
 SHAPE = (9, 11, 13)  # slices, rows, columns
@@ -433,3 +434,11 @@ def test_the_real_pelvis_with_metal_and_labels(data_dir: Path) -> None:
 def test_the_real_wrist_pieces_are_hu_plus_1024(data_dir: Path) -> None:
     ct = read_ct(data_dir / "wrist_biplane_autoscoper" / "rad_ct.nii.gz")
     assert (ct.hu.min(), ct.hu.max()) == (-1024, 3071) and any("HU + 1024" in note for note in ct.notes)
+
+
+def test_voxels_of_1_mm_are_doubted_unless_we_made_them(tmp_path: Path) -> None:
+    """Synthetic people have such voxels: whoever followed the README was told to check their size."""
+    for name, synthetic in (("made", True), ("other", False)):
+        write_ct(CtVolume(volume(), np.eye(4), synthetic=synthetic), tmp_path / f"{name}.nrrd")
+    assert UNKNOWN_SPACING in read_ct(tmp_path / "other.nrrd").notes
+    assert UNKNOWN_SPACING not in read_ct(tmp_path / "made.nrrd").notes

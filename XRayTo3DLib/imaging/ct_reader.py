@@ -89,7 +89,7 @@ def _read_volume(path: Path) -> tuple[NDArray[Any], NDArray[np.float64], tuple[s
         raise InputError(f"CT: {path.name} has size {size}: {what}, not one three-dimensional volume.")
     import SimpleITK as sitk
 
-    notes = (UNKNOWN_SPACING,) if image.GetSpacing() == (1.0, 1.0, 1.0) else ()
     synthetic = is_synthetic(image)
-    notes += (SYNTHETIC,) if synthetic else ()
+    doubtful = (UNKNOWN_SPACING,) if image.GetSpacing() == (1.0, 1.0, 1.0) else ()
+    notes = (SYNTHETIC,) if synthetic else doubtful  # what we made has the spacing that we gave it
     return sitk.GetArrayFromImage(image), image_to_lps(image), notes, synthetic
