@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import importlib
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,10 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+ANCHOR = re.compile(r"\]\(([^)#\s]*)#([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+UNTOLD = {"--help", "--output"}
+"""Every command's own, and the long name of -o."""
 
 
 def commands() -> list[str]:
@@ -50,10 +56,38 @@ def links() -> list[tuple[Path, str]]:
     ]
 
 
+def anchors() -> list[tuple[Path, str, str]]:
+    return [
+        (page, target, anchor)
+        for page in PAGES
+        for target, anchor in ANCHOR.findall(page.read_text(encoding="utf-8"))
+        if "://" not in target
+    ]
+
+
+def places(page: Path) -> set[str]:
+    """What an address may name after its #: the headings as GitHub spells them."""
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    plain = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading) for heading in HEADING.findall(text)]
+    return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in plain}
+
+
+def options(parser: argparse.ArgumentParser, name: str = "xrayto3d") -> Iterator[tuple[str, str]]:
+    """Every command with each of its long options."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for word, inner in action.choices.items():
+                yield from options(inner, f"{name} {word}")
+        else:
+            yield from ((name, option) for option in action.option_strings if option.startswith("--"))
+
+
 def test_there_is_something_to_check():
     assert len(commands()) >= 10
     assert len(python_blocks()) >= 3
     assert len(links()) >= 15
+    assert len(anchors()) >= 15
+    assert len(list(options(build_parser()))) >= 100
 
 
 @pytest.mark.parametrize("command", commands())
@@ -73,6 +107,23 @@ def test_every_documented_import_exists(page, block):
 @pytest.mark.parametrize(("page", "target"), links())
 def test_every_link_and_picture_is_there(page, target):
     assert (page.parent / target).exists(), f"{page.name} points to {target}"
+
+
+def test_every_place_that_is_linked_to_is_there():
+    missing = [
+        f"{page.name}: {target}#{anchor}"
+        for page, target, anchor in anchors()
+        if anchor not in places(page.parent / target if target else page)
+    ]
+    assert missing == []
+
+
+def test_every_command_and_option_is_told():
+    text = "\n".join(page.read_text(encoding="utf-8") for page in [*PAGES, REPOSITORY / ".github" / "SECURITY.md"])
+    told = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", text))
+    found = list(options(build_parser()))
+    assert [f"{name} {option}" for name, option in found if option not in told | UNTOLD] == []
+    assert {name for name, _ in found if name not in text} == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
