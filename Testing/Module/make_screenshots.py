@@ -42,7 +42,6 @@ def synthetic_wrist(widget: Any, folder: Path) -> None:
     first.ui.exampleButton.click()
     first.ui.showBeamsCheckBox.click()
     first.ui.loadedTable.selectRow(0)
-    shoot(folder / "panel_radiographs.png", widget, SIZE)
     widget.ui.radiographsSection.collapsed = True
     widget.ui.registrationSection.collapsed = False
     second.ui.furtherList.item(0).setCheckState(qt.Qt.Checked)
