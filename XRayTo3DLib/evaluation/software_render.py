@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Pixel candidates that are rasterised together; bounds the memory (about 100 bytes each).
-_CHUNK = 2_000_000
+# Pixel candidates that are rasterised together: few enough for the processor's cache (about 100 bytes each).
+_CHUNK = 100_000
 
 
 @dataclass(frozen=True)
@@ -86,15 +86,21 @@ def rasterise(
     x = local[:, 0] / pixel_mm + columns / 2 - 0.5
     y = rows / 2 - 0.5 - local[:, 1] / pixel_mm
     corners = np.stack([x, y, local[:, 2]], axis=1)[triangles]
+    flat = _FlatTriangles.of(corners)
     low = np.maximum(np.ceil(corners[:, :, :2].min(axis=1)), 0).astype(int)
     high = np.minimum(np.floor(corners[:, :, :2].max(axis=1)), (columns - 1, rows - 1)).astype(int)
     extent = np.maximum(high - low + 1, 0)
     depth = np.full(rows * columns, np.inf)
     owner = np.full(rows * columns, -1, dtype=np.int64)
-    weights = np.zeros((rows * columns, 3))
-    counts = extent[:, 0] * extent[:, 1]
-    for chosen in _chunks(counts):
-        _draw(chosen, corners, low, extent, counts, columns, depth, owner, weights)
+    for chosen in _chunks(np.where(flat.area == 0, 0, extent.prod(axis=1))):
+        triangle, column, row = _candidates(chosen, low, extent)
+        shares = flat.shares(triangle, column, row)
+        inside = (shares[0] >= -1e-9) & (shares[1] >= -1e-9) & (shares[2] >= -1e-9)
+        triangle, pixel = triangle[inside], (row * columns + column)[inside]
+        z = sum(share[inside] * corners[triangle, k, 2] for k, share in enumerate(shares))
+        _nearest(triangle, pixel, z, depth, owner)
+    weights, seen = np.zeros((rows * columns, 3)), np.flatnonzero(owner >= 0)
+    weights[seen] = np.stack(flat.shares(owner[seen], seen % columns, seen // columns), axis=1)
     return Fragments(owner.reshape(shape), weights.reshape(*shape, 3))
 
 
@@ -107,44 +113,44 @@ def _chunks(counts: np.ndarray) -> list[np.ndarray]:
     return np.split(chosen, np.flatnonzero(np.diff(group)) + 1)
 
 
-def _draw(
-    chosen: np.ndarray,
-    corners: np.ndarray,
-    low: np.ndarray,
-    extent: np.ndarray,
-    counts: np.ndarray,
-    columns: int,
-    depth: np.ndarray,
-    owner: np.ndarray,
-    weights: np.ndarray,
-) -> None:
-    """Rasterise the triangles ``chosen`` into the three flat buffers, nearest wins."""
-    triangle = np.repeat(chosen, counts[chosen])
-    start = np.repeat(np.cumsum(counts[chosen]) - counts[chosen], counts[chosen])
-    within = np.arange(len(triangle)) - start
-    column = low[triangle, 0] + within % extent[triangle, 0]
-    row = low[triangle, 1] + within // extent[triangle, 0]
-    inside, share = _inside(corners[triangle], column, row)
-    triangle, share = triangle[inside], share[inside]
-    pixel = row[inside] * columns + column[inside]
-    z = np.einsum("pk,pk->p", share, corners[triangle][:, :, 2])
-    far_to_near = np.argsort(-z, kind="stable")
-    far_to_near = far_to_near[z[far_to_near] < depth[pixel[far_to_near]]]
-    target = pixel[far_to_near]
-    depth[target] = z[far_to_near]  # For a repeated index numpy keeps the last value: the nearest.
-    owner[target] = triangle[far_to_near]
-    weights[target] = share[far_to_near]
+def _candidates(chosen: np.ndarray, low: np.ndarray, extent: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Every pixel of the boxes around the triangles ``chosen``: (triangle, column, row) of each."""
+    counts = extent[chosen].prod(axis=1)
+    triangle = np.repeat(chosen, counts)
+    within = np.arange(len(triangle)) - np.repeat(np.cumsum(counts) - counts, counts)
+    down, along = np.divmod(within, extent[triangle, 0])
+    return triangle, low[triangle, 0] + along, low[triangle, 1] + down
 
 
-def _inside(corners: np.ndarray, column: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Whether pixel centres lie in their triangles (picture plane), and their barycentric weights."""
-    a, b, c = (corners[:, k, :2] for k in range(3))
-    area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
-    safe = np.where(area == 0, 1.0, area)
-    second = ((column - a[:, 0]) * (c[:, 1] - a[:, 1]) - (row - a[:, 1]) * (c[:, 0] - a[:, 0])) / safe
-    third = ((b[:, 0] - a[:, 0]) * (row - a[:, 1]) - (b[:, 1] - a[:, 1]) * (column - a[:, 0])) / safe
-    share = np.stack([1 - second - third, second, third], axis=1)
-    return (area != 0) & (share >= -1e-9).all(axis=1), share
+def _nearest(triangle: np.ndarray, pixel: np.ndarray, z: np.ndarray, depth: np.ndarray, owner: np.ndarray) -> None:
+    """Draw into both flat buffers: what is nearest wins."""
+    np.minimum.at(depth, pixel, z)
+    wins = z == depth[pixel]
+    owner[pixel[wins]] = triangle[wins]
+
+
+@dataclass(frozen=True)
+class _FlatTriangles:
+    """Triangles in the picture plane, pixels: first corners, edges from them ``(m, 2)``, twice the areas ``(m,)``."""
+
+    first: np.ndarray
+    to_second: np.ndarray
+    to_third: np.ndarray
+    area: np.ndarray
+
+    @classmethod
+    def of(cls, corners: np.ndarray) -> _FlatTriangles:
+        """Of corners ``(m, 3, 2 or more)``."""
+        first, second, third = (corners[:, k, :2] for k in range(3))
+        b, c = second - first, third - first
+        return cls(first, b, c, b[:, 0] * c[:, 1] - b[:, 1] * c[:, 0])
+
+    def shares(self, triangle: np.ndarray, column: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Barycentric weights of pixel centres, of each corner; only for triangles that have an area."""
+        x, y, area = column - self.first[triangle, 0], row - self.first[triangle, 1], self.area[triangle]
+        second = (x * self.to_third[triangle, 1] - y * self.to_third[triangle, 0]) / area
+        third = (self.to_second[triangle, 0] * y - self.to_second[triangle, 1] * x) / area
+        return 1 - second - third, second, third
 
 
 def shade(normals: np.ndarray, view: View, ambient: float = 0.42) -> np.ndarray:
