@@ -10,17 +10,15 @@ operations there were. Without a work all of them are killed.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import sys
-import traceback
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from killed_children import in_child, killed_before
 
 from XRayTo3DLib.dataset.case_table import import_cases, read_case_table
 from XRayTo3DLib.dataset.case_views import CaseView, add_view, write_registration, write_review
@@ -36,9 +34,6 @@ from XRayTo3DLib.models.find import find_bundles
 from XRayTo3DLib.models.install import install_bundles, remove_bundle
 from XRayTo3DLib.registration.result import RegistrationResult, Review, Verdict
 from XRayTo3DLib.training.samples import TrainingSample, write_samples
-
-OPERATIONS = frozenset({"open", "os.rename", "os.mkdir", "os.rmdir", "os.remove", "os.link"})
-TO_WRITE = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
 class Work:
@@ -241,37 +236,6 @@ WORKS = {each.__name__.lower(): each() for each in (Bundles, Installed, Removed,
 
 
 # ---- killing -------------------------------------------------------------------------------------------------------
-
-
-def in_child(work: Callable[[], None]) -> int:
-    """How a forked child ended: 0, 1 after an exception, -9 where it was killed."""
-    child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    code = 1
-    try:
-        work()
-        code = 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stderr.flush()
-        os._exit(code)
-
-
-def killed_before(operation: int, work: Callable[[], None]) -> None:
-    """Do ``work`` until its ``operation``-th operation (from 0) that changes files; the process is killed there."""
-    left = operation
-
-    def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        nonlocal left
-        if event in OPERATIONS and not (event == "open" and not int(arguments[2]) & TO_WRITE):
-            left -= 1
-            if left < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    sys.addaudithook(hook)
-    work()
 
 
 def kill_at_operations(work: Work, folder: Path, every: int) -> int:

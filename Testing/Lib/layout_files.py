@@ -1,24 +1,27 @@
-"""What the layout tests share: the tree's files, and .ci/update_cmake_lists.py as a module."""
+"""What the layout tests share: the tree's files, and the programs of .ci as modules."""
 
 from __future__ import annotations
 
 import ast
 import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def _load_cmake_lists() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("update_cmake_lists", REPOSITORY / ".ci" / "update_cmake_lists.py")
+def load_program(name: str) -> ModuleType:
+    """The program .ci/NAME.py as a module."""
+    spec = importlib.util.spec_from_file_location(name, REPOSITORY / ".ci" / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where dataclasses look for their annotations
     spec.loader.exec_module(module)
     return module
 
 
-cmake_lists = _load_cmake_lists()
+cmake_lists = load_program("update_cmake_lists")
 
 
 def tree_files(under: str = ".") -> list[Path]:

@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 
 import pytest
-from layout_files import REPOSITORY
+from layout_files import REPOSITORY, load_program
 
-
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("scripting_page", REPOSITORY / ".ci" / "update_scripting_page.py")
-    assert spec is not None and spec.loader is not None
-    import sys
-
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-page = load()
+page = load_program("update_scripting_page")
 
 
 def test_the_page_is_what_the_sources_say() -> None:

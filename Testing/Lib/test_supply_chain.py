@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import json
 import re
 import subprocess
@@ -11,10 +10,10 @@ import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import pytest
-from layout_files import REPOSITORY
+from layout_files import REPOSITORY, load_program
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -75,13 +74,9 @@ def rows() -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def sbom() -> Any:
+def sbom() -> ModuleType:
     """The program that writes the bill of materials."""
-    spec = importlib.util.spec_from_file_location("sbom", REPOSITORY / ".ci" / "sbom.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_program("sbom")
 
 
 # ---- declared and explained ------------------------------------------------------------------------------------------
@@ -179,7 +174,7 @@ def test_every_dependency_is_imported_or_a_plug_in() -> None:
 # ---- licences --------------------------------------------------------------------------------------------------------
 
 
-def test_licences_go_with_apache(sbom: Any) -> None:
+def test_licences_go_with_apache(sbom: ModuleType) -> None:
     """Of everything that core, fast, train and dicom bring and that is installed here, whole trees."""
     tree = sbom.closure(requirements("fast", "train", "dicom"))
     assert {"torch", "numpy", "vtk", "simpleitk"} <= tree.keys() and len(tree) > 25
@@ -189,7 +184,7 @@ def test_licences_go_with_apache(sbom: Any) -> None:
     assert bad == {}
 
 
-def test_the_gpl_comes_only_to_who_asks_for_it(sbom: Any) -> None:
+def test_the_gpl_comes_only_to_who_asks_for_it(sbom: ModuleType) -> None:
     more = sbom.closure(requirements("compressed")).keys() - sbom.closure(requirements()).keys()
     if "pylibjpeg-libjpeg" not in more:
         pytest.skip("pylibjpeg-libjpeg is not installed")

@@ -17,8 +17,6 @@ import random
 import signal
 import sys
 import time
-import traceback
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -27,39 +25,19 @@ import lightning.fabric.loggers  # noqa: F401
 import safetensors.torch  # noqa: F401
 import torch
 import torch.utils.tensorboard  # noqa: F401
+from killed_children import child_of, in_child, killed_before, wait_for
 from training_cases import TinyTask
 
 from XRayTo3DLib.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from XRayTo3DLib.training.loop import train
 
 STEPS, CHECKPOINT_EVERY = 60, 4
-FILE_OPERATIONS = ("open", "os.open", "os.rename", "os.mkdir", "os.rmdir", "os.remove", "shutil.rmtree")
 
 
 def train_here(folder: Path) -> None:
     """One training, or the rest of it."""
     task = TinyTask(steps=STEPS, pause_s=0.002)
     train(task, folder, device="cpu", threads=1, checkpoint_every=CHECKPOINT_EVERY, log_every=1)
-
-
-def child_of(work: Callable[[], None]) -> int:
-    """Process id of a forked child that does ``work`` and ends with 0, or 1 after an exception."""
-    child = os.fork()
-    if child:
-        return child
-    code = 1
-    try:
-        work()
-        code = 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(code)
-
-
-def wait_for(child: int) -> int:
-    """How ``child`` ended: 0, or -9 where it was killed."""
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def steps_done(folder: Path) -> int:
@@ -84,7 +62,7 @@ def kill_at_random(folder: Path, kills: int, seed: int) -> list[int]:
         if wait_for(child) != -signal.SIGKILL:
             raise SystemExit(f"the training had ended before it was killed near step {target}")
         near.append(steps_done(folder))
-    if wait_for(child_of(partial(train_here, folder))):
+    if in_child(partial(train_here, folder)):
         raise SystemExit("the training could not go on after the last kill")
     return near
 
@@ -97,17 +75,7 @@ def checkpoint_of(total: int) -> Checkpoint:
 def save_killed(folder: Path, before: int, after: int, operation: int) -> None:
     """Write two checkpoints; before a file operation (counted from 0) of the second one this process is killed."""
     save_checkpoint(folder, checkpoint_of(before))
-    left = operation
-
-    def hook(event: str, arguments: tuple[object, ...]) -> None:
-        nonlocal left
-        if event in FILE_OPERATIONS:
-            left -= 1
-            if left < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    sys.addaudithook(hook)
-    save_checkpoint(folder, checkpoint_of(after))
+    killed_before(operation, partial(save_checkpoint, folder, checkpoint_of(after)))
 
 
 def check_after_kill(folder: Path, before: int, after: int) -> None:
@@ -128,17 +96,17 @@ def kill_at_each_operation(folder: Path) -> int:
     """Returns how many moments there were to kill a checkpoint at."""
     for operation in range(1000):
         here = folder / str(operation)
-        ended = wait_for(child_of(partial(save_killed, here, 7, 9, operation)))
+        ended = in_child(partial(save_killed, here, 7, 9, operation))
         if ended == 0:
             return operation
-        if ended != -signal.SIGKILL or wait_for(child_of(partial(check_after_kill, here, 7, 9))):
+        if ended != -signal.SIGKILL or in_child(partial(check_after_kill, here, 7, 9)):
             raise SystemExit(f"killed before file operation {operation}: the checkpoints are damaged")
     raise SystemExit("a checkpoint takes more than 1000 file operations")
 
 
 def main(folder: str, kills: str, seed: str) -> None:
     """See above."""
-    if wait_for(child_of(partial(train_here, Path(folder) / "whole"))):
+    if in_child(partial(train_here, Path(folder) / "whole")):
         raise SystemExit("the undisturbed training failed")
     near = kill_at_random(Path(folder) / "killed", int(kills), int(seed))
     operations = kill_at_each_operation(Path(folder) / "operations")
