@@ -109,6 +109,12 @@ def test_every_link_and_picture_is_there(page, target):
     assert (page.parent / target).exists(), f"{page.name} points to {target}"
 
 
+def test_every_picture_is_shown_somewhere():
+    shown = {(page.parent / target).resolve() for page, target in links()}
+    pictures = set((REPOSITORY / "Resources" / "Screenshots").resolve().iterdir())
+    assert {path.name for path in pictures - shown} == set()
+
+
 def test_every_place_that_is_linked_to_is_there():
     missing = [
         f"{page.name}: {target}#{anchor}"
