@@ -7,6 +7,7 @@ import ast
 import importlib
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -130,6 +131,13 @@ def test_every_command_and_option_is_told():
     found = list(options(build_parser()))
     assert [f"{name} {option}" for name, option in found if option not in told | UNTOLD] == []
     assert {name for name, _ in found if name not in text} == set()
+
+
+def test_contributing_names_the_layers_as_they_are():
+    settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = settings["tool"]["importlinter"]["contracts"][0]["layers"]
+    told = " < ".join(layer.replace(" | ", ", ") for layer in reversed(layers))
+    assert told in " ".join((REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8").split())
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
