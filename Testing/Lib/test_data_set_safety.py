@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,24 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_dataset import OTHER, POSE, ct, radiograph, small_dataset, view_in
 
 from XRayTo3DLib.cli.console import complain, say
 from XRayTo3DLib.dataset.batch_registration import register_dataset
-from XRayTo3DLib.dataset.case_views import views_of
-from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
+from XRayTo3DLib.dataset.case_views import add_view, views_of, write_review
+from XRayTo3DLib.dataset.dataset_builder import add_case, start_dataset
+from XRayTo3DLib.dataset.dataset_folder import CaseEntry, DatasetFolder
+from XRayTo3DLib.dataset.depth_views import read_depth_view
+from XRayTo3DLib.dataset.population import write_population
 from XRayTo3DLib.dataset.registration_plan import BatchOptions
 from XRayTo3DLib.dataset.review import DAMAGED, view_states
+from XRayTo3DLib.dataset.standard_geometry import StandardGeometry
+from XRayTo3DLib.dataset.view_pairs import accepted_pose, read_pair, write_pair, write_registered_drrs
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.report import figure, note, page, paragraph, section, table, tiles, warnings
 from XRayTo3DLib.files import safe_file_name
 from XRayTo3DLib.files.spreadsheets import as_cells
+from XRayTo3DLib.registration.result import Review
 from XRayTo3DLib.shape.shape_model_file import read_arrays
 
 EVIL = ["<script>alert(1)</script>\"'><img src=x onerror=alert(1)>", "=cmd|' /C calc'!A0", "\x1b[2J\x1b]0;pwned\x07"]
@@ -131,6 +139,80 @@ def test_links_inside_and_to_the_whole_are_fine(tmp_path: Path) -> None:
     (folder / "cases" / "p1" / "ct.nrrd").symlink_to(Path("../../store/ct"))
     (tmp_path / "link").symlink_to(folder)
     assert len(DatasetFolder.open(tmp_path / "link").cases()) == 1
+
+
+def test_loops_pipes_and_devices_are_refused(tmp_path: Path) -> None:
+    """A loop ended in a traceback, a pipe was read for ever."""
+    folder = a_data_set(tmp_path / "d")
+    (folder / "cases/p1/loop").symlink_to("loop")
+    assert "cases/p1/loop" in refused(folder)
+    (folder / "cases/p1/loop").unlink()
+    os.mkfifo(folder / "cases/p1/ct.nrrd")
+    assert "cases/p1/ct.nrrd is a pipe or a device" in refused(folder)
+    (folder / "cases/p1/ct.nrrd").unlink()
+    (folder / "cases/p1/ct.nrrd").symlink_to("../../not/fetched")  # as DataLad leaves it
+    assert len(DatasetFolder.open(folder).cases()) == 1
+
+
+def outside_of(folder: Path, place: str) -> Path:
+    """A folder elsewhere with a file in it, in the place of one of the data set's."""
+    outside = folder.parent / f"outside of {folder.name}"
+    outside.mkdir()
+    (outside / "theirs").write_text("theirs")
+    linked(folder, place, outside)
+    return outside
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*"))
+
+
+def test_a_case_is_added_inside(tmp_path: Path) -> None:
+    """It was written wherever a stranger's ``cases`` or lock led: a network drive perhaps."""
+    start_dataset(tmp_path / "d", frame="lps")
+    outside = outside_of(tmp_path / "d", "cases")
+    with pytest.raises(InputError, match="cases is a link that leads out"):
+        add_case(tmp_path / "d", CaseEntry("one", "one"), ct())
+    assert names_in(outside) == ["theirs"]
+    (tmp_path / "d" / "cases").unlink()
+    (tmp_path / "d" / ".dataset.lock").symlink_to(outside / "made")
+    with pytest.raises(InputError, match="lock is a link that leads out"):
+        add_case(tmp_path / "d", CaseEntry("one", "one"), ct())
+    assert names_in(outside) == ["theirs"]
+
+
+def test_people_are_made_inside(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    outside = outside_of(tmp_path / "d", "cases")
+    with pytest.raises(InputError, match="cases is a link that leads out"):
+        write_population(tmp_path / "d", 1, workers=1)
+    assert names_in(outside) == ["theirs"]
+
+
+def test_a_view_is_written_inside(tmp_path: Path) -> None:
+    """Pictures, poses and simulated radiographs went, and old ones were removed, where a view's link led."""
+    case = DatasetFolder.open(small_dataset(tmp_path / "d")).case("one")
+    outside = outside_of(tmp_path / "d", "cases/one/views/lat")
+    with pytest.raises(InputError, match="views/lat is a link that leads out"):
+        add_view(case, "lat", radiograph(), replace=True)
+    for use in (write_pair, read_pair):
+        with pytest.raises(InputError, match="views/lat is a link that leads out"):
+            use(case, "LAT", None)
+    _, refused = write_registered_drrs(DatasetFolder.open(tmp_path / "d"), ["LAT"])
+    assert "leads out" in refused["one lat"] and names_in(outside) == ["theirs"]
+
+
+def test_the_pose_that_was_accepted_is_the_one_that_is_learnt_from(tmp_path: Path) -> None:
+    """Training took pose.tfm, whatever it was; only lists and panels held it against the record that was judged."""
+    view = view_in(small_dataset(tmp_path / "d"))
+    write_review(view, Review.ACCEPTED, "", "tester")
+    assert accepted_pose(view.folder).distance_to(POSE, (0, 0, 0)) == pytest.approx((0, 0), abs=1e-4)
+    OTHER.save(view.pose_path)
+    with pytest.raises(InputError, match="pose.tfm is not the pose of registration.json"):
+        accepted_pose(view.folder)
+    case = DatasetFolder.open(tmp_path / "d").case("one")
+    with pytest.raises(InputError, match="pose.tfm is not the pose of registration.json"):
+        read_depth_view(case, "pa", StandardGeometry(16), {})
 
 
 # ---- names -----------------------------------------------------------------------------------------------------------

@@ -251,7 +251,8 @@ def test_views_come_back_from_disk_and_are_made_again_when_stale(dataset: Datase
     assert depth_file(case, GEOMETRY) == path and path.stat().st_mtime_ns == written
     other = depth_file(case, replace(GEOMETRY, size=32))
     assert other != path and depth_file(case, GEOMETRY).stat().st_mtime_ns == written
-    RigidPose.from_rotation((0, 0, 0), (14, 0, 0)).save(case.folder / "views/ap-10/pose.tfm")
+    shifted = RigidPose.from_rotation((0, 0, 0), (14, 0, 0))
+    write_true_pose(case.folder / "views" / "ap-10", shifted, np.zeros(3), "ap-10", 0.9)
     moved = depth_views(dataset.cases(), GEOMETRY, workers=1)[1]
     assert path.stat().st_mtime_ns > written and not np.array_equal(moved.mask, view.mask)
     path.write_bytes(b"nothing")

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase
-from XRayTo3DLib.dataset.places import refuse_links_out
+from XRayTo3DLib.dataset.places import view_folder
 from XRayTo3DLib.dataset.turns import changing_view, wait_for_view
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import safe_file_name, write_json, written_together
@@ -35,7 +35,15 @@ from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.imaging.radiograph_header import write_radiograph
 from XRayTo3DLib.imaging.radiograph_reader import open_any, read_radiograph
 from XRayTo3DLib.imaging.types import Radiograph
-from XRayTo3DLib.registration.result import NO_REVIEW, Review, check_record, read_registration, reviewed
+from XRayTo3DLib.registration.result import (
+    NO_REVIEW,
+    SAME_POSE,
+    Review,
+    check_record,
+    read_registration,
+    recorded_pose,
+    reviewed,
+)
 
 UNREGISTERED = "unregistered"
 STATUSES = (UNREGISTERED, *(review.value for review in Review))
@@ -49,7 +57,6 @@ KEPT = ("verdict", "reason", "mean_similarity", "pose_ct_to_world", "uncertainty
 """What stays of a registration that a person judged and another one follows (as in Slicer)."""
 SIDES = {"right": "R", "left": "L"}
 SAME_CAMERA_MM = 1e-3
-SAME_POSE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -142,10 +149,7 @@ class CaseView:
             return None
         with self._named():
             record = _checked_record(read_registration(self.registration_path), self.registration_path.name)
-            if not np.allclose(RigidPose.load(self.pose_path).matrix, record["pose_ct_to_world"], atol=SAME_POSE):
-                raise InputError(
-                    "pose.tfm is not the pose of registration.json: one of them was changed by itself; register again."
-                )
+            recorded_pose(self.folder, record)
             further = [_checked_record(read_registration(path), path.name) for path in self._further_paths()]
         return {**record, FURTHER: further} if further else record
 
@@ -193,11 +197,9 @@ def views_of(case: DatasetCase) -> tuple[CaseView, ...]:
     Raises:
         InputError: A link that leads out of the data set's folder.
     """
-    root = case.folder.parent.parent
-    refuse_links_out(case.folder / "views", root, f"case {case.id}")
     places = [place for place in case.folder.glob("views/*") if place.is_dir() and not place.name.startswith(".")]
     for place in places:
-        refuse_links_out(place, root, f"case {case.id}, view {place.name}")
+        view_folder(case.folder, place.name)
     return tuple(CaseView(case.id, p.name, p, case.side) for p in sorted(places, key=lambda p: view_order(p.name)))
 
 
@@ -231,9 +233,9 @@ def add_view(case: DatasetCase, name: str, radiograph: Radiograph, *, replace: b
         InputError: No plain folder name, a view of that name is there (without ``replace``), or the other side.
     """
     name = name.lower()
-    view = CaseView(case.id, name, case.folder / "views" / name, case.side)
     if not name or safe_file_name(name) != name or name.startswith("."):
         raise InputError(f"case {case.id}: view {name!r} is no plain folder name; use pa, lat, ap-1, ...")
+    view = CaseView(case.id, name, view_folder(case.folder, name), case.side)
     with view._named():
         _refuse_other_side(radiograph, view.side)
     if view.folder.exists() and not replace:

@@ -15,6 +15,7 @@ from XRayTo3DLib.dataset.dataset_folder import (
     check_entries,
     entries_in,
     read_dataset_json,
+    require_own_folders,
     write_dataset_json,
 )
 from XRayTo3DLib.dataset.landmarks_file import write_landmarks
@@ -100,6 +101,7 @@ class GrowingDataset:
 
     def _read(self) -> None:
         path = self.folder / "dataset.json"
+        require_own_folders(self.folder)
         content = read_dataset_json(self.folder)
         entries, self._bones = entries_in(self.folder, content), tuple(content["labels"])
         del content["cases"]

@@ -12,10 +12,11 @@ from typing import Any
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.dataset.landmarks_file import read_landmarks
-from XRayTo3DLib.dataset.places import refuse_links_out, require_label_names
+from XRayTo3DLib.dataset.places import require_label_names
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import read_json, safe_file_name, write_text
 from XRayTo3DLib.files.json_values import check_fields
+from XRayTo3DLib.files.links import refuse_links_out
 from XRayTo3DLib.files.plain_names import same_name
 from XRayTo3DLib.geometry.frames import FloatArray
 from XRayTo3DLib.imaging.ct_reader import read_ct
@@ -265,14 +266,23 @@ class DatasetFolder:
             raise InputError(f"{where}: frame {self.frame!r} is not known; use {' or '.join(FRAMES)}.")
         check_entries(self.entries, where)
         require_label_names(self.labels, where)
-        for each in (self.folder, self.folder / "cases", self.folder / "prepared"):
-            refuse_links_out(each, self.folder, where)
+        require_own_folders(self.folder)
         missing = [entry.id for entry in self.entries if not (self.folder / "cases" / entry.id).is_dir()]
         if missing:
             raise InputError(
                 f"{where}: case {missing[0]} ({len(missing)} in all) has no folder; "
                 f"finish making the data set, or take it out of dataset.json."
             )
+
+
+def require_own_folders(folder: Path) -> None:
+    """Refuse a data set in which ``cases``, a case, ``prepared`` or a file lies elsewhere.
+
+    Raises:
+        InputError: Naming the link.
+    """
+    for each in (folder, folder / "cases", folder / "prepared"):
+        refuse_links_out(each, folder, f"dataset {folder.name}")
 
 
 def read_dataset_json(folder: Path | str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase
+from XRayTo3DLib.dataset.places import view_folder
 from XRayTo3DLib.dataset.standard_geometry import StandardGeometry
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
@@ -21,7 +22,7 @@ from XRayTo3DLib.geometry.calibration import VIEWS
 from XRayTo3DLib.imaging.radiograph_reader import read_radiograph
 from XRayTo3DLib.imaging.types import Radiograph
 from XRayTo3DLib.projection.depth_maps import mesh_depth, z_from_distance
-from XRayTo3DLib.registration.result import Review, read_registration
+from XRayTo3DLib.registration.result import Review, read_registration, recorded_pose
 from XRayTo3DLib.shape.label_surface import surface_from_labels
 from XRayTo3DLib.shape.meshes import points_of, triangles_of
 
@@ -187,13 +188,13 @@ def read_depth_view(
     Raises:
         InputError: A file is missing or cannot be used, with the case's name.
     """
-    place = case.folder / "views" / view
     surfaces = case_surfaces(case) if surfaces is None else surfaces
     try:
+        place = view_folder(case.folder, view)
         camera = XRayCamera.load(place / "camera.json")
         radiograph = read_radiograph(place / "radiograph.nrrd", camera=camera)
         names = {"case": case.id, "patient": case.patient, "group": case.group, "view": view}
-        pose = RigidPose.load(place / "pose.tfm")
+        pose = recorded_pose(place, read_registration(place / "registration.json"))
         return depth_view(radiograph, surfaces, case.labels, geometry, pose=pose, **names)
     except InputError as error:
         raise case.refused(error) from error

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from XRayTo3DLib.dataset.case import write_case
-from XRayTo3DLib.dataset.dataset_folder import DATASET_FORMAT, CaseEntry, write_dataset_json
+from XRayTo3DLib.dataset.dataset_folder import DATASET_FORMAT, CaseEntry, require_own_folders, write_dataset_json
 from XRayTo3DLib.dataset.phantoms import ForearmShape, PhantomCase, make_forearm
 from XRayTo3DLib.dataset.turns import making_case
 from XRayTo3DLib.errors import InputError
@@ -108,8 +108,9 @@ def begin_population(folder: Path, options: Mapping[str, object]) -> None:
     Half of one and half of the other are no data set: there is none until the last case is made.
 
     Raises:
-        InputError: The folder holds a data set that is not synthetic.
+        InputError: The folder holds a data set that is not synthetic, or a link out of it.
     """
+    require_own_folders(folder)
     remove_abandoned(folder, below=True)
     path = folder / "dataset.json"
     if not path.exists():

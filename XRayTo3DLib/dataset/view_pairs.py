@@ -15,6 +15,7 @@ from XRayTo3DLib.dataset.canonical_view import OBJECT_DETECTOR_MM, CanonicalView
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase, DatasetFolder
 from XRayTo3DLib.dataset.exposure_ranges import PoseRange
 from XRayTo3DLib.dataset.phantoms.exposures import FIELD_MM, SDD_MM
+from XRayTo3DLib.dataset.places import view_folder
 from XRayTo3DLib.dataset.prepared import PreparedCase
 from XRayTo3DLib.dataset.prepared_files import prepared_file, read_prepared
 from XRayTo3DLib.dataset.voxel_grid import WRIST_CENTRE_MM
@@ -27,7 +28,7 @@ from XRayTo3DLib.geometry.calibration import VIEWS, standard_camera
 from XRayTo3DLib.imaging.radiograph_header import write_radiograph
 from XRayTo3DLib.imaging.radiograph_reader import open_any, read_radiograph
 from XRayTo3DLib.imaging.types import CtVolume, IntensityNote, Radiograph
-from XRayTo3DLib.registration.result import RegistrationResult, Review, Verdict, read_registration
+from XRayTo3DLib.registration.result import RegistrationResult, Review, Verdict, read_registration, recorded_pose
 
 HELD = PoseRange((1.5, 5.0, 5.0), (4.0, 1.0, 4.0), "normal")
 """How people are held whose radiographs are simulated: standard deviations about the ideal view. The hand lies flat on
@@ -173,7 +174,7 @@ def write_pair(case: DatasetCase, view: str, pair: ViewPair) -> None:
     Raises:
         InputError: There is a radiograph that is not simulated.
     """
-    place = case.folder / "views" / view.lower()
+    place = view_folder(case.folder, view.lower())
     if (place / "radiograph.nrrd").exists():
         saved = open_any(place / "radiograph.nrrd").saved
         if saved is None or not saved.synthetic:
@@ -229,8 +230,8 @@ def read_pair(case: DatasetCase, view: str, prepared: PreparedCase | None = None
     Raises:
         InputError: A file is missing, or the registration was not accepted.
     """
-    place = case.folder / "views" / view.lower()
     try:
+        place = view_folder(case.folder, view.lower())
         pose = accepted_pose(place)
         camera = XRayCamera.load(place / "camera.json")
         radiograph = read_radiograph(place / "radiograph.nrrd", camera=camera)
@@ -263,9 +264,9 @@ def write_registered_drrs(
     cases, done, others = dataset.cases(split), [], {}
     for number, case in enumerate(cases, 1):
         for view in views:
-            place = case.folder / "views" / view.lower()
             name = f"{case.id} {view.lower()}"
             try:
+                place = view_folder(case.folder, view.lower())
                 if not place.is_dir():
                     raise InputError(f"case {case.id}: there is no view {view.lower()}; add a radiograph.")
                 pair = read_pair(case, view)
@@ -287,13 +288,13 @@ def accepted_pose(place: Path) -> RigidPose:
     """CT to world, LPS mm: the registration of a view's folder.
 
     Raises:
-        InputError: A file is missing, or the registration was not accepted.
+        InputError: A file is missing, the registration was not accepted, or another pose was.
     """
     content = read_registration(place / "registration.json")
     status = (content.get("review") or {}).get("status")
     if status not in (Review.ACCEPTED.value, Review.ADJUSTED.value):
         raise InputError(f"the registration of view {place.name.upper()} is {status}; look at it and accept it first.")
-    return RigidPose.load(place / "pose.tfm")
+    return recorded_pose(place, content)
 
 
 def _camera(view: str, mirrored: bool, pixel_mm: float) -> XRayCamera:

@@ -8,6 +8,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from XRayTo3DLib import __version__
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import read_json, write_json
@@ -59,6 +61,7 @@ class Review(Enum):
 
 
 NO_REVIEW = {"status": Review.UNREVIEWED.value, "note": "", "by_role": ""}
+SAME_POSE = 1e-4
 SHOWN = ("verdict", "reason", "views", "pose_ct_to_world", "initial_ct_to_world", "moved", "settings")
 """Fields of a record that a panel shows: in a scene they are all there."""
 
@@ -169,6 +172,20 @@ def read_registration(path: Path | str) -> dict[str, Any]:
         InputError: Missing file, not JSON, another format, or a field of another kind.
     """
     return read_json(path, "registration", RESULT_FORMAT, SHAPE)
+
+
+def recorded_pose(folder: Path, record: Mapping[str, Any]) -> RigidPose:
+    """CT to world, LPS mm: ``pose.tfm`` of a view's folder, which is what its record says, and was judged.
+
+    Raises:
+        InputError: A file is missing, or they are two poses.
+    """
+    pose = RigidPose.load(folder / "pose.tfm")
+    if not np.allclose(pose.matrix, RigidPose(record.get("pose_ct_to_world")).matrix, atol=SAME_POSE):  # type: ignore[arg-type]
+        raise InputError(
+            "pose.tfm is not the pose of registration.json: one of them was changed by itself; register again."
+        )
+    return pose
 
 
 def record_from_text(text: str, where: str) -> dict[str, Any]:
