@@ -116,6 +116,11 @@ def test_every_picture_is_shown_somewhere():
     assert {path.name for path in pictures - shown} == set()
 
 
+def test_the_front_page_leads_to_every_page():
+    front = {(page.parent / target).resolve() for page, target in links() if page.name == "README.md"}
+    assert {page.name for page in PAGES if page.resolve() not in front} == {"README.md"}
+
+
 def test_every_place_that_is_linked_to_is_there():
     missing = [
         f"{page.name}: {target}#{anchor}"
