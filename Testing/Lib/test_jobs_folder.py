@@ -16,10 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from XRayTo3DLib.errors import Cancelled, InputError
+from XRayTo3DLib.files.locks import Holder, Lock
 from XRayTo3DLib.jobs import JobFolder, JobState, JobStatus
 from XRayTo3DLib.jobs.heartbeat import STALE_S, Heartbeat
 from XRayTo3DLib.jobs.process_mark import ProcessMark
 from XRayTo3DLib.jobs.progress_lines import end_last_line
+from XRayTo3DLib.jobs.run import start_worker
 from XRayTo3DLib.training.progress import TrainingCancelled, TrainingState
 
 SETTINGS = {"lr": 1e-4, "dataset": Path("/home/jane doe/wrists"), "views": ("PA",)}
@@ -358,3 +360,64 @@ def test_a_broken_file_is_named(job: JobFolder, name: str, text: str, words: str
     (job.path / name).write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=words):
         JobFolder.open(job.path).state()
+
+
+# ---- a folder from somebody else -------------------------------------------------------------------------------------
+
+
+FILES = ("log.txt", "progress.jsonl", "worker.lock", "start.lock", "worker.json", "cancel", "metrics.csv")
+USES = {
+    "open": lambda job: JobFolder.open(job.path),
+    "state": lambda job: job.state(),
+    "work": lambda job: job.begin(),
+    "start": lambda job: start_worker(job, ["-c", "print('at work')"]),
+    "cancel": lambda job: job.cancel(),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("name", FILES)
+def test_nothing_is_written_through_a_link(job: JobFolder, tmp_path: Path, name: str, use: str) -> None:
+    """What a worker printed was appended to whatever log.txt led to: .bashrc, say."""
+    theirs = tmp_path / "theirs"
+    theirs.write_text("theirs")
+    (job.path / name).symlink_to(theirs)
+    with pytest.raises(InputError, match=f"job: {name} is a link that leads out of job"):
+        USES[use](job)
+    assert theirs.read_text() == "theirs"
+
+
+@pytest.mark.parametrize("use", USES)
+def test_no_checkpoint_of_another_folder_is_removed(job: JobFolder, tmp_path: Path, use: str) -> None:
+    (tmp_path / "other" / "step-0000001").mkdir(parents=True)
+    job.checkpoint.symlink_to(tmp_path / "other")
+    with pytest.raises(InputError, match="checkpoint is a link that leads out"):
+        USES[use](job)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no pipes in folders")
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("name", ["log.txt", "progress.jsonl", "worker.lock", "job.json"])
+def test_a_pipe_is_not_waited_for(job: JobFolder, name: str, use: str) -> None:
+    (job.path / name).unlink(missing_ok=True)
+    os.mkfifo(job.path / name)
+    with pytest.raises(InputError, match=f"{name} is a pipe or a device"):
+        USES[use](job)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no pipes in folders")
+def test_a_lock_is_a_file_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "made")
+    with pytest.raises(OSError, match="symbolic links"):
+        Lock(tmp_path / "link").take()
+    assert not (tmp_path / "made").exists()
+    os.mkfifo(tmp_path / "pipe")
+    assert Lock(tmp_path / "pipe").holder() is not Holder.SOMEBODY
+
+
+@pytest.mark.parametrize("line", ["[" * 10_000, '{"text": ' * 5_000, '{"step": 1' + "0" * 5_000 + "}"])
+def test_a_line_that_is_nobody_s_harms_no_other(job: JobFolder, line: str) -> None:
+    """Nested without end: a RecursionError whenever a panel looked."""
+    (job.path / "progress.jsonl").write_text(f'{{"step": 1}}\n{line}\n{{"step": 2}}\n{line}\n')
+    assert job.tail()[0] == [{"step": 1}, {"step": 2}]
+    assert job.state().progress == {"step": 2}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from XRayTo3DLib.cli.main import build_parser
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.jobs import JobFolder, JobStatus
 from XRayTo3DLib.jobs.run import follow, start_training, start_worker
@@ -142,12 +143,31 @@ def test_a_training_is_the_command_line_s_own(tmp_path: Path) -> None:
     config.write_text("format: x\n", encoding="utf-8")
     job = start_training(config, tmp_path / "job", ["--device", "cpu"], python=python)
     list(follow(job))
-    command = f"-m XRayTo3DLib.cli.main train {config} --job {tmp_path / 'job'} --device cpu"
+    command = f"-m XRayTo3DLib.cli.main train --device cpu {config} --job {tmp_path / 'job'}"
     assert job.log_end() == command
     assert job.description()["kind"] == "training" and job.description()["configuration"] == {
         "config": "wrist.yaml",
         "options": ["--device", "cpu"],
     }
+
+
+@pytest.mark.parametrize("word", [["--job=OTHER"], ["--job", "OTHER"], ["--jo=OTHER"], ["-o", "OTHER"], ["--"]])
+def test_options_of_a_folder_from_elsewhere_name_no_other_folder(
+    tmp_path: Path, word: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They came last, so that a stranger's job.json could have the worker train in another folder."""
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "$@"\n', encoding="utf-8")
+    python.chmod(0o755)
+    (tmp_path / "wrist.yaml").write_text("format: x\n", encoding="utf-8")
+    job = start_training(tmp_path / "wrist.yaml", tmp_path / "job", word, python=python)
+    list(follow(job))
+    try:
+        args = build_parser().parse_args(job.log_end().split()[2:])
+    except SystemExit:  # refused: options that cannot be together, or that are none
+        assert "usage" in capsys.readouterr().err
+        return
+    assert args.job == job.path and args.output is None
 
 
 def test_what_cannot_be_started_is_refused(tmp_path: Path, job: JobFolder) -> None:

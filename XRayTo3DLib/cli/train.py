@@ -13,6 +13,7 @@ from XRayTo3DLib.cli.console import Progress, say
 from XRayTo3DLib.cli.folders import require_folder_name
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files.disk import require_room
+from XRayTo3DLib.files.links import refuse_links_out
 from XRayTo3DLib.files.locks import only_one
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, judge, write the bundle; returns the exit code."""
     folder = args.job or args.output
+    refuse_links_out(folder, folder, "training")
     require_folder_name(folder)
     require_room(folder, what="training")
     with _watched(args) as watcher:

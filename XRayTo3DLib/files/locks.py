@@ -23,6 +23,8 @@ LOOK_S = 0.02
 UNKNOWN = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP})
 """How a file system says that it knows no locks."""
 GONE = frozenset({errno.ENOENT, getattr(errno, "ESTALE", errno.ENOENT)})
+OWN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+"""A lock is neither made nor held where a link leads, and a pipe that stands in its place is not waited for."""
 _HELD: weakref.WeakSet[Lock] = weakref.WeakSet()
 
 
@@ -81,7 +83,7 @@ class Lock:
     def holder(self) -> Holder:
         """Whether anybody holds it now; nothing is written."""
         try:
-            handle = os.open(self.path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+            handle = os.open(self.path, (os.O_RDONLY if os.name != "nt" else os.O_RDWR) | OWN)
         except OSError:
             return Holder.UNKNOWN
         try:
@@ -91,7 +93,7 @@ class Lock:
 
     def _take_now(self) -> bool:
         try:
-            handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | OWN, 0o666)
         except OSError as error:
             if error.errno in GONE and self.path.parent.is_dir():  # removed by its holder at this moment
                 return False

@@ -33,6 +33,7 @@ from XRayTo3DLib.errors import Cancelled, InputError, XRayTo3DError
 from XRayTo3DLib.explain import explained
 from XRayTo3DLib.files import read_json, write_json
 from XRayTo3DLib.files.disk import HARDLY_BYTES, require_room, writing_into
+from XRayTo3DLib.files.links import refuse_links_out
 from XRayTo3DLib.files.locks import LOOK_S, Holder, Lock
 from XRayTo3DLib.files.unfinished import UNFINISHED
 from XRayTo3DLib.jobs.heartbeat import STALE_S, Heartbeat, SignsOfLife
@@ -116,12 +117,21 @@ class JobFolder:
         """Content of job.json: kind, configuration, version.
 
         Raises:
-            InputError: Missing or broken.
+            InputError: Missing or broken, or a link in the folder leads out of it.
         """
+        self.require_own()
         content = read_json(self.path / "job.json", "job", JOB_FORMAT)
         if not isinstance(content.get("kind"), str) or not isinstance(content.get("configuration"), dict):
             raise InputError(f"job: {self.path / 'job.json'} lacks kind or configuration; start the job again.")
         return content
+
+    def require_own(self) -> None:
+        """Refuse a folder, perhaps from somebody else, whose log, checkpoints or locks lie elsewhere or never end.
+
+        Raises:
+            InputError: Naming the link, pipe or device.
+        """
+        refuse_links_out(self.path, self.path, "job")
 
     # ---- the worker ----------------------------------------------------------------------------------------------
 
@@ -155,6 +165,7 @@ class JobFolder:
         Raises:
             InputError: Another process works on it.
         """
+        self.require_own()
         if not self.lock.taken and not self.lock.take(LOCK_WAIT_S):
             raise self._refusal()
         try:
@@ -202,6 +213,7 @@ class JobFolder:
 
     def cancel(self) -> None:
         """Ask the job to stop; the worker does at its next step. A job that has ended stays as it is."""
+        self.require_own()
         if not self._result_file.exists():
             with writing_into(self.path):
                 (self.path / "cancel").touch()
@@ -210,8 +222,9 @@ class JobFolder:
         """How the job stands now.
 
         Raises:
-            InputError: A file of the folder is broken.
+            InputError: A file of the folder is broken, or lies elsewhere.
         """
+        self.require_own()
         progress = last_line(self._progress_file)
         if self._result_file.exists():
             status, message, result = self._result()

@@ -60,7 +60,7 @@ def _records(content: bytes) -> list[dict[str, Any]]:
     for line in content.split(b"\n"):
         try:
             record = json.loads(line)
-        except ValueError:  # empty, cut by a kill, or zeros after a power cut
+        except (ValueError, RecursionError):  # empty, cut by a kill, zeros after a power cut, or made to harm
             continue
         if isinstance(record, dict):
             found.append(record)

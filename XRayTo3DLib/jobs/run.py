@@ -44,7 +44,8 @@ def start_training(
     """
     config = require_file(config, "training configuration").absolute()
     job = JobFolder.create(Path(folder).absolute(), "training", {"config": config, "options": list(options)})
-    program = ["-m", "XRayTo3DLib.cli.main", "train", str(config), "--job", str(job.path), *options]
+    # Options may come from a folder that somebody else has made: the last --job counts.
+    program = ["-m", "XRayTo3DLib.cli.main", "train", *options, str(config), "--job", str(job.path)]
     start_worker(job, program, python)
     return job
 
@@ -62,6 +63,7 @@ def start_worker(job: JobFolder, arguments: Sequence[str], python: Path | str | 
         CannotWrite: No room or no right to write in the folder.
     """
     CHILDREN[:] = [process for process in CHILDREN if process.poll() is None]
+    job.require_own()
     running = f"job: a worker runs in {job.path}; watch it, or cancel it before you start another."
     with writing_into(job.path), only_one(job.path / "start.lock", running, START_WAIT_S):
         if not job.lock.take(LOCK_WAIT_S):
