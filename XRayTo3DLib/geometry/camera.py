@@ -11,7 +11,7 @@ import numpy as np
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import read_json, write_json
 from XRayTo3DLib.files.json_values import check_fields
-from XRayTo3DLib.geometry.frames import FloatArray, apply_matrix, matrix, unit, vector3
+from XRayTo3DLib.geometry.frames import FloatArray, apply_matrix, cross, matrix, unit, vector3
 
 CAMERA_FORMAT = "xrayto3d.camera/1"
 LARGEST_MM, SMALLEST_MM, MOST_PIXELS = 1e9, 1e-6, 1_000_000
@@ -71,7 +71,7 @@ class XRayCamera:
     @property
     def normal(self) -> FloatArray:
         """(3,) unit normal of the detector, column_direction x row_direction."""
-        return np.cross(self.column_direction, self.row_direction)
+        return cross(self.column_direction, self.row_direction)
 
     @property
     def sdd(self) -> float:

@@ -51,6 +51,12 @@ def _checked(values: Any, shape: tuple[int, ...], what: str) -> FloatArray:
     return array
 
 
+def cross(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Cross product of two vectors (3,): ``np.cross``, which takes ten times as long for so few numbers."""
+    (a, b, c), (x, y, z) = first.tolist(), second.tolist()
+    return np.array([b * z - c * y, c * x - a * z, a * y - b * x])
+
+
 def apply_matrix(transform: FloatArray, points: Any) -> FloatArray:
     """Map points (..., 3) through a 4x4 affine matrix."""
     points = np.asarray(points, dtype=np.float64)

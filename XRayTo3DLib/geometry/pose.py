@@ -15,6 +15,7 @@ from XRayTo3DLib.geometry.transform_file import read_linear_transform
 
 RIGID_TOLERANCE = 1e-4
 """Largest departure of R^T R from the identity that still counts as a rotation (files hold few digits)."""
+LAST_ROW, LAST_ROW_TOLERANCE = np.array([0.0, 0.0, 0.0, 1.0]), np.array([1e-9, 1e-9, 1e-9, 1e-5])
 
 
 def _rotations() -> Any:
@@ -40,7 +41,7 @@ class RigidPose:
     def __post_init__(self) -> None:
         given = matrix(self.matrix, (4, 4), "pose matrix")
         rotation = given[:3, :3]
-        if not np.allclose(given[3], [0, 0, 0, 1], atol=1e-9):
+        if np.any(np.abs(given[3] - LAST_ROW) > LAST_ROW_TOLERANCE):
             raise InputError("pose matrix is not affine: its last row must be 0 0 0 1.")
         if np.linalg.det(rotation) < 0:
             raise InputError(
