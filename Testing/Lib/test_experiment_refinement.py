@@ -10,6 +10,7 @@ import pytest
 
 from XRayTo3DLib.cli.main import main
 from XRayTo3DLib.cli.models_used import loaded_model
+from XRayTo3DLib.cli.refining import options_of
 from XRayTo3DLib.dataset.clinical_exposures import ClinicalOptions, believed_camera, clinical_exposure
 from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
 from XRayTo3DLib.dataset.voxel_grid import WRIST_CENTRE_MM
@@ -21,6 +22,12 @@ from XRayTo3DLib.shape.meshes import points_of
 
 COARSE = ClinicalOptions(pixels=60, pixel_mm=1.6)
 CAMERA = standard_camera(1000.0, (0.5, 0.5), (200, 160), source_isocentre=800.0)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No search for other starts: what a refinement itself is worth is tested elsewhere."""
+    monkeypatch.setattr("XRayTo3DLib.methods.refiner.RefineOptions", lambda: options_of(quick=True))
 
 
 @pytest.mark.parametrize("moves", ["source", "detector"])
@@ -80,6 +87,7 @@ def test_options_that_cannot_be_are_refused() -> None:
             ClinicalOptions(**wrong)
 
 
+@pytest.mark.usefixtures("quick")
 def test_the_experiment_writes_its_report(
     wrists: Path, shapes_bundle: Path, tl_net_bundle: Path, translation_bundle: Path, tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -111,6 +119,7 @@ def test_a_start_that_fits_no_views_is_refused(
     assert "ask for PA as well" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_bundle_is_calibrated(
     wrists: Path, shapes_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
