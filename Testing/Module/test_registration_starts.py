@@ -312,6 +312,17 @@ def test_engines_are_loaded_with_the_collector_as_it_was() -> None:
     assert gc.isenabled() and "XRayTo3DLib.registration.register" in sys.modules
 
 
+def test_what_somebody_else_has_frozen_stays_frozen() -> None:
+    import gc
+
+    from XRayTo3DGui.registration.engines import notCollecting
+
+    gc.freeze()
+    with notCollecting():
+        pass
+    assert gc.get_freeze_count() > 0
+
+
 def test_a_cancelled_thread_ends_after_its_step_and_is_not_heard() -> None:
     import threading
     import time

@@ -46,6 +46,7 @@ def slicer_app(slicer_host: Any) -> Iterator[Any]:
     sys.excepthook = lambda *error: uncaught.append("".join(traceback.format_exception(*error)))
     yield slicer_host
     sys.excepthook = before
+    gc.collect()
     problems = uncaught + slicer_host.vtk_errors.take() + cleaning.leftovers(slicer_host)
     slicer_host.vtk_errors.take()
     if problems:
@@ -77,7 +78,6 @@ def module_widget(slicer_module: Any) -> Iterator[Any]:
     modules.enter_module(widget)
     yield widget
     modules.discard_module_widget(slicer_module, widget)
-    gc.collect()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
+from functools import cache
 from typing import Any, ClassVar
 
 from PySide6 import QtCore, QtUiTools, QtWidgets
@@ -47,19 +48,18 @@ class QUiLoader(QtUiTools.QUiLoader):
 
     def load(self, device: Any, parent: Any = None) -> Any:
         """The top widget of the .ui text that ``device`` (a QFile) gives."""
-        root = ElementTree.fromstring(bytes(device.readAll().data()))
-        wanted = _take_connections(root)
+        text, wanted = _without_connections(bytes(device.readAll().data()))
         QUiLoader._made = []
-        widget = self._build(root, parent)
+        widget = self._build(text, parent)
         widget._made = QUiLoader._made  # PySide6 forgets the Python side of objects that only C++ holds
         objects = {child.objectName: child for child in [widget, *widget.findChildren(QtCore.QObject)]}
         for sender, signal, receiver, slot in wanted:
             objects[sender].connect(signal, getattr(objects[receiver], slot.partition("(")[0]))
         return widget
 
-    def _build(self, root: ElementTree.Element, parent: Any) -> Any:
+    def _build(self, text: bytes, parent: Any) -> Any:
         buffer = QtCore.QBuffer()
-        buffer.setData(ElementTree.tostring(root))
+        buffer.setData(text)
         buffer.open(QtCore.QIODevice.ReadOnly)
         QUiLoader.loading += 1
         try:
@@ -71,14 +71,16 @@ class QUiLoader(QtUiTools.QUiLoader):
         return widget
 
 
-def _take_connections(root: ElementTree.Element) -> list[Connection]:
-    """Remove <connections> from the tree: QUiLoader can't connect Python slots."""
+@cache
+def _without_connections(text: bytes) -> tuple[bytes, list[Connection]]:
+    """A .ui file without its <connections>, and these: QUiLoader can't connect Python slots. A panel is made often."""
+    root = ElementTree.fromstring(text)
     found = root.find("connections")
     if found is None:
-        return []
+        return text, []
     root.remove(found)
     keys = ("sender", "signal", "receiver", "slot")
-    return [tuple(connection.findtext(key, "") for key in keys) for connection in found]
+    return ElementTree.tostring(root), [tuple(each.findtext(key, "") for key in keys) for each in found]
 
 
 qt.QUiLoader = QUiLoader

@@ -12,4 +12,5 @@ def test_scene_application_and_modules_are_there(slicer_app):
 
     assert slicer.mrmlScene is slicer_app.mrmlScene()
     assert slicer.modules.colors.logic().IsA("vtkSlicerColorLogic")
-    assert slicer_app.layoutManager().sliceViewNames() == ["Red", "Green", "Yellow"]
+    # Behind them stand those of layouts that earlier tests have shown: as in Slicer, a view that was made stays.
+    assert slicer_app.layoutManager().sliceViewNames()[:3] == ["Red", "Green", "Yellow"]

@@ -57,13 +57,15 @@ def notCollecting() -> Iterator[None]:
     """No collection of all garbage inside: with PyTorch's objects in it, it stops every thread for 0.1 s and more.
 
     For seconds, not for hours. What was made inside counts as old afterwards: it does not bring one about at once.
+    Objects that somebody else has frozen stay frozen.
     """
     collecting = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
-        gc.unfreeze()
+        if not gc.get_freeze_count():
+            gc.freeze()
+            gc.unfreeze()
         if collecting:
             gc.enable()
