@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import fnmatch
 import importlib
 import re
 import shlex
@@ -21,6 +22,7 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 ANCHOR = re.compile(r"\]\(([^)#\s]*)#([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+PROGRAM = re.compile(r"(?:Testing/)?(?:[A-Z]\w+/)?\b(?:test|bench|soak|make)_[\w*]+\.py")
 UNTOLD = {"--help", "--output"}
 """Every command's own, and the long name of -o."""
 
@@ -114,6 +116,21 @@ def test_every_picture_is_shown_somewhere():
     shown = {(page.parent / target).resolve() for page, target in links()}
     pictures = set((REPOSITORY / "Resources" / "Screenshots").resolve().iterdir())
     assert {path.name for path in pictures - shown} == set()
+
+
+def test_every_test_and_program_that_a_page_names_is_there():
+    """Files by their names, with ``*`` too; of the table in model-safety.md also the tests in them."""
+    files = [path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "Testing").rglob("*.py")]
+    missing = []
+    for page in PAGES:
+        for named in PROGRAM.findall(page.read_text(encoding="utf-8")):
+            if not any(fnmatch.fnmatch(f"/{file}", f"*/{named}") for file in files):
+                missing.append(f"{page.name}: {named}")
+    tests = " ".join(path.read_text(encoding="utf-8") for path in (REPOSITORY / "Testing" / "Lib").glob("test_*.py"))
+    for line in (REPOSITORY / "docs" / "model-safety.md").read_text(encoding="utf-8").splitlines():
+        for named in re.findall(r"`([a-z]+(?:_[a-z]+){2,}_?)(?:\.{3})?`", line.rpartition("|")[0].rpartition("|")[2]):
+            missing += [] if f"def test_{named}" in tests else [f"model-safety.md: {named}"]
+    assert missing == []
 
 
 def test_the_front_page_leads_to_every_page():
