@@ -24,12 +24,12 @@ CONSTRAINED := --constraint constraints.txt --constraint $(TORCH_PIN)
 unexport OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench soak fuzz wheel sbom audit bundle host screenshots clean
+.PHONY: help demo test lint bench soak fuzz fuzz-guided wheel sbom audit bundle host screenshots clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
 	@echo "XRayTo3D: from radiographs to 3D bones (research use only)"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 
 demo: $(LIBRARY_DONE) ## register a made-up bone to a made-up radiograph; pictures and report in demo-output
 	$(BIN)/xrayto3d demo -o demo-output
@@ -52,6 +52,10 @@ soak: $(TEST_DONE) ## kills, full disks, load, privacy: Testing/Soak/soak_*.py, 
 
 fuzz: $(TEST_DONE) ## every reader given 10,000 broken files: Testing/Fuzz/fuzz.py (FUZZ="--cases 300" for a quick look)
 	$(BIN)/python Testing/Fuzz/fuzz.py $(FUZZ)
+
+fuzz-guided: $(TEST_DONE) ## the same guided by coverage: Testing/Fuzz/guided.py (installs atheris; FUZZ="--cases 300")
+	$(PIP) install --editable '.[fuzz]' $(CONSTRAINED)
+	$(BIN)/python Testing/Fuzz/guided.py $(FUZZ)
 
 wheel: $(TEST_DONE) ## build the wheel twice under other circumstances, compare the bytes; it lies in dist
 	$(BIN)/python .ci/wheel.py --check -o dist

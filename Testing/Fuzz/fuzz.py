@@ -27,13 +27,14 @@ for _variable in (
     "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
 ):
     os.environ.setdefault(_variable, "1")
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+TESTING = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTING.parent), str(TESTING / "Lib")]
 
 from fuzz_case import Case, Target, load_targets
 from fuzz_corpus import differences, keep
 from fuzz_run import Tally, run_target, seeds_of
 
-FOUND = Path(__file__).resolve().parents[2] / "artifacts" / "fuzz"
+FOUND = TESTING.parent / "artifacts" / "fuzz"
 SAVED_OF_A_KIND = 3
 
 
@@ -68,31 +69,31 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _fuzzed(target: Target, cases: int, seed: int) -> bool:
     """Run one target, print its line and its faults; whether there were none."""
-    begun = _processor_seconds()
+    begun = processor_seconds()
     tally = run_target(target, seeds_of(target), cases, seed)
     counts = tally.counts
     numbers = f"{cases:>8}{counts['fine']:>8}{counts['refused']:>9}{counts['fault']:>8}"
     print(
-        f"{target.name:<24}{numbers}{tally.slowest:>11.2f}{tally.peak:>9.0f}{_processor_seconds() - begun:>8.0f}",
+        f"{target.name:<24}{numbers}{tally.slowest:>11.2f}{tally.peak:>9.0f}{processor_seconds() - begun:>8.0f}",
         flush=True,
     )
-    _save(target, tally, seed)
+    save_faults(target, tally, str(seed))
     return not tally.faults
 
 
-def _processor_seconds() -> float:
+def processor_seconds() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
-def _save(target: Target, tally: Tally, seed: int) -> None:
+def save_faults(target: Target, tally: Tally, run: str) -> None:
     """Each kind of fault once on the screen, its first few cases on disk."""
     kinds: dict[str, list[tuple[int, Case, str]]] = {}
     for number, case, verdict in tally.faults:
         kinds.setdefault(verdict.place, []).append((number, case, verdict.text))
     for place, found in kinds.items():
         for number, case, text in found[:SAVED_OF_A_KIND]:
-            folder = FOUND / target.name / f"{seed}-{number}"
+            folder = FOUND / target.name / f"{run}-{number}"
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "fault.txt").write_text(f"{text}\n{place}\n", errors="replace")
             path = case.write(folder)

@@ -117,7 +117,7 @@ def _batch(
         for number in numbers:
             case = case_of(target, known_pool, seeds, number, seed)
             if previous is not None and previous.name != case.name:
-                _remove(folder / previous.name)
+                remove(folder / previous.name)
             previous = case
             path = case.write(folder)
             begun = time.monotonic()
@@ -130,7 +130,7 @@ def _batch(
             send((number, verdict, seconds, tell, max(0.0, _resident_peak() - before)))
 
     for path in folder.iterdir():
-        _remove(path)
+        remove(path)
     child = _Child(work)
     done = numbers.start
     for number, verdict, seconds, case, peak in child.messages():
@@ -152,7 +152,7 @@ def _batch(
     return min(done, numbers.stop)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
     shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 

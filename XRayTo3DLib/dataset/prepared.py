@@ -165,7 +165,7 @@ def preparation_of(case: DatasetCase) -> Preparation:
     """The usual preparation with what the case's data set wants otherwise.
 
     Raises:
-        InputError: ``dataset.json`` names an option that there is not, or one of another type.
+        InputError: ``dataset.json`` names an option that there is not, or one of another type or range.
     """
     usual, wanted = Preparation(), dict(case.preparation)
     known = asdict(usual)
@@ -173,7 +173,10 @@ def preparation_of(case: DatasetCase) -> Preparation:
         if name not in known or not _is_like(value, known[name]):
             raise InputError(f"dataset.json: preparation {name}: {value!r} is not known or of another type.")
         wanted[name] = tuple(value) if isinstance(value, list) else value
-    return replace(usual, **wanted)
+    try:
+        return replace(usual, **wanted)
+    except InputError as error:
+        raise InputError(f"dataset.json: {error}") from error
 
 
 def _is_like(value: Any, usual: Any) -> bool:
