@@ -10,6 +10,7 @@ import igl
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from safetensors.numpy import save_file
 from scipy.ndimage import map_coordinates
 
 from XRayTo3DLib.dataset.case import write_case
@@ -19,6 +20,7 @@ from XRayTo3DLib.dataset.phantoms import ForearmShape, make_forearm
 from XRayTo3DLib.dataset.prepared import Preparation, PreparedCase, prepare, truth_meshes
 from XRayTo3DLib.dataset.prepared_files import PreparedCases, prepare_all, prepared_file, read_prepared
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.files.described_arrays import stored_key
 from XRayTo3DLib.geometry.anatomical_frame import WRIST_LANDMARKS
 from XRayTo3DLib.geometry.frames import apply_matrix
 from XRayTo3DLib.imaging.attenuation import hu_to_attenuation
@@ -230,3 +232,11 @@ def test_bad_input_names_the_case(copy: DatasetCase, spoil: object, message: str
 def test_a_side_that_contradicts_the_landmarks_is_refused(cases: dict[str, DatasetCase]) -> None:
     with pytest.raises(InputError, match="right is a left wrist"):
         prepare(replace(cases["right"], side="left"))
+
+
+@pytest.mark.parametrize("about", ["[" * 100_000, '{"key":' + "9" * 5000 + "}", '["key"]', '{"key": "mine"}'])
+def test_a_description_that_cannot_be_read_is_that_of_an_old_file(tmp_path: Path, about: str) -> None:
+    """Nested without end, or a number of 5,000 digits: tracebacks, whenever the data set was prepared."""
+    save_file({"mu": np.zeros(3)}, tmp_path / "one.safetensors", metadata={"about": about})
+    assert stored_key(tmp_path / "one.safetensors") == ("mine" if "mine" in about else "")
+    assert stored_key(tmp_path / "missing.safetensors") == stored_key(tmp_path) == ""

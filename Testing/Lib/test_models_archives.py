@@ -189,3 +189,12 @@ def test_a_fifo_or_a_folder_is_no_file_of_a_bundle(folder: Path) -> None:
     (folder / "predictor.safetensors").unlink()
     os.mkfifo(folder / "predictor.safetensors")
     assert "predictor.safetensors is missing" in refused(folder)
+
+
+@pytest.mark.parametrize("target", ["/dev/zero", "secret"])
+def test_only_what_bundle_json_lists_is_installed(folder: Path, tmp_path: Path, target: str) -> None:
+    """A further link was followed: to a file of this computer, or to a device until the disk was full."""
+    (tmp_path / "secret").write_text("secret")
+    (folder / "extra.safetensors").symlink_to(tmp_path / target)
+    (installed,) = install_bundles(folder, tmp_path / "own")
+    assert {path.name for path in installed.iterdir()} == {"bundle.json", *load_bundle(folder)._files}

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase
@@ -21,7 +20,7 @@ from XRayTo3DLib.dataset.lazily_read import LazilyRead
 from XRayTo3DLib.dataset.standard_geometry import StandardGeometry
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import atomic_path, require_file
-from XRayTo3DLib.files.described_arrays import described_arrays
+from XRayTo3DLib.files.described_arrays import described_arrays, stored_key
 from XRayTo3DLib.files.unfinished import remove_abandoned
 from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.processes import end_with_parent
@@ -107,7 +106,7 @@ def depth_file(case: DatasetCase, geometry: StandardGeometry) -> Path:
     path = case.folder.parent.parent / "prepared" / f"{case.id}_depth_{geometry.size}.safetensors"
     names = views_of(case, geometry.view)
     key = _key(case, names, geometry)
-    if not path.exists() or _stored_key(path) != key:
+    if stored_key(path) != key:
         surfaces = case_surfaces(case)
         _write([read_depth_view(case, name, geometry, surfaces) for name in names], path, key)
     return path
@@ -187,13 +186,3 @@ def _key(case: DatasetCase, names: Sequence[str], geometry: StandardGeometry) ->
         with require_file(path, f"case {case.id}").open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()
-
-
-def _stored_key(path: Path) -> str:
-    """Key of a prepared file, or "" where it cannot be read: then it is made again."""
-    try:
-        with safe_open(path, framework="numpy") as file:
-            about = json.loads((file.metadata() or {}).get("about", "{}"))
-            return str(about.get("key", "")) if isinstance(about, dict) else ""
-    except (SafetensorError, json.JSONDecodeError):
-        return ""

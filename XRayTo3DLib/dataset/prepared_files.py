@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from XRayTo3DLib.dataset.dataset_folder import DatasetCase, DatasetFolder
 from XRayTo3DLib.dataset.lazily_read import LazilyRead
 from XRayTo3DLib.dataset.prepared import Preparation, PreparedCase, describe, preparation_of, prepare
 from XRayTo3DLib.files import atomic_path
-from XRayTo3DLib.files.described_arrays import described_arrays
+from XRayTo3DLib.files.described_arrays import described_arrays, stored_key
 from XRayTo3DLib.files.disk import require_room
 from XRayTo3DLib.files.unfinished import remove_abandoned
 from XRayTo3DLib.geometry.anatomical_frame import AnatomicalFrame
@@ -109,7 +108,7 @@ def prepared_file(case: DatasetCase, options: Preparation | None = None) -> Path
     options = preparation_of(case) if options is None else options
     path = _place(case)
     key = _key(case, options)
-    if not path.exists() or _stored_key(path) != key:
+    if stored_key(path) != key:
         _write(prepare(case, options), path, key)
     return path
 
@@ -187,13 +186,3 @@ def _key(case: DatasetCase, options: Preparation) -> str:
         with file.open("rb") as stream:  # piece by piece: a CT may be larger than what memory is left
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()
-
-
-def _stored_key(path: Path) -> str:
-    """Key of a prepared file, or "" where it cannot be read: then it is made again."""
-    try:
-        with safe_open(path, framework="numpy") as file:
-            about = json.loads((file.metadata() or {}).get("about", "{}"))
-            return str(about.get("key", "")) if isinstance(about, dict) else ""
-    except (SafetensorError, json.JSONDecodeError):
-        return ""

@@ -45,3 +45,15 @@ def described_arrays(
     except (SafetensorError, *FAULTS) as error:
         text = str(error)
         raise InputError(text if text.startswith(where) else f"{where} is damaged ({text}); {again}.") from error
+
+
+def stored_key(path: Path) -> str:
+    """The description's "key", or "" where the file is missing, none of ours, or cannot be read: it is made again."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(require_file(path, "arrays"), framework="numpy") as file:
+            about = parse_json((file.metadata() or {}).get("about", "{}"), "its description")
+    except (SafetensorError, OSError, InputError):
+        return ""
+    return str(about.get("key", "")) if isinstance(about, dict) else ""

@@ -17,7 +17,7 @@ from XRayTo3DLib.files.disk import require_room, writing_into
 from XRayTo3DLib.files.plain_names import name_problem, same_name
 from XRayTo3DLib.files.unfinished import finish_replacing, remove_folder, whole_folder
 from XRayTo3DLib.models.bundle import BUNDLE_FORMAT
-from XRayTo3DLib.models.bundle_folder import BUNDLE_FILE, LARGEST_BYTES, PLAIN_FILE, read_description
+from XRayTo3DLib.models.bundle_folder import BUNDLE_FILE, LARGEST_BYTES, PLAIN_FILE, described, read_description
 from XRayTo3DLib.models.find import find_bundles, shipped_models_folder, user_models_folder
 
 LARGEST_RATIO = 200
@@ -118,10 +118,10 @@ def _checksum(bundle: Path) -> str:
 
 def _put(bundle: Path, target: Path) -> Path:
     """Copy, verify the copy, and only then take the place of what was there."""
+    names = (BUNDLE_FILE, *described(bundle, BUNDLE_FORMAT)["files"])  # of what else lies there nothing is known
     with whole_folder(target) as copy:
-        for each in bundle.iterdir():
-            if _is_bundle_file(each.name):
-                shutil.copyfile(each, copy / each.name)  # bytes alone, which are verified next
+        for name in names:
+            shutil.copyfile(bundle / name, copy / name)  # bytes alone, which are verified next
         read_description(copy, BUNDLE_FORMAT)
     return target
 
