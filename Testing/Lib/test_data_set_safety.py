@@ -228,6 +228,7 @@ def test_a_file_s_name_stays_in_its_folder(name: str) -> None:
 # ---- tables ----------------------------------------------------------------------------------------------------------
 
 FORMULAS = ["=cmd()", "+1+cmd()", "-2+3+cmd()", "@SUM(A1)", "\t=1", "\r=1", " =1", "=1\n=2", "-cmd"]
+FORMULAS += ["\uff1dcmd()", "\uff0b1+cmd()", "\uff0dcmd", "\uff20SUM(A1)"]  # full-width
 
 
 @pytest.mark.parametrize("text", FORMULAS)

@@ -142,3 +142,20 @@ def test_a_label_twice_is_refused(tmp_path: Path) -> None:
         read_landmarks(path)
     with pytest.raises(InputError, match="mrk.json"):
         write_landmarks({}, tmp_path / "points.json")
+
+
+@pytest.mark.parametrize("status", ["undefined", "preview", "missing"])
+def test_a_point_that_was_not_placed_is_none(tmp_path: Path, status: str) -> None:
+    """Slicer saves points still to be placed, too: they were taken for landmarks at 0 0 0."""
+    path = write_landmarks({"a": (1, 2, 3), "b": (4, 5, 6)}, tmp_path / "points.mrk.json")
+    content = json.loads(path.read_text())
+    content["markups"][0]["controlPoints"][1] |= {"positionStatus": status, "position": [0.0, 0.0, 0.0]}
+    path.write_text(json.dumps(content))
+    assert list(read_landmarks(path)) == ["a"]
+    del content["markups"][0]["controlPoints"][1]["position"]
+    path.write_text(json.dumps(content))
+    assert list(read_landmarks(path)) == ["a"]
+    content["markups"][0]["coordinateUnits"] = "cm"
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="not in mm"):
+        read_landmarks(path)

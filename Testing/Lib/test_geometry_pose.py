@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from scipy.linalg import expm
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose
+from XRayTo3DLib.geometry.hdf5_values import SIGNATURE, Hdf5Damaged, hdf5_values
 
 POSE = RigidPose.from_rotation([10, -40, 65], [12.345678, -300.0, 7.0], [1, 2, 3])
 POINTS = np.array([[0.0, 0, 0], [100, 0, 0], [0, -50, 0], [3, 4, 500]])
@@ -292,3 +294,30 @@ def test_a_missing_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:
         RigidPose.load(tmp_path / "pose.tfm")
     with pytest.raises(InputError, match="is a folder"):
         RigidPose.load(tmp_path)
+
+
+def test_big_endian_numbers_are_not_taken_for_others(tmp_path: Path) -> None:
+    """Read as if they were little-endian a move of any size was next to none."""
+    RigidPose.from_rotation((0, 0, 0), (10, 20, 30)).save(tmp_path / "pose.h5")
+    content = (tmp_path / "pose.h5").read_bytes()
+    (tmp_path / "pose.h5").write_bytes(content.replace(b"\x11\x20\x3f\x00\x08", b"\x11\x21\x3f\x00\x08"))
+    with pytest.raises(InputError, match=r"pose\.h5 .*big-endian"):
+        RigidPose.load(tmp_path / "pose.h5")
+
+
+def test_a_file_of_messages_without_end_is_refused() -> None:
+    """200 objects of 20,000 empty messages each were read for seconds; 1 MB of them for minutes."""
+
+    def header(messages: bytes) -> bytes:
+        return b"OHDR\x02\x02" + struct.pack("<I", len(messages)) + messages + b"\0\0\0\0"
+
+    def link(name: bytes, place: int) -> bytes:
+        data = b"\x01\x00" + bytes([len(name)]) + name + struct.pack("<Q", place)
+        return b"\x06" + struct.pack("<HB", len(data), 0) + data
+
+    names = [b"%03d" % number for number in range(200)]
+    place = 48 + len(header(b"".join(link(name, 0) for name in names)))
+    start = SIGNATURE + bytes([2, 8, 8, 0]) + struct.pack("<4Q", 0, 2**64 - 1, 0, 48) + b"\0\0\0\0"
+    root, empty = header(b"".join(link(name, place) for name in names)), header(b"\0\0\0\0" * 20_000)
+    with pytest.raises(Hdf5Damaged, match="too many messages"):
+        hdf5_values(start + root + empty)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 from imaging_cases import dicom_header, save
@@ -442,3 +445,74 @@ def test_voxels_of_1_mm_are_doubted_unless_we_made_them(tmp_path: Path) -> None:
         write_ct(CtVolume(volume(), np.eye(4), synthetic=synthetic), tmp_path / f"{name}.nrrd")
     assert UNKNOWN_SPACING in read_ct(tmp_path / "other.nrrd").notes
     assert UNKNOWN_SPACING not in read_ct(tmp_path / "made.nrrd").notes
+
+
+# ---- numbers that would be wrong without a word ----------------------------------------------------------------------
+
+
+def twice_as_long(dataset: Any, number: int) -> None:
+    dataset.ImageOrientationPatient = [2 * float(value) for value in dataset.ImageOrientationPatient]
+
+
+def not_at_right_angles(dataset: Any, number: int) -> None:
+    dataset.ImageOrientationPatient = [1, 0, 0, 0.1, 0.995, 0]
+
+
+def negative_spacing(dataset: Any, number: int) -> None:
+    dataset.PixelSpacing = [-0.7, 0.4]
+
+
+def slope_of_nothing(dataset: Any, number: int) -> None:
+    dataset.RescaleSlope = 0
+
+
+def slope_upside_down(dataset: Any, number: int) -> None:
+    dataset.RescaleSlope = -1
+
+
+def half_without_intercept(dataset: Any, number: int) -> None:
+    if number % 2:
+        del dataset.RescaleIntercept
+
+
+def half_a_metre(dataset: Any, number: int) -> None:
+    dataset.PixelSpacing = [700, 400]
+
+
+SPOILT = [
+    (twice_as_long, "orientation of slice"),
+    (not_at_right_angles, "orientation of slice"),
+    (negative_spacing, "lacks a position, orientation or pixel spacing"),
+    (slope_of_nothing, "no number above 0"),
+    (slope_upside_down, "no number above 0"),
+    (half_without_intercept, "some slices"),
+    (half_a_metre, "mm long, as no CT is"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "words"), SPOILT)
+def test_a_series_whose_sizes_or_values_contradict_themselves_is_refused(
+    tmp_path: Path, spoil: Callable[[Any, int], None], words: str
+) -> None:
+    """All were read: bones twice as large, mirrored, or 1024 HU off in every second slice."""
+    folder = write_series(tmp_path / "ct")
+    for number, path in enumerate(slice_files(folder)):
+        dataset = pydicom.dcmread(path)
+        spoil(dataset, number)
+        dataset.save_as(path)
+    with pytest.raises(InputError, match=words):
+        read_ct(folder)
+
+
+@pytest.mark.parametrize("text", ['{"radius": 1.9}', '{"radius": true}', '{"radius": "1"}', '{"radius": 1, "ulna": 1}'])
+def test_label_names_that_could_mean_another_label_are_refused(tmp_path: Path, text: str) -> None:
+    """1.9 was 1; of two names of one label the last counted."""
+    ct = labelled()
+    write_ct(ct, tmp_path / "ct.nrrd")
+    sitk.WriteImage(lps_image(ct.labels, ct.voxel_to_lps), str(tmp_path / "l.nrrd"))
+    (tmp_path / "n.json").write_text(text)
+    with pytest.raises(InputError, match=r"label names: n\.json"):
+        read_ct(tmp_path / "ct.nrrd", labels=tmp_path / "l.nrrd", label_names=tmp_path / "n.json")
+    (tmp_path / "n.json").write_text('{"ra\\n\\ndius": 1}')
+    read = read_ct(tmp_path / "ct.nrrd", labels=tmp_path / "l.nrrd", label_names=tmp_path / "n.json")
+    assert list(read.label_names)[0] == "ra dius"

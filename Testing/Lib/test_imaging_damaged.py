@@ -360,3 +360,71 @@ def test_a_refusal_names_the_file_and_keeps_what_is_missing(tmp_path: Path) -> N
     assert refusal.value.missing == ("spacing", "sdd")
     with pytest.raises(InputError, match=r"^x.dcm is empty$"), naming(path):
         raise InputError("x.dcm is empty")
+
+
+# ---- units and sizes -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("units", ['space units: "m" "m" "m"', 'space units: "cm" "cm" "cm"', 'units: "mm" "um" "mm"'])
+def test_another_unit_than_mm_is_not_passed_over(tmp_path: Path, units: str) -> None:
+    """ITK does so: a bone was ten or a thousand times as small."""
+    data = np.arange(8, dtype="<i2").tobytes()
+    (tmp_path / "a.nrrd").write_bytes(f"{NRRD}{units}\n\n".encode() + data)
+    with pytest.raises(InputError, match=r"a\.nrrd cannot be read: .*another unit than mm"):
+        read_label_map(tmp_path / "a.nrrd")
+    (tmp_path / "a.nrrd").write_bytes(f'{NRRD}space units: "mm" "" "millimeter"\n\n'.encode() + data)
+    assert read_label_map(tmp_path / "a.nrrd").values.size == 8
+
+
+@pytest.mark.parametrize("space", ["scanner-xyz", "3D-right-handed", "3D-left-handed"])
+def test_a_space_that_does_not_say_where_left_is(tmp_path: Path, space: str) -> None:
+    """ITK takes it for the patient's: a left hand was a right one."""
+    header = NRRD.replace("LPS", space) + "\n"
+    (tmp_path / "a.nrrd").write_bytes(header.encode() + np.arange(8, dtype="<i2").tobytes())
+    with pytest.raises(InputError, match="space that is not known"):
+        read_label_map(tmp_path / "a.nrrd")
+
+
+@pytest.mark.parametrize(
+    "line", ["DistanceUnits = cm", "ElementToIntensityFunctionSlope = 2", "ElementToIntensityFunctionOffset = -1024"]
+)
+def test_what_itk_passes_over_in_a_metaimage(tmp_path: Path, line: str) -> None:
+    start = "ObjectType = Image\nNDims = 3\nDimSize = 2 2 2\n"
+    end = "ElementType = MET_SHORT\nElementDataFile = LOCAL\n"
+    data = np.arange(8, dtype="<i2").tobytes()
+    (tmp_path / "a.mha").write_bytes(f"{start}{line}\n{end}".encode() + data)
+    with pytest.raises(InputError, match=line.partition(" ")[0]):
+        read_label_map(tmp_path / "a.mha")
+    plain = {"DistanceUnits": "mm", "ElementToIntensityFunctionSlope": "1", "ElementToIntensityFunctionOffset": "0"}
+    key = line.partition(" ")[0]
+    (tmp_path / "a.mha").write_bytes(f"{start}{key} = {plain[key]}\n{end}".encode() + data)
+    assert read_label_map(tmp_path / "a.mha").values.size == 8
+
+
+def test_a_nifti_with_two_voxel_sizes(tmp_path: Path) -> None:
+    image = sitk.GetImageFromArray(np.arange(8, dtype=np.int16).reshape(2, 2, 2))
+    image.SetSpacing((0.5, 0.5, 1.0))
+    sitk.WriteImage(image, str(tmp_path / "a.nii"))
+    content = bytearray((tmp_path / "a.nii").read_bytes())
+    struct.pack_into("<hh12f", content, 252, 0, 1, *([0.0] * 12))
+    for scale, refused in ((1.0, False), (2.0, True)):
+        rows = (0.5 * scale, 0, 0, 10, 0, 0.5 * scale, 0, 20, 0, 0, scale, 30)
+        struct.pack_into("<12f", content, 280, *rows)
+        (tmp_path / "a.nii").write_bytes(content)
+        if refused:
+            with pytest.raises(InputError, match="voxels of different size"):
+                read_label_map(tmp_path / "a.nii")
+        else:
+            assert read_label_map(tmp_path / "a.nii").values.size == 8
+
+
+def test_a_segment_of_the_background_is_refused(tmp_path: Path) -> None:
+    """In a layer of its own all that is around the bones became that bone."""
+    image = sitk.GetImageFromArray(np.ones((2, 3, 4, 2), np.uint8), isVector=True)
+    for number, value in enumerate("10"):
+        fields = {"ID": f"s{number}", "Name": f"bone {number}", "Layer": str(number), "LabelValue": value}
+        for key, text in fields.items():
+            image.SetMetaData(f"Segment{number}_{key}", text)
+    sitk.WriteImage(image, str(tmp_path / "a.seg.nrrd"))
+    with pytest.raises(InputError, match="label value for segment 1"):
+        read_label_map(tmp_path / "a.seg.nrrd")

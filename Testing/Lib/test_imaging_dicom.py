@@ -429,3 +429,22 @@ def test_the_real_lower_leg(data_dir: Path) -> None:
     assert radiograph.camera.column_direction == pytest.approx((-1, 0, 0)), "hung with the left side on the left"
     tibia, air = radiograph.pixels[600:900, 860:1000].mean(), radiograph.pixels[600:900, 480:600].mean()
     assert radiograph.intensity.mode == "attenuation" and tibia > air + 0.5
+
+
+def test_a_picture_calibrated_by_a_factor_that_its_distances_contradict_is_refused(tmp_path: Path) -> None:
+    """The pixels were scaled by one, the bone was placed by the other: 35 % too large."""
+    tags = {
+        "PixelSpacing": CALIBRATED,
+        "PixelSpacingCalibrationType": "GEOMETRY",
+        "EstimatedRadiographicMagnificationFactor": 1.5,
+        "DistanceSourceToPatient": SDD / 1.1,
+    }
+    with pytest.raises(InputError, match=r"Factor says 1\.500, SDD / source to patient distance 1\.100"):
+        read_radiograph(dx(tmp_path, **tags))
+    said = read_radiograph(dx(tmp_path, **tags), magnification=1.1)
+    assert said.camera.spacing == pytest.approx([1.1 * value for value in CALIBRATED[::-1]])
+
+
+def test_a_distance_in_cm_is_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(MissingInformationError, match="SDD in mm"):
+        read_radiograph(dx(tmp_path, ImagerPixelSpacing=IMAGER, DistanceSourceToDetector=SDD / 10))

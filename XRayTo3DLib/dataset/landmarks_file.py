@@ -16,6 +16,9 @@ MARKUPS_SCHEMA = (
     "Resources/Schema/markups-schema-v1.0.3.json#"
 )
 
+DEFINED = "defined"
+"""Status of a point that was placed; one that was not stands at 0 0 0, or anywhere, in the file."""
+
 
 def write_landmarks(
     landmarks: Mapping[str, Any], path: Path | str, description: str = "", *, locked: bool = True
@@ -43,7 +46,7 @@ def write_landmarks(
             "selected": True,
             "locked": locked,
             "visibility": True,
-            "positionStatus": "defined",
+            "positionStatus": DEFINED,
         }
         for number, (name, point) in enumerate(landmarks.items(), 1)
     ]
@@ -53,7 +56,7 @@ def write_landmarks(
 
 
 def read_landmarks(path: Path | str) -> dict[str, FloatArray]:
-    """Points (3,) LPS mm by label of a Slicer point list (LPS or RAS; turned to LPS).
+    """Points (3,) LPS mm by label of a Slicer point list (LPS or RAS; turned to LPS), of those that were placed.
 
     Raises:
         InputError: Missing, not a point list, without coordinate system, or a label twice.
@@ -65,9 +68,14 @@ def read_landmarks(path: Path | str) -> dict[str, FloatArray]:
     if not content["markups"]:
         raise InputError(f"{where}: it holds none; save it again.")
     markup = content["markups"][0]
-    shape = {"coordinateSystem": str, "controlPoints": [{"label": str, "position": [float]}]}
+    point = {"label": str, "positionStatus?": str}
+    shape = {"coordinateSystem": str, "coordinateUnits?": str, "controlPoints": [point]}
     check_fields(markup, shape, where, "markups[0]")
-    system, points = markup["coordinateSystem"], markup["controlPoints"]
+    points = [each for each in markup["controlPoints"] if each.get("positionStatus", DEFINED) == DEFINED]
+    check_fields(points, [{"position": [float]}], where, "markups[0].controlPoints")
+    system = markup["coordinateSystem"]
+    if markup.get("coordinateUnits", "mm") != "mm":
+        raise InputError(f"landmarks: {path.name} is not in mm; save it again from Slicer.")
     named = [(each["label"], vector3(each["position"], f"{path.name}: landmark {each['label']}")) for each in points]
     if system not in ("LPS", "RAS"):
         raise InputError(f"landmarks: {path.name} has coordinate system {system!r}; LPS or RAS is needed.")

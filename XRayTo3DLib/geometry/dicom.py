@@ -21,6 +21,8 @@ from XRayTo3DLib.plain_words import impersonal
 
 LETTERS = {"L": (1, 0, 0), "R": (-1, 0, 0), "P": (0, 1, 0), "A": (0, -1, 0), "H": (0, 0, 1), "F": (0, 0, -1)}
 DIGITS_KEPT = 12
+SDD_MM = (300.0, 10000.0)
+"""The smallest C-arms have 350 mm; a hundred or so were written in cm."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def read_geometry(dataset: Any, frame: int = 0) -> DicomGeometry:
     known = len(towards) == 2 and all(letter in LETTERS for letter in towards)
     return DicomGeometry(
         spacing=spacing,
-        sdd=_number(dataset, "DistanceSourceToDetector", (50.0, 10000.0), notes),
+        sdd=_number(dataset, "DistanceSourceToDetector", SDD_MM, notes),
         source_patient=_number(dataset, "DistanceSourceToPatient", (20.0, 10000.0), notes),
         angles_deg=_frame_angles(dataset, frame, notes),
         view=impersonal(_text(dataset, "ViewPosition")),

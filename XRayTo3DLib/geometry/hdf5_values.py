@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from XRayTo3DLib.errors import InputError
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-MOST_OBJECTS, MOST_BLOCKS, MOST_LEVELS, MOST_VALUES = 1000, 100, 8, 100_000
+MOST_OBJECTS, MOST_MESSAGES, MOST_BLOCKS, MOST_LEVELS, MOST_VALUES = 1000, 20_000, 100, 8, 100_000
 UNDEFINED = 2**64 - 1
 DATASPACE, LINK_INFO, DATATYPE, LINK, LAYOUT, FILTERS, CONTINUATION = 0x01, 0x02, 0x03, 0x06, 0x08, 0x0B, 0x10
 COMPACT, CONTIGUOUS, CHUNKED = 0, 1, 2
@@ -61,7 +61,7 @@ def hdf5_values(content: bytes) -> dict[str, Value]:
 
 class _Reader:
     def __init__(self, content: bytes) -> None:
-        self._content, self._objects = content, 0
+        self._content, self._objects, self._messages_left = content, 0, MOST_MESSAGES
 
     def values(self, address: int, path: str = "", level: int = 0) -> dict[str, Value]:
         """Of an object and all below it."""
@@ -99,6 +99,9 @@ class _Reader:
         block, at, found = self._part(start, length), 0, []
         head = 6 if ordered else 4
         while at + head <= length:
+            self._messages_left -= 1
+            if self._messages_left < 0:
+                raise Hdf5Damaged("it holds too many messages")
             kind, size = block[at], int.from_bytes(block[at + 1 : at + 3], "little")
             found.append((kind, block[at + head : at + head + size]))
             at += head + size
@@ -172,6 +175,8 @@ def _note(found: _Object, kind: int, data: bytes) -> None:
         start = {1: 8, 2: 4}[data[0]] if data[0] in (1, 2) else len(data)
         found.shape = struct.unpack_from(f"<{data[1]}Q", data, start)
     elif kind == DATATYPE:
+        if data[0] & 0x0F == FLOAT and data[1] & 1:
+            raise Hdf5Damaged("its numbers are big-endian, which is not read here")
         found.kind = data[0] & 0x0F, struct.unpack_from("<I", data, 4)[0]
     elif kind == LINK:
         name, address = _link(data)

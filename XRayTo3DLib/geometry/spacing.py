@@ -166,6 +166,7 @@ def _from_tags(
         return Spacing(tags.imager, "detector", (note, *_check_both(tags, geometric, name)))
     if tags.pixel is not None and tags.calibration in ("GEOMETRY", "FIDUCIAL"):
         where = f"Calibrated ({tags.calibration}) PixelSpacing {_show(tags.pixel)}"
+        _check_magnifications(tags, magnification, geometric, name)
         return _scaled(tags.pixel, "calibrated", where, magnification, how)
     if tags.pixel is not None:
         text = f"whether its PixelSpacing {_show(tags.pixel)} holds on the detector or at the object (--spacing-kind)"
@@ -197,6 +198,17 @@ def _check_both(tags: SpacingTags, geometric: float | None, name: str) -> tuple[
             f"{OVERRIDE}."
         )
     return (f"PixelSpacing {_show(tags.pixel)} holds at the object (magnification {ratio:.3f}) and was not used.",)
+
+
+def _check_magnifications(tags: SpacingTags, magnification: float | None, geometric: float | None, name: str) -> None:
+    """Where a header tells its magnification twice, and the picture was calibrated by it, both must be one."""
+    if magnification is None or geometric is None or magnification != tags.magnification:
+        return
+    if tags.calibration == "GEOMETRY" and abs(magnification / geometric - 1) > CONTRADICTION:
+        raise InputError(
+            f"radiograph {name}: EstimatedRadiographicMagnificationFactor says {magnification:.3f}, SDD / source to "
+            f"patient distance {geometric:.3f}; give the right --magnification, or --spacing."
+        )
 
 
 OVERRIDE = "say which holds with --spacing-kind detector or calibrated, or give --spacing"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.files import file_suffix, require_file
+from XRayTo3DLib.files import file_suffix, read_json_values, read_text, require_file
+from XRayTo3DLib.files.json_values import check_fields
 from XRayTo3DLib.imaging.itk_images import header_values, image_to_lps, is_synthetic, lps_image, one_line, read_image
 from XRayTo3DLib.imaging.types import CtVolume
 
@@ -114,7 +114,7 @@ def segments_of(image: Any, path: Path, what: str = "label map") -> list[tuple[s
         name = one_line(header.get(f"{key}Name", "")) or one_line(header.get(f"{key}ID", "")) or f"segment {number}"
         layer, value = header.get(f"{key}Layer", "").strip() or "0", header.get(f"{key}LabelValue", "").strip() or "1"
         whole = all(re.fullmatch(r"\d{1,9}", text, re.ASCII) for text in (layer, value))
-        if not whole or int(layer) >= image.GetNumberOfComponentsPerPixel():
+        if not whole or int(value) == 0 or int(layer) >= image.GetNumberOfComponentsPerPixel():
             raise InputError(
                 f"{what}: {path.name} names a layer or label value for segment {number} that it does not have; save "
                 f"the segmentation again."
@@ -200,15 +200,19 @@ def _names_file(path: Path | str) -> dict[str, int]:
         InputError: Neither, or values that are no whole numbers.
     """
     path = require_file(path, "label names")
-    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    where = f"label names: {path.name}"
     try:
         if file_suffix(path) == ".json":
-            content = json.loads(text)
+            content = read_json_values(path, where)
+            check_fields(content, {}, where)
             pairs = content.get("labels", content)
-            return {str(name): int(value) for name, value in pairs.items()}
-        rows = [line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")]
-        return {row[1].replace("_", " "): int(row[0]) for row in rows if int(row[0]) != 0}
-    except (ValueError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as error:
-        raise InputError(
-            f'label names: {path.name} is neither JSON like {{"radius": 1}} nor a Slicer colour table (.ctbl).'
-        ) from error
+            check_fields(pairs, {"*": int}, where)
+        else:
+            text = read_text(path, "label names")
+            rows = [line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+            pairs = {row[1].replace("_", " "): int(row[0]) for row in rows if int(row[0]) != 0}
+    except (ValueError, IndexError) as error:  # InputError is one of them
+        raise InputError(f'{where} is neither JSON like {{"radius": 1}} nor a Slicer colour table (.ctbl).') from error
+    if len(set(pairs.values())) < len(pairs):
+        raise InputError(f"{where} gives two names to one label; leave out one.")
+    return {one_line(name): value for name, value in pairs.items()}

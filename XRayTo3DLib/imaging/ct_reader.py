@@ -22,6 +22,7 @@ from XRayTo3DLib.plain_words import impersonal
 
 UNKNOWN_SPACING = "Every voxel is 1 mm in the file, as if its spacing were not known: check the size of the bones."
 
+LARGEST_CT_MM = 5000.0
 SYNTHETIC = "SYNTHETIC: the file says that this anatomy is simulated."
 
 
@@ -69,6 +70,8 @@ def _read(path: Path, values: str, series: int | None, name: str | None) -> CtVo
     hu, more = to_hounsfield(stored, "hu" if rescaled and values == "auto" else values, label)
     more = () if rescaled and values == "auto" else more
     ct = CtVolume(hu=hu, voxel_to_lps=to_lps, name=label, notes=notes + more, synthetic=synthetic)
+    if (longest := float((ct.spacing * ct.size).max())) > LARGEST_CT_MM:
+        raise InputError(f"CT {label}: it is {longest:.0f} mm long, as no CT is; check the unit of its voxel size.")
     return ct if label == name else replace(ct, name=name)
 
 

@@ -18,6 +18,8 @@ from XRayTo3DLib.imaging.volume_headers import MOST_VALUES
 
 SPACING_TOLERANCE = 0.02
 """Relative departure of a slice distance from the common one that still counts as rounding."""
+UNIT_TOLERANCE = 5e-3
+"""Departure of the directions from length 1 and from right angles that still counts as rounding."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,13 @@ def read_series(
     step = _slice_step(slices, folder)
     to_lps = np.eye(4)
     to_lps[:3, :2], to_lps[:3, 2], to_lps[:3, 3] = slices[0].axes, step, slices[0].position
+    if len({item.rescaled for item in slices}) > 1:
+        raise InputError(
+            f"CT: some slices in {folder} state how their values become Hounsfield units and others do not; export the "
+            f"series again."
+        )
     stored = np.stack([_hounsfield(item) for item in slices])
-    return stored, to_lps, notes, all(item.rescaled for item in slices)
+    return stored, to_lps, notes, slices[0].rescaled
 
 
 def _series_of(folder: Path) -> list[list[Slice]]:
@@ -88,11 +95,17 @@ def _slice(header: Any, path: Path) -> Slice:
     try:
         require_size((int(header.Columns), int(header.Rows)), path.name, "CT")
         orientation = np.array(header.ImageOrientationPatient, dtype=float).reshape(2, 3)
+        if np.abs(orientation @ orientation.T - np.eye(2)).max() > UNIT_TOLERANCE:
+            raise InputError(
+                f"CT: the orientation of slice {path.name} is no two directions of length 1 at right angles, so that "
+                f"the size of its voxels is not known; export the series again."
+            )
         row_step, column_step = (float(value) for value in header.PixelSpacing)
         position = np.array(header.ImagePositionPatient, dtype=float).reshape(3)
         axes = np.stack([orientation[0] * column_step, orientation[1] * row_step], axis=1)
         slice_ = Slice(path, position, axes, (int(header.Columns), int(header.Rows)), _rescaled(header))
-        if not np.all(np.isfinite(axes)) or not np.all(np.isfinite(position)) or min(slice_.size) < 1:
+        positive = min(*slice_.size, row_step, column_step) > 0
+        if not (positive and np.all(np.isfinite(axes)) and np.all(np.isfinite(position))):
             raise ValueError("no place")
         return slice_
     except InputError:
@@ -178,12 +191,18 @@ def _hounsfield(item: Slice) -> NDArray[np.float32]:
     if values.shape != item.size[::-1]:
         raise InputError(f"CT: the pixels of slice {path.name} are not one grey picture; export the series again.")
     try:
-        slope, intercept = float(dataset.get("RescaleSlope", 1) or 1), float(dataset.get("RescaleIntercept", 0) or 0)
+        slope, intercept = _number(dataset, "RescaleSlope", 1.0), _number(dataset, "RescaleIntercept", 0.0)
     except (TypeError, ValueError):  # it quotes the header
         slope = intercept = float("nan")
-    if not np.isfinite(slope) or not np.isfinite(intercept):
-        raise InputError(f"CT: the rescaling of slice {path.name} is no number; export the series again.") from None
+    if not (np.isfinite(slope) and np.isfinite(intercept) and slope > 0):
+        text = f"CT: the rescaling of slice {path.name} is no number above 0; export the series again."
+        raise InputError(text) from None
     return (values * slope + intercept).astype(np.float32)
+
+
+def _number(dataset: Any, keyword: str, default: float) -> float:
+    value = dataset.get(keyword, None)
+    return default if value is None or value == "" else float(value)
 
 
 def _what_else(others: set[str]) -> str:

@@ -24,6 +24,8 @@ MOST_VALUES = 1 << 30
 """Values of an image: 1024 x 1024 x 1024."""
 GZIP_MOST = 1100
 """deflate packs at most 1032 bytes into one."""
+SAME_SIZE = 0.01
+"""Relative difference of two voxel sizes that still counts as rounding."""
 LARGEST = 1e7
 """Of any number in a geometry: mm, or parts of a direction."""
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?"
@@ -43,7 +45,9 @@ NRRD_ENCODINGS = {"raw": 1.0, "gzip": 1 / GZIP_MOST, "gz": 1 / GZIP_MOST, "ascii
 NRRD_FREE = {"content", "labels", "units", "space units", "sample units"}
 """Fields of words in any language."""
 NRRD_SPACES = {"left-posterior-superior", "right-anterior-superior", "left-anterior-superior", "lps", "ras", "las"}
-NRRD_SPACES |= {"scanner-xyz", "3d-right-handed", "3d-left-handed"}
+"""Of those of NRRD that say where the patient's left is; ITK takes any other for left-posterior-superior."""
+MM = re.compile(r"mm|millimet(?:er|re)s?|\??", re.IGNORECASE)
+OTHER_LENGTHS = re.compile(r"[kdcuµμn]?m|(?:kilo|deci|centi|micro|nano)?met(?:er|re)s?|microns?|in|inch(?:es)?|ft|feet")
 META_TYPES = {
     **dict.fromkeys(("MET_CHAR", "MET_UCHAR"), 1),
     **dict.fromkeys(("MET_SHORT", "MET_USHORT"), 2),
@@ -52,6 +56,12 @@ META_TYPES = {
     **dict.fromkeys(("MET_LONG", "MET_ULONG"), 4),
 }
 META_NUMBERS = "Offset Position Origin TransformMatrix Rotation Orientation CenterOfRotation ElementSpacing ElementSize"
+META_PLAIN = {
+    "DistanceUnits": ("mm", "?"),
+    "ElementToIntensityFunctionSlope": ("1", "1.0"),
+    "ElementToIntensityFunctionOffset": ("0", "0.0"),
+}
+"""What ITK passes over: a scale of lengths or of values would be lost without a word."""
 META_READ = f"NDims DimSize ElementType ElementNumberOfChannels ElementDataFile {META_NUMBERS}".split()
 
 
@@ -123,6 +133,7 @@ def _check_nrrd(path: Path, start: bytes) -> None:
     if encoding not in NRRD_ENCODINGS:
         raise UnsoundHeader("its header names an encoding that is not known; write it as raw or gzip")
     _check_nrrd_geometry(fields, dimension)
+    _check_nrrd_units(fields)
     for key in ("line skip", "byte skip", "lineskip", "byteskip"):
         if key in fields and fields[key] not in ("0", "-1" if key.startswith("byte") else "0"):
             raise UnsoundHeader(f'its header skips data ("{key}"), which is not read')
@@ -173,6 +184,13 @@ def _check_nrrd_geometry(fields: dict[str, str], dimension: int) -> None:
         raise UnsoundHeader('its header names a space but gives no "space directions"')
 
 
+def _check_nrrd_units(fields: dict[str, str]) -> None:
+    """Lengths are mm: ITK passes over any unit, and a bone would be ten or a thousand times as large."""
+    space, axes = (re.findall(r'"([^"]*)"', fields.get(key, "")) for key in ("space units", "units"))
+    if not all(map(MM.fullmatch, space)) or any(map(OTHER_LENGTHS.fullmatch, axes)):
+        raise UnsoundHeader("its header states lengths in another unit than mm, which is not read; convert it to mm")
+
+
 # ---- MetaImage ------------------------------------------------------------------------------------------------------
 
 
@@ -191,6 +209,9 @@ def _check_meta(path: Path, start: bytes) -> None:
         numbers = rf"(?:{NUMBER}(?:\s+|$)){{{count}}}"
         if key in fields and not (re.fullmatch(numbers, fields[key]) and _measured(fields[key])):
             raise UnsoundHeader(f'the "{key}" in its header cannot be')
+    for key, plain in META_PLAIN.items():
+        if fields.get(key, plain[0]) not in plain:
+            raise UnsoundHeader(f'its header states a "{key}" of its own, which is not read; write it without')
     for key in ("HeaderSize", "CompressedDataSize"):
         if key in fields:
             _whole(fields, key, -1 if key == "HeaderSize" else 0, 1 << 40)
@@ -239,6 +260,15 @@ def _check_nifti(_path: Path, start: bytes) -> None:
         values = struct.unpack_from(f"{order}{count}{layout['number']}", start, layout[key])
         if not all(abs(value) <= LARGEST for value in values):
             raise UnsoundHeader(f'the "{key}" in its header cannot be')
+        if key == "srow":
+            _check_nifti_size(values, struct.unpack_from(f"{order}4{layout['number']}", start, layout["pixdim"])[1:])
+
+
+def _check_nifti_size(rows: tuple[float, ...], stated: tuple[float, ...]) -> None:
+    """The voxel size that the matrix has is the stated one: which of two holds, programs see differently."""
+    sizes = [math.sqrt(sum(rows[column + 4 * row] ** 2 for row in range(3))) for column in range(3)]
+    if any(abs(size - abs(other)) > SAME_SIZE * abs(other) for size, other in zip(sizes, stated, strict=True)):
+        raise UnsoundHeader('its header contradicts itself: "pixdim" and "srow" have voxels of different size')
 
 
 # ---- both -----------------------------------------------------------------------------------------------------------

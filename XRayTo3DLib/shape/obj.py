@@ -25,6 +25,8 @@ def read_obj(path: Path) -> vtkPolyData:
                 vertices.append(words[:3])
             elif kind == b"f":
                 named = [int(word.partition(b"/")[0]) for word in words]
+                if 0 in named:
+                    raise SurfaceDamaged("a face counts vertices from 0; OBJ counts from 1")
                 if len(named) < 3:
                     raise SurfaceDamaged("a face has fewer than three vertices")
                 numbers += [number - 1 if number > 0 else len(vertices) + number for number in named]

@@ -22,6 +22,8 @@ TYPES = {
     "vtktypeuint8": "u1", "vtktypeint16": "i2", "vtktypeuint16": "u2", "vtktypeint32": "i4", "vtktypeuint32": "u4",
     "vtktypeint64": "i8", "vtktypeuint64": "u8",
 }  # fmt: skip
+WORD = 16
+"""Bytes of a number and its space, about."""
 CELLS = ("VERTICES", "LINES", "POLYGONS", "TRIANGLE_STRIPS")
 VALUES = {"VECTORS": 3, "NORMALS": 3, "TENSORS": 9, "TENSORS6": 6, "GLOBAL_IDS": 1, "PEDIGREE_IDS": 1}
 """Keywords followed by a name and a type, and how many numbers each vertex has."""
@@ -150,12 +152,22 @@ class _Reader:
             self._at += size
             self._end_of_data()
             return values
-        words = self._content[self._at :].split(None, self._fitting(count, 1))
-        rest = words[count] if len(words) > count else b""
+        words = self._words(self._fitting(count, 1))
+        return np.array(words, dtype=np.float64 if dtype.kind == "f" else np.int64).astype(dtype)
+
+    def _words(self, count: int) -> list[bytes]:
+        """So many words of a text; no more of it is looked at than needed, or many short arrays would take minutes."""
+        width = WORD * (count + 1)
+        while True:
+            part = self._content[self._at : self._at + width]
+            words, last = part.split(None, count), self._at + width >= len(self._content)
+            if len(words) > count or last:
+                break
+            width *= 2
         if len(words) < count:
             raise SurfaceDamaged("it holds less than it says")
-        self._at = len(self._content) - len(rest)
-        return np.array(words[:count], dtype=np.float64 if dtype.kind == "f" else np.int64).astype(dtype)
+        self._at += len(part) - (len(words[count]) if len(words) > count else 0)
+        return words[:count]
 
     def _text(self) -> str:
         if not self._binary:

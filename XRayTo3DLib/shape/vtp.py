@@ -54,7 +54,7 @@ def read_vtp(path: Path) -> vtkPolyData:
 class _Reader:
     def __init__(self, content: bytes) -> None:
         head, appended, tail = content.partition(b"<AppendedData")
-        if b"<!" in head:  # nothing that VTK writes: entities can blow a file up
+        if b"<!" in head or b"\0" in head:  # nothing that VTK writes: entities can blow a file up
             raise SurfaceDamaged("it declares a document type")
         self._file = ElementTree.fromstring(head + (b"</VTKFile>" if appended else b""))
         self._raw = b'encoding="raw"' in tail[:100]
