@@ -51,7 +51,7 @@ def dataset(made: Path, tmp_path: Path) -> DatasetFolder:
 
 def stamps(dataset: DatasetFolder) -> dict[str, int]:
     """When each registration was written."""
-    return {str(path): path.stat().st_mtime_ns for path in dataset.folder.rglob("registration.json")}
+    return {str(path): path.stat().st_mtime_ns for path in dataset.folder.glob("cases/*/views/*/registration.json")}
 
 
 def _written(dataset: DatasetFolder) -> dict[str, Any]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from XRayTo3DLib.files.unfinished import GONE, OLD_S, READY, REPLACED, UNFINISHED, abandoned, remove_abandoned
+from XRayTo3DLib.processes import own_mark
 
 LINKS = pytest.mark.skipif(sys.platform == "win32", reason="making links needs a right of its own on Windows")
 
@@ -77,6 +80,25 @@ def test_no_link_leads_out_of_the_folder(stranger: Path, outside: Path, part: st
     remove_abandoned(stranger)
     assert left(outside) == {"work.json": "years of it", GONE: ""}
     assert left(stranger) == {"kept.json": "as it was"}
+
+
+def test_what_others_begin_and_end_meanwhile_disturbs_nobody(tmp_path: Path) -> None:
+    """Several work in one data set: folders that are listed are gone when they are looked into."""
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.is_set():
+            busy = tmp_path / "case" / f"{UNFINISHED}{own_mark()}-x" / "deep"
+            busy.mkdir(parents=True)
+            shutil.rmtree(busy.parent)
+
+    other = threading.Thread(target=work)
+    other.start()
+    try:
+        assert [list(abandoned(tmp_path, below=True)) for _ in range(3000)] == [[]] * 3000
+    finally:
+        over.set()
+        other.join()
 
 
 @LINKS

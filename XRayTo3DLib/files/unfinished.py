@@ -103,8 +103,8 @@ def remove_abandoned(folder: Path, *, below: bool = False) -> None:
 
 def abandoned(folder: Path, *, below: bool = False) -> Iterator[Path]:
     """Folders of :func:`unfinished_folder` in ``folder`` that nobody works on any more."""
-    for path in (folder.rglob if below else folder.glob)(f"{UNFINISHED}*"):
-        if path.is_symlink() or not path.is_dir():  # none of ours
+    for path in _unfinished_in(folder, below):
+        if path.is_symlink():  # none of ours
             continue
         gone = is_gone(path.name.removeprefix(UNFINISHED).rpartition("-")[0])
         if gone or (gone is None and _is_old(path)):
@@ -184,6 +184,13 @@ def _is_plain(name: str) -> bool:
 def _holds_links(scratch: Path) -> bool:
     """No writer of ours makes links; a stranger's could bring files in from elsewhere, or lead writing out."""
     return any(path.is_symlink() for path in (*scratch.glob("*"), *(scratch / READY).glob("*")))
+
+
+def _unfinished_in(folder: Path, below: bool) -> Iterator[Path]:
+    """Not ``Path.rglob``: it raises where a folder that it has seen is gone when it comes to look into it."""
+    for top, folders, _ in os.walk(folder):
+        yield from (Path(top) / name for name in folders if name.startswith(UNFINISHED))
+        folders[:] = [name for name in folders if below and not name.startswith(UNFINISHED)]
 
 
 def _is_old(path: Path) -> bool:
