@@ -9,10 +9,17 @@ import platform
 import threading
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
 
 WINDOWS = os.name == "nt"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 PROCESSES = Path("/proc/self/ns/pid")
+ANEW = multiprocessing.get_context("spawn")
+"""Processes begin anew on every system. A forked one hangs where a thread (of ITK, OpenMP, a watched job) held a lock
+just then, and CUDA does not survive it."""
 
 
 def own_mark() -> str:
@@ -58,6 +65,13 @@ def process_state(pid: int) -> tuple[str, str]:
         return "", ""
     fields = text.rpartition(")")[2].split()  # the program's name, in brackets before, may hold anything
     return fields[0], fields[19]
+
+
+def process_pool(workers: int) -> ProcessPoolExecutor:
+    """So many processes of :data:`ANEW` that end with this one."""
+    from concurrent.futures import ProcessPoolExecutor
+
+    return ProcessPoolExecutor(workers, ANEW, end_with_parent)
 
 
 def end_with_parent() -> None:

@@ -93,7 +93,8 @@ def work(folder, entry):
     time.sleep(0.02)
     return entry.id
 
-make_each([CaseEntry(str(n), "p") for n in range(10_000)], partial(work, sys.argv[1]), 2, None)
+if __name__ == "__main__":
+    make_each([CaseEntry(str(n), "p") for n in range(10_000)], partial(work, sys.argv[1]), 2, None)
 """
 
 
@@ -116,6 +117,30 @@ def test_a_pools_processes_end_with_whoever_started_them(tmp_path: Path) -> None
     for pid in left:
         os.kill(pid, signal.SIGKILL)
     assert not left
+
+
+HELD = """
+import threading
+from XRayTo3DLib.dataset.dataset_folder import CaseEntry
+from XRayTo3DLib.dataset.population import make_each
+
+LOCK = threading.Lock()
+
+def work(entry):
+    with LOCK:
+        return entry.id
+
+if __name__ == "__main__":
+    with LOCK:  # as a thread of ITK or OpenMP does
+        make_each([CaseEntry(str(n), "p") for n in range(8)], work, 2, lambda name, share: print(name))
+"""
+
+
+def test_what_a_thread_holds_stops_no_pool(tmp_path: Path) -> None:
+    """A forked process gets the lock as held, and nobody in it lets go."""
+    (tmp_path / "held.py").write_text(HELD)
+    done = subprocess.run([sys.executable, str(tmp_path / "held.py")], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == [str(n) for n in range(8)], done.stderr
 
 
 def runs(pid: int) -> bool:

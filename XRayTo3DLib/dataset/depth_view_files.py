@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from XRayTo3DLib.files import atomic_path, require_file
 from XRayTo3DLib.files.described_arrays import described_arrays, stored_key
 from XRayTo3DLib.files.unfinished import remove_abandoned
 from XRayTo3DLib.geometry import XRayCamera
-from XRayTo3DLib.processes import end_with_parent
+from XRayTo3DLib.processes import process_pool
 
 DEPTH_FORMAT = "xrayto3d.depth-views/1"
 STEP_MM = 0.02
@@ -86,7 +85,7 @@ def depth_views(
         files = map(work, cases)
         _collect(files, cases, geometry.view, places, tell)
     else:
-        with ProcessPoolExecutor(workers, initializer=end_with_parent) as pool:
+        with process_pool(workers) as pool:
             _collect(pool.map(work, cases), cases, geometry.view, places, tell)
     return DepthViews(places)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import read_json, write_json
 from XRayTo3DLib.files.unfinished import remove_abandoned, whole_folder
 from XRayTo3DLib.geometry.anatomical_frame import WRIST_LANDMARKS
-from XRayTo3DLib.processes import end_with_parent
+from XRayTo3DLib.processes import process_pool
 
 PROVENANCE = "SYNTHETIC: computed from parameters by xrayto3d dataset synthetic; no patient and no real anatomy."
 LICENCE = "Apache-2.0"
@@ -134,7 +133,7 @@ def make_each(
         for number, entry in enumerate(entries, 1):
             tell(make(entry), number / len(entries))
         return
-    with ProcessPoolExecutor(workers, initializer=end_with_parent) as pool:
+    with process_pool(workers) as pool:
         for number, name in enumerate(pool.map(make, entries, chunksize=4), 1):
             tell(name, number / len(entries))
 

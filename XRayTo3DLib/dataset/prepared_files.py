@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +20,7 @@ from XRayTo3DLib.files.described_arrays import described_arrays, stored_key
 from XRayTo3DLib.files.disk import require_room
 from XRayTo3DLib.files.unfinished import remove_abandoned
 from XRayTo3DLib.geometry.anatomical_frame import AnatomicalFrame
-from XRayTo3DLib.processes import end_with_parent
+from XRayTo3DLib.processes import process_pool
 
 PREPARED_FORMAT = "xrayto3d.prepared/1"
 MEMORY_BYTES = 1e9
@@ -92,7 +91,7 @@ def prepare_all(
             paths.append(work(case))
             tell(case.id, number / len(cases))
     else:
-        with ProcessPoolExecutor(workers, initializer=end_with_parent) as pool:
+        with process_pool(workers) as pool:
             for number, path in enumerate(pool.map(work, cases), 1):
                 paths.append(path)
                 tell(path.stem, number / len(cases))

@@ -7,7 +7,6 @@ Bayesian coherent point drift), and its vertices are pulled onto the surface.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.processes import end_with_parent
+from XRayTo3DLib.processes import process_pool
 from XRayTo3DLib.shape.closest_points import closest_points, on_boundary, oriented
 from XRayTo3DLib.shape.coherent_point_drift import DriftOptions, coherent_point_drift
 from XRayTo3DLib.shape.coherent_point_drift_kernel import geodesic_kernel, spread_out
@@ -207,7 +206,7 @@ def _mapped(find: Callable, arrays: list, workers: int):
     if workers == 1 or len(arrays) == 1:
         yield from map(find, arrays)
         return
-    with ProcessPoolExecutor(min(workers, len(arrays)), initializer=end_with_parent) as pool:
+    with process_pool(min(workers, len(arrays))) as pool:
         yield from pool.map(find, arrays)
 
 

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from XRayTo3DLib.errors import InputError
-from XRayTo3DLib.processes import end_with_parent
+from XRayTo3DLib.processes import process_pool
 from XRayTo3DLib.shape.meshes import make_surface
 from XRayTo3DLib.shape.procrustes import similarity_between
 from XRayTo3DLib.shape.statistical_shape_model import ShapeModel, build_shape_model
@@ -80,7 +79,7 @@ def generalisation(
     if workers == 1:
         found = [one(number) for number in range(len(shapes))]
     else:
-        with ProcessPoolExecutor(workers, initializer=end_with_parent) as pool:
+        with process_pool(workers) as pool:
             found = list(pool.map(one, range(len(shapes))))
     return Generalisation(tried, np.array([each[0] for each in found]), np.array([each[1] for each in found]))
 
