@@ -306,7 +306,7 @@ def test_big_endian_numbers_are_not_taken_for_others(tmp_path: Path) -> None:
 
 
 def test_a_file_of_messages_without_end_is_refused() -> None:
-    """200 objects of 20,000 empty messages each were read for seconds; 1 MB of them for minutes."""
+    """20 objects of 20,000 empty messages took 0.7 s in 80 kB, growing with the square."""
 
     def header(messages: bytes) -> bytes:
         return b"OHDR\x02\x02" + struct.pack("<I", len(messages)) + messages + b"\0\0\0\0"
