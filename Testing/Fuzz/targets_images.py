@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,10 @@ import scipy.ndimage
 import scipy.spatial  # noqa: F401
 import SimpleITK as sitk
 from fuzz_case import Target
+from imaging_cases import CLASSES, dicom_header, limb, save, write_dicom
 from PIL import Image
 from pydicom.data import get_testdata_file
 from pydicom.pixels import apply_color_lut  # noqa: F401
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Lib"))
-
-from imaging_cases import CLASSES, dicom_header, limb, save, write_dicom
 
 from XRayTo3DLib.cli.info import info_lines
 from XRayTo3DLib.geometry.calibration import standard_camera

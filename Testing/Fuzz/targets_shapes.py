@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 from fuzz_case import Target
+from solids import vtk_sphere
 from vtkmodules.vtkCommonDataModel import vtkPolyData
-from vtkmodules.vtkFiltersSources import vtkSphereSource
 from vtkmodules.vtkIOGeometry import vtkSTLWriter
 from vtkmodules.vtkIOLegacy import vtkPolyDataWriter
 from vtkmodules.vtkIOPLY import vtkPLYWriter
@@ -33,14 +33,9 @@ CAMERA = standard_camera(1000.0, (1.0, 0.8), (6, 6), source_isocentre=900.0, vie
 
 def ball() -> vtkPolyData:
     """12 vertices, 20 triangles, with an array."""
-    source = vtkSphereSource()
-    source.SetRadius(20.0)
-    source.SetThetaResolution(5)
-    source.SetPhiResolution(4)
-    source.Update()
-    surface = vtkPolyData()
-    surface.SetPoints(source.GetOutput().GetPoints())
-    surface.SetPolys(source.GetOutput().GetPolys())
+    made, surface = vtk_sphere(20.0, 5, 4), vtkPolyData()
+    surface.SetPoints(made.GetPoints())
+    surface.SetPolys(made.GetPolys())
     set_point_array(surface, "quality", np.arange(surface.GetNumberOfPoints(), dtype=np.float32))
     set_field_text(surface, "SPACE", "RAS")
     return surface

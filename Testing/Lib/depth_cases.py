@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from solids import vtk_sphere
 from vtkmodules.vtkCommonDataModel import vtkPolyData
-from vtkmodules.vtkFiltersSources import vtkSphereSource
 
 from XRayTo3DLib.dataset.dataset_folder import CaseEntry, write_dataset_json
 from XRayTo3DLib.dataset.view_pairs import write_true_pose
@@ -50,12 +50,7 @@ def sphere_z(camera: XRayCamera, centre: Any, radius: float) -> tuple[np.ndarray
 
 def ellipsoid(centre: Any, radii: Any) -> vtkPolyData:
     """Surface, LPS mm."""
-    source = vtkSphereSource()
-    source.SetRadius(1.0)
-    source.SetThetaResolution(32)
-    source.SetPhiResolution(24)
-    source.Update()
-    unit = source.GetOutput()
+    unit = vtk_sphere(1.0, 32, 24)
     return make_surface(points_of(unit) * radii + centre, triangles_of(unit))
 
 

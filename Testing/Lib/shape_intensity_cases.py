@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from phantoms_analytic import Ellipsoid, line_integrals
-from test_shape_meshes import sphere
+from solids import sphere
 
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.geometry.calibration import standard_camera

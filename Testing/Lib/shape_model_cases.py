@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from test_shape_meshes import sphere
+from solids import sphere
 
 from XRayTo3DLib.shape.meshes import points_of, triangles_of
 from XRayTo3DLib.shape.statistical_shape_model import ShapeModel, build_shape_model

@@ -22,7 +22,7 @@ import torch
 from imaging_cases import dicom_header, save, shown, write_dicom
 from phantoms_analytic import BONE_CAMERAS, bone_ct, relative_rms
 from PIL import Image
-from test_shape_meshes import sphere
+from solids import sphere
 
 from XRayTo3DLib.cli.main import main
 from XRayTo3DLib.geometry import RigidPose

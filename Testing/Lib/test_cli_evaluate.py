@@ -7,7 +7,7 @@ import json
 import re
 
 import pytest
-from test_shape_meshes import sphere
+from solids import sphere
 
 from XRayTo3DLib.cli import evaluate
 from XRayTo3DLib.errors import XRayTo3DError
@@ -37,6 +37,7 @@ def test_table_for_a_person(files, tmp_path, capsys):
     assert len(set(values)) == 1, "the columns are aligned"
 
 
+@pytest.mark.usefixtures("no_picture")
 def test_json_for_a_script(files, tmp_path, capsys):
     assert call(*files, "-o", tmp_path / "out", "--json", "--synthetic", "--seed", 7) == 0
     content = json.loads(capsys.readouterr().out)
@@ -46,6 +47,7 @@ def test_json_for_a_script(files, tmp_path, capsys):
     assert content["files"]["metrics"] == str(tmp_path / "out" / "metrics.json")
 
 
+@pytest.mark.usefixtures("no_picture")
 def test_units_of_each_file(files, tmp_path, capsys):
     metres = tmp_path / "metres.stl"
     small = transformed(sphere(20, 40), [[0.001, 0, 0, 0], [0, 0.001, 0, 0], [0, 0, 0.001, 0], [0, 0, 0, 1]])
@@ -61,6 +63,7 @@ def test_units_of_each_file(files, tmp_path, capsys):
     assert call(files[0], metres, "-o", tmp_path / "out", "--result-unit", "m") == 0
 
 
+@pytest.mark.usefixtures("no_picture")
 @pytest.mark.parametrize(
     ("words", "margin"), [((), None), (("--ignore-boundary",), 0.0), (("--boundary-margin", "2.5"), 2.5)]
 )

@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from phantoms_analytic import Ellipsoid, line_integrals
 from phantoms_limb import radiograph as drawn
-from vtkmodules.util.numpy_support import vtk_to_numpy
+from solids import vtk_sphere
 from vtkmodules.vtkCommonDataModel import vtkPolyData
-from vtkmodules.vtkFiltersSources import vtkSphereSource
 
 from XRayTo3DLib.dataset.dataset_folder import CaseEntry, DatasetCase, DatasetFolder, write_dataset_json
 from XRayTo3DLib.dataset.depth_view_files import STEP_MM, depth_file, depth_views
@@ -27,7 +26,7 @@ from XRayTo3DLib.imaging.ct_writer import write_ct, write_labels
 from XRayTo3DLib.imaging.radiograph_header import write_radiograph
 from XRayTo3DLib.imaging.types import CtVolume, Radiograph
 from XRayTo3DLib.registration.result import Review, record_review
-from XRayTo3DLib.shape.meshes import make_surface
+from XRayTo3DLib.shape.meshes import make_surface, points_of, triangles_of
 from XRayTo3DLib.shape.surfaces import write_surface
 
 GEOMETRY = StandardGeometry(size=48, field_mm=240.0)
@@ -36,15 +35,8 @@ POSE = RigidPose.from_rotation((4, -7, 11), (3, 9, -5))
 
 
 def ball(centre: tuple[float, float, float], radius: float, resolution: int = 260) -> vtkPolyData:
-    source = vtkSphereSource()
-    source.SetRadius(1.0)
-    source.SetOutputPointsPrecision(1)
-    source.SetThetaResolution(resolution)
-    source.SetPhiResolution(resolution)
-    source.Update()
-    mesh = source.GetOutput()
-    triangles = vtk_to_numpy(mesh.GetPolys().GetConnectivityArray()).reshape(-1, 3)
-    return make_surface(vtk_to_numpy(mesh.GetPoints().GetData()).astype(float) * radius + centre, triangles)
+    unit = vtk_sphere(1.0, resolution, resolution, double=True)
+    return make_surface(points_of(unit) * radius + centre, triangles_of(unit))
 
 
 def radiograph(pixels: np.ndarray, seen: XRayCamera, name: str) -> Radiograph:

@@ -6,12 +6,13 @@ import csv
 import io
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from solids import sphere
 from test_cli_evaluate import call
-from test_shape_meshes import sphere
 
 from XRayTo3DLib.cli import console
 from XRayTo3DLib.errors import InputError, XRayTo3DError
@@ -67,6 +68,21 @@ def test_folders_are_paired_by_case_and_bone(folders):
         ("b ulna", "labels.seg.nrrd"),
     ]
     assert lonely == ["a/hamate.vtp: no reference of that name"]
+
+
+def test_cases_without_a_result_are_told(folders, tmp_path):
+    """A reconstruction that failed leaves no file: without a word the mean would be of those that went well."""
+    references, results = (shutil.copytree(folder, tmp_path / folder.name) for folder in folders)
+    for name in ("c", "d", "e", "f", "g", "h"):
+        shutil.copytree(references / "a", references / name)
+    told = pairs_from_folders(references, results)[1]
+    assert told[-1] == "6 cases of the references have no result: c, d, e, f, g, ..."
+    shutil.rmtree(results / "b")
+    for name in ("d", "e", "f", "g", "h"):
+        shutil.rmtree(references / name)
+    assert pairs_from_folders(references, results)[1][-1] == "2 cases of the references have no result: b, c"
+    shutil.rmtree(references / "c")
+    assert pairs_from_folders(references, results)[1][-1] == "1 case of the references has no result: b"
 
 
 def test_a_bone_of_a_segmentation_is_a_surface(folders):

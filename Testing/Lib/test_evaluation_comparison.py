@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from test_shape_meshes import cube, sphere
+from solids import cube, sphere
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.errors import InputError
@@ -52,6 +52,7 @@ def test_json_holds_both_definitions_counts_and_names_only(written):
     assert all(d["unit"] in ("mm", "%") and d["definition"].endswith(".") for d in content["definitions"].values())
 
 
+@pytest.mark.usefixtures("no_picture")
 @pytest.mark.parametrize("ignore", [False, True])
 def test_colour_map_means_are_the_tables_rows(tmp_path, ignore):
     comparison = compare(cube(30, open_top=True), sphere(18, 40, centre=(15, 15, 15)), ignore_boundary=ignore)
@@ -94,6 +95,7 @@ def test_report_is_self_contained_and_complete(written):
     assert "Synthetic" not in html
 
 
+@pytest.mark.usefixtures("no_picture")
 def test_synthetic_is_said_everywhere(tmp_path):
     made_up = sphere(21)
     set_field_text(made_up, "synthetic", "yes")
@@ -106,6 +108,7 @@ def test_synthetic_is_said_everywhere(tmp_path):
     assert not compare(sphere(20), sphere(21), samples=2000).synthetic
 
 
+@pytest.mark.usefixtures("no_picture")
 def test_markup_in_file_names_cannot_enter_the_report(tmp_path):
     names = ("<b>bold</b>", "a&b")
     page = write_comparison(compare(sphere(20), sphere(21), samples=2000, names=names), tmp_path)["report"].read_text()
@@ -113,6 +116,7 @@ def test_markup_in_file_names_cannot_enter_the_report(tmp_path):
     assert "&lt;b&gt;bold" in page
 
 
+@pytest.mark.usefixtures("no_picture")
 def test_warnings_reach_the_report_and_the_json(tmp_path):
     comparison = compare(cube(30, open_top=True), cube(31), samples=2000)
     paths = write_comparison(comparison, tmp_path)

@@ -9,7 +9,7 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
-from test_shape_meshes import cube, sphere
+from solids import cube, sphere
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation import case_rendering, experiment_case_figure, experiment_figures

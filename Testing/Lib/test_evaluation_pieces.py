@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_shape_meshes import cube, sphere
+from solids import cube, sphere
 
 from XRayTo3DLib.evaluation import report
 from XRayTo3DLib.evaluation.distance_colours import DISTANCE_COLOURS, colour_map

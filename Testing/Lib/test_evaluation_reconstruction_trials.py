@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 from scipy import ndimage
-from test_shape_meshes import cube, sphere
+from solids import cube, sphere
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from XRayTo3DLib.errors import InputError

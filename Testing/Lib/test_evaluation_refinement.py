@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 from scipy.stats import norm
-from test_shape_meshes import sphere
+from solids import sphere
 
 from XRayTo3DLib.evaluation.refinement_coverage import coverage, foretold
 from XRayTo3DLib.evaluation.refinement_figures import before_after_figure, coverage_figure, foretold_figure

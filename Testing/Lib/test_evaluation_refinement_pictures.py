@@ -7,7 +7,7 @@ import io
 import numpy as np
 import pytest
 from shape_intensity_cases import three_cameras
-from test_shape_meshes import sphere
+from solids import sphere
 
 from XRayTo3DLib.evaluation.refinement_bones import picture_of_bones
 from XRayTo3DLib.evaluation.refinement_overlay import refinement_overlay, sd_range_mm

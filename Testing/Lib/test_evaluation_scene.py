@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from vtkmodules.vtkFiltersSources import vtkSphereSource
+from solids import sphere
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.evaluation.comparison import DISTANCE_ARRAY, SIGNED_ARRAY, compare
@@ -19,19 +19,9 @@ from XRayTo3DLib.evaluation.scene_colours import BONE, RESULT, colour_points
 from XRayTo3DLib.evaluation.scene_file import SceneFile
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.imaging.types import IntensityNote, Radiograph, SpacingSource
-from XRayTo3DLib.shape.meshes import triangulated
 
 POSE = RigidPose.from_rotation([5, 10, -20], [3, 4, 5])
 CAMERA = XRayCamera([10, -900, 5], [-50, 100, 60], [1, 0, 0], [0, 0, -1], (0.5, 0.4), (200, 300))
-
-
-def sphere(radius: float):
-    source = vtkSphereSource()
-    source.SetRadius(radius)
-    source.SetThetaResolution(40)
-    source.SetPhiResolution(40)
-    source.Update()
-    return triangulated(source.GetOutput())
 
 
 def radiograph(synthetic: bool = False) -> Radiograph:
@@ -52,9 +42,9 @@ def filled(folder: Path, name: str = "demo", synthetic: bool = True) -> SceneFil
     pose = scene.add_transform(POSE, "Pose")
     scene.add_volume(write_volume(folder / "ct.nrrd"), "CT", parent=pose)
     scene.add_radiograph(radiograph())
-    scene.add_model(sphere(20), 'Radius <"truth"> & more', BONE, opacity=0.4, parent=pose)
-    scene.add_model(sphere(21), "Result", RESULT, visible=False)
-    compared = compare(sphere(20), sphere(21), samples=2000).distance_map
+    scene.add_model(sphere(20, 40), 'Radius <"truth"> & more', BONE, opacity=0.4, parent=pose)
+    scene.add_model(sphere(21, 40), "Result", RESULT, visible=False)
+    compared = compare(sphere(20, 40), sphere(21, 40), samples=2000).distance_map
     scene.add_model(compared, "Distance", scalars=DISTANCE_ARRAY, scalar_range=(0, 5))
     scene.add_model(compared, "Distance", scalars=SIGNED_ARRAY, scalar_range=(-2, 2), visible=False)
     return scene
@@ -114,7 +104,7 @@ def test_names_survive_xml_and_say_synthetic(tmp_path: Path) -> None:
 def test_a_synthetic_radiograph_is_labelled_in_a_real_scene(tmp_path: Path) -> None:
     scene = SceneFile(tmp_path)
     scene.add_radiograph(radiograph(synthetic=True))
-    scene.add_model(sphere(5), "Bone")
+    scene.add_model(sphere(5, 40), "Bone")
     names = named(scene.save())
     assert "wrist AP (synthetic)" in names
     assert "wrist AP source (synthetic)" in names
@@ -144,7 +134,7 @@ def test_the_camera_file_and_the_source_agree(tmp_path: Path) -> None:
 
 def test_maps_of_one_range_share_their_colours(tmp_path: Path) -> None:
     scene = SceneFile(tmp_path)
-    compared = compare(sphere(20), sphere(21), samples=2000).distance_map
+    compared = compare(sphere(20, 40), sphere(21, 40), samples=2000).distance_map
     for name in ("one", "two"):
         scene.add_model(compared, name, scalars=DISTANCE_ARRAY, scalar_range=(0, 5))
     tags = [node.tag for node in nodes(scene.save())]
@@ -192,9 +182,9 @@ def test_refusals_name_the_problem(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=".nrrd file"):
         scene.add_volume(write_volume(tmp_path / "ct.mha"), "CT")
     with pytest.raises(InputError, match="SurfaceDistance"):
-        scene.add_model(sphere(5), "Bone", scalars=DISTANCE_ARRAY)
+        scene.add_model(sphere(5, 40), "Bone", scalars=DISTANCE_ARRAY)
     with pytest.raises(InputError, match="empty"):
-        scene.add_model(type(sphere(5))(), "Bone")
+        scene.add_model(type(sphere(5, 40))(), "Bone")
     with pytest.raises(InputError, match="range"):
         colour_points(1, 1)
     assert [node.tag for node in nodes(scene.save())] == ["Layout", "View"]

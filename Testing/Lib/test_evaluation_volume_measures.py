@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vtkmodules.vtkFiltersSources import vtkSphereSource
+from solids import vtk_sphere
 
 from XRayTo3DLib.dataset.voxel_grid import VoxelGrid
 from XRayTo3DLib.errors import InputError
@@ -23,13 +23,7 @@ GRID = VoxelGrid(48, 1.0, (5.0, -3.0, 2.0))
 
 
 def sphere(radius: float, centre=GRID.centre_mm, fine: int = 48):
-    source = vtkSphereSource()
-    source.SetRadius(radius)
-    source.SetCenter(*centre)
-    source.SetThetaResolution(2 * fine)
-    source.SetPhiResolution(fine)
-    source.Update()
-    return triangulated(source.GetOutput())
+    return triangulated(vtk_sphere(radius, 2 * fine, fine, centre))
 
 
 def ball(radius: float, centre=GRID.centre_mm) -> np.ndarray:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from disk_faults import Outcome, contents, every_failure, full_at, no_file_above, told
 from small_dataset import OTHER, POSE, ct, radiograph, record, small_dataset, view_in
-from vtkmodules.vtkFiltersSources import vtkSphereSource
+from solids import vtk_sphere
 
 from XRayTo3DLib.cli.main import main
 from XRayTo3DLib.dataset.case_views import add_view, write_registration, write_review
@@ -70,19 +70,11 @@ OPERATIONS: dict[str, Callable[[Path], object]] = {
     "a job folder": lambda folder: JobFolder.create(folder / "jobs" / "one", "dataset", {}),
     "an installed bundle": lambda folder: install_bundles(BUNDLE, folder / "models"),
     "a bundle in another's place": lambda folder: install_bundles(BUNDLE, folder, replace=True),
-    "a surface": lambda folder: write_surface(sphere(), folder / "cases" / "one" / "meshes" / "radius.vtp"),
+    "a surface": lambda folder: write_surface(vtk_sphere(20.0), folder / "cases" / "one" / "meshes" / "radius.vtp"),
     "a checkpoint": lambda folder: save_checkpoint(folder / "run", checkpoint(2)),
 }
 TOGETHER = ("a split", "another registration", "another picture", "a review", "a view", "an installed bundle")
 """After a failure all of what they write is as it was; a case may be whole, without its line in dataset.json yet."""
-
-
-def sphere(resolution: int = 8):
-    source = vtkSphereSource()
-    source.SetRadius(20.0)
-    source.SetThetaResolution(resolution)
-    source.Update()
-    return source.GetOutput()
 
 
 def without_dates(folder: Path) -> dict[str, str]:
@@ -152,7 +144,7 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "labels.seg.nrrd": lambda path: write_labels(ct(), path),
     "pose.tfm": POSE.save,
     **{
-        f"bone{suffix}": lambda path: write_surface(sphere(), path)
+        f"bone{suffix}": lambda path: write_surface(vtk_sphere(20.0), path)
         for suffix in (".vtp", ".ply", ".stl", ".vtk", ".obj")
     },
     "text.json": lambda path: write_text(path, "x" * 3000),

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 from case_view_cases import TRUTH, bone, bone_volume, bones, drr
+from solids import sphere
 
 from XRayTo3DLib.dataset.case_table import import_cases, read_case_table
 from XRayTo3DLib.dataset.dataset_builder import start_dataset
@@ -290,14 +291,9 @@ def overlay_of_registration(radiograph: Any) -> bytes:
 
 
 def overlay_of_reconstruction(radiograph: Any) -> bytes:
-    from vtkmodules.vtkFiltersSources import vtkSphereSource
-
     from XRayTo3DLib.evaluation.reconstruction_overlay import reconstruction_overlay
 
-    source = vtkSphereSource()
-    source.SetRadius(20.0)
-    source.Update()
-    return reconstruction_overlay(radiograph, {"bone": source.GetOutput()})
+    return reconstruction_overlay(radiograph, {"bone": sphere(20.0, 8)})
 
 
 @pytest.mark.parametrize("draw", [overlay_of_registration, overlay_of_reconstruction])

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import least_squares
-from test_shape_meshes import sphere
+from solids import sphere
 
 from XRayTo3DLib.dataset.phantoms import HipShape, make_hip
 from XRayTo3DLib.geometry import RigidPose

@@ -17,10 +17,10 @@ from phantoms_analytic import (
     voxelised,
 )
 from scipy.spatial.transform import Rotation
+from solids import vtk_sphere
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkCommonCore import vtkPoints
 from vtkmodules.vtkFiltersGeneral import vtkOBBTree
-from vtkmodules.vtkFiltersSources import vtkSphereSource
 
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
 from XRayTo3DLib.projection.depth_maps import DepthMaps, bone_depths, mesh_depth, z_from_distance
@@ -44,13 +44,7 @@ def placed(shape: Shape, unit_points: np.ndarray) -> np.ndarray:
 
 
 def unit_ball(resolution: int) -> tuple[np.ndarray, np.ndarray]:
-    source = vtkSphereSource()
-    source.SetRadius(1.0)
-    source.SetOutputPointsPrecision(1)
-    source.SetThetaResolution(resolution)
-    source.SetPhiResolution(resolution)
-    source.Update()
-    mesh = source.GetOutput()
+    mesh = vtk_sphere(1.0, resolution, resolution, double=True)
     triangles = vtk_to_numpy(mesh.GetPolys().GetConnectivityArray()).reshape(-1, 3)
     return vtk_to_numpy(mesh.GetPoints().GetData()).astype(float), triangles
 

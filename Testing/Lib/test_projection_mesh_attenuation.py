@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from phantoms_analytic import Box, Ellipsoid, Shape, line_integrals, looking_camera, relative_rms, voxelised
 from scipy.spatial.transform import Rotation
-from vtkmodules.vtkFiltersSources import vtkSphereSource
+from solids import vtk_sphere
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose
@@ -25,12 +25,8 @@ CUBE = np.array(
 
 
 def ball() -> tuple[np.ndarray, np.ndarray]:
-    source = vtkSphereSource()
-    source.SetRadius(1.0)
-    source.SetThetaResolution(120)
-    source.SetPhiResolution(120)
-    source.Update()
-    return points_of(source.GetOutput()), triangles_of(source.GetOutput())
+    surface = vtk_sphere(1.0, 120, 120)
+    return points_of(surface), triangles_of(surface)
 
 
 def placed(shape: Shape, unit_points: np.ndarray) -> np.ndarray:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 from phantoms_analytic import Ellipsoid, centred_grid, looking_camera, voxelised
+from solids import vtk_sphere
 from vtkmodules.util.numpy_support import vtk_to_numpy
-from vtkmodules.vtkFiltersSources import vtkSphereSource
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import RigidPose, XRayCamera
@@ -27,13 +27,7 @@ def flat_camera(size: tuple[int, int] = (100, 100), pixel: float = 1.0) -> XRayC
 
 
 def ball(radius: float, centre: tuple[float, float, float] = (0, 0, 0)) -> tuple[np.ndarray, np.ndarray]:
-    source = vtkSphereSource()
-    source.SetRadius(radius)
-    source.SetCenter(centre)
-    source.SetThetaResolution(128)
-    source.SetPhiResolution(128)
-    source.Update()
-    mesh = source.GetOutput()
+    mesh = vtk_sphere(radius, 128, 128, centre)
     triangles = vtk_to_numpy(mesh.GetPolys().GetConnectivityArray()).reshape(-1, 3)
     return vtk_to_numpy(mesh.GetPoints().GetData()).astype(float), triangles
 

@@ -8,12 +8,14 @@ from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
 from scipy.special import digamma
+from solids import vtk_sphere
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.shape.coherent_point_drift import DriftOptions, coherent_point_drift
 from XRayTo3DLib.shape.coherent_point_drift_kernel import gaussian_kernel, geodesic_kernel, spread_out
 from XRayTo3DLib.shape.coherent_point_drift_matches import _dense, _sparse, soft_matches
 from XRayTo3DLib.shape.geodesic_distance import geodesic_distances, nearest_source, surface_graph
+from XRayTo3DLib.shape.meshes import points_of, triangles_of
 
 
 def ball(count: int, seed: int = 0) -> np.ndarray:
@@ -28,16 +30,8 @@ def bent(points: np.ndarray) -> np.ndarray:
 
 
 def sphere_mesh(levels: int = 24) -> tuple[np.ndarray, np.ndarray]:
-    from vtkmodules.vtkFiltersSources import vtkSphereSource
-
-    from XRayTo3DLib.shape.meshes import points_of, triangles_of
-
-    source = vtkSphereSource()
-    source.SetRadius(10.0)
-    source.SetThetaResolution(2 * levels)
-    source.SetPhiResolution(levels)
-    source.Update()
-    return points_of(source.GetOutput()), triangles_of(source.GetOutput())
+    surface = vtk_sphere(10.0, 2 * levels, levels)
+    return points_of(surface), triangles_of(surface)
 
 
 def test_a_known_bending_is_found_as_well_as_by_pycpd() -> None:

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
+from solids import vtk_sphere
 from vtkmodules.vtkCommonDataModel import vtkPolyData
-from vtkmodules.vtkFiltersSources import vtkSphereSource
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.shape.closest_points import closest_points
@@ -26,16 +26,13 @@ OPTIONS = CorrespondenceOptions(target_points=1500, vertices=400, passes=1)
 
 def bone(grow: float = 1.0, knob: float = 1.0, levels: int = 40, cut: float | None = None) -> vtkPolyData:
     """A club with two knobs at different heights: no two ways to lay it are alike, and left is not right."""
-    source = vtkSphereSource()
-    source.SetThetaResolution(2 * levels)
-    source.SetPhiResolution(levels)
-    source.Update()
-    unit = 2 * points_of(source.GetOutput())
+    source = vtk_sphere(1.0, 2 * levels, levels)
+    unit = points_of(source)
     x, y, z = unit.T
     radius = 12 + 5 * z + 12 * knob * np.exp(-4 * ((x - 0.8) ** 2 + y**2 + (z - 0.5) ** 2))
     radius += 10 * np.exp(-4 * (x**2 + (y - 0.9) ** 2 + (z + 0.2) ** 2))
     points = np.stack([x * radius, y * radius, 40 * z * grow], axis=1)
-    triangles = triangles_of(source.GetOutput())
+    triangles = triangles_of(source)
     if cut is not None:
         triangles = triangles[(points[triangles][:, :, 2] > cut).all(axis=1)]
         used, triangles = np.unique(triangles, return_inverse=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import igl
 import numpy as np
 import pytest
-from vtkmodules.vtkFiltersSources import vtkSphereSource
+from solids import sphere
 
 from XRayTo3DLib.dataset.phantoms import make_forearm
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.shape.distance_grid import EXACT_MM, inside_grid, signed_distance_grid
-from XRayTo3DLib.shape.meshes import make_surface, points_of, triangles_of, triangulated
+from XRayTo3DLib.shape.meshes import make_surface, points_of, triangles_of
 
 SHAPE, ORIGIN = (20, 22, 24), (-12.0, -11.0, -10.0)
 
@@ -21,12 +21,7 @@ def grid_points() -> np.ndarray:
 
 
 def test_a_sphere() -> None:
-    source = vtkSphereSource()
-    source.SetRadius(7.0)
-    source.SetThetaResolution(120)
-    source.SetPhiResolution(120)
-    source.Update()
-    surface = triangulated(source.GetOutput())
+    surface = sphere(7.0, 120)
     wanted = np.linalg.norm(grid_points(), axis=-1) - 7.0
     found = signed_distance_grid(surface, ORIGIN, 1.0, SHAPE, 4.0)
     assert np.abs(found - np.clip(wanted, -4, 4)).max() < 0.02

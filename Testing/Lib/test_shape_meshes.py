@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from vtkmodules.vtkFiltersSources import vtkSphereSource
+from solids import cube, sphere
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.shape.closest_points import closest_points, oriented, outside_signs
@@ -20,30 +20,8 @@ from XRayTo3DLib.shape.meshes import (
     surface_area,
     transformed,
     triangles_of,
-    triangulated,
     vertex_areas,
 )
-
-CUBE_CORNERS = np.array([[x, y, z] for z in (0.0, 1.0) for y in (0.0, 1.0) for x in (0.0, 1.0)])
-CUBE_TRIANGLES = np.array(
-    [[0, 2, 1], [1, 2, 3], [4, 5, 6], [5, 7, 6], [0, 1, 4], [1, 5, 4],
-     [2, 6, 3], [3, 6, 7], [0, 4, 2], [2, 4, 6], [1, 3, 5], [3, 7, 5]]
-)  # fmt: skip
-
-
-def cube(edge: float = 30.0, open_top: bool = False):
-    triangles = CUBE_TRIANGLES[[k for k in range(12) if not (open_top and k in (2, 3))]]
-    return make_surface(CUBE_CORNERS * edge, triangles)
-
-
-def sphere(radius: float = 20.0, resolution: int = 100, centre=(0.0, 0.0, 0.0)):
-    source = vtkSphereSource()
-    source.SetRadius(radius)
-    source.SetCenter(*centre)
-    source.SetThetaResolution(resolution)
-    source.SetPhiResolution(resolution)
-    source.Update()
-    return triangulated(source.GetOutput())
 
 
 def test_cube_area_volume_and_closed():

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
-from vtkmodules.vtkFiltersCore import vtkTriangleFilter
-from vtkmodules.vtkFiltersSources import vtkSphereSource
+from solids import vtk_sphere
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.imaging.attenuation import bone_attenuation, water_attenuation
@@ -30,15 +29,8 @@ WATER, BONE = water_attenuation(60.0), bone_attenuation(60.0)
 
 
 def ball(radius=20.0, steps=24):
-    source = vtkSphereSource()
-    source.SetRadius(radius)
-    source.SetThetaResolution(steps)
-    source.SetPhiResolution(steps)
-    source.SetOutputPointsPrecision(1)
-    triangles = vtkTriangleFilter()
-    triangles.SetInputConnection(source.GetOutputPort())
-    triangles.Update()
-    return points_of(triangles.GetOutput()), triangles_of(triangles.GetOutput())
+    surface = vtk_sphere(radius, steps, steps, double=True)
+    return points_of(surface), triangles_of(surface)
 
 
 def tube(radius=10.0, length=60.0, around=48, along=13):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
+from solids import vtk_sphere
 from vtkmodules.vtkCommonDataModel import vtkIterativeClosestPointTransform, vtkPolyData
-from vtkmodules.vtkFiltersSources import vtkSphereSource
 
 from XRayTo3DLib.evaluation.comparison import compare
 from XRayTo3DLib.evaluation.comparison_files import comparison_page, metrics_json
@@ -16,12 +16,8 @@ from XRayTo3DLib.shape.rigid_alignment import rigid_alignment
 
 def bone(resolution: int = 60, bump: float = 6.0) -> vtkPolyData:
     """A long egg with a bump: no turn lays it on itself."""
-    source = vtkSphereSource()
-    source.SetThetaResolution(resolution)
-    source.SetPhiResolution(resolution)
-    source.SetRadius(1)
-    source.Update()
-    unit, triangles = points_of(source.GetOutput()), triangles_of(source.GetOutput())
+    source = vtk_sphere(1.0, resolution, resolution)
+    unit, triangles = points_of(source), triangles_of(source)
     points = unit * [10.0, 14.0, 45.0] + np.outer(
         np.exp(-((unit - [0.8, 0.5, 0.4]) ** 2).sum(axis=1) / 0.1), [bump, 3, 2]
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
-from test_shape_meshes import cube, sphere
+from solids import cube, sphere
 from vtkmodules.vtkFiltersModeling import vtkHausdorffDistancePointSetFilter
 
 from XRayTo3DLib.errors import InputError
@@ -56,7 +58,7 @@ def test_area_definition_does_not_see_the_triangulation_but_vertices_do():
 
 
 def test_translated_plane():
-    found = surface_distance(plane(0.0), plane(2.5))
+    found = surface_distance(plane(0.0), plane(2.5), samples=5000)
     assert (found.assd, found.hd) == (pytest.approx(2.5), pytest.approx(2.5))
     assert "Not closed: the reference (open edge of 240 mm) and the result" in found.warnings[0]
 
@@ -81,23 +83,23 @@ def test_vertex_definition_is_the_papers_pooled_sum():
 
 
 def test_sign_is_positive_outside_the_other_surface():
-    found = surface_distance(sphere(20), sphere(21), signed=True)
+    found = surface_distance(sphere(20), sphere(21), signed=True, samples=1000)
     assert found.result_to_reference.vertex_signed.min() > 0.9
     assert found.reference_to_result.vertex_signed.max() < -0.9
-    half = surface_distance(sphere(20), moved(sphere(20), (2, 0, 0)), signed=True).result_to_reference
+    half = surface_distance(sphere(20), moved(sphere(20), (2, 0, 0)), signed=True, samples=1000).result_to_reference
     towards_x = points_of(moved(sphere(20), (2, 0, 0)))[:, 0] > 5
     assert (half.vertex_signed[towards_x] > 0).all()
     assert np.array_equal(np.abs(half.vertex_signed), half.vertex_distances)
 
 
 def test_sign_of_an_open_reference_comes_with_a_warning():
-    found = surface_distance(cube(open_top=True), moved(cube(28), (1, 1, 1)), signed=True)
+    found = surface_distance(cube(open_top=True), moved(cube(28), (1, 1, 1)), signed=True, samples=1000)
     assert any("Inside and outside of an open surface" in text for text in found.warnings)
-    assert surface_distance(cube(), moved(cube(28), (1, 1, 1)), signed=True).warnings == ()
+    assert surface_distance(cube(), moved(cube(28), (1, 1, 1)), signed=True, samples=1000).warnings == ()
 
 
 def test_signs_are_none_unless_asked_for():
-    assert surface_distance(sphere(20), sphere(21)).reference_to_result.vertex_signed is None
+    assert surface_distance(sphere(20), sphere(21), samples=1000).reference_to_result.vertex_signed is None
 
 
 def test_a_cut_surface_is_only_forgiven_on_request():
@@ -120,11 +122,13 @@ def test_a_margin_leaves_out_what_comes_near_the_edge():
 
 def test_everything_left_out_is_an_error():
     with pytest.raises(InputError, match="nothing to compare"):
-        surface_distance(plane(0.0), plane(1.0), ignore_boundary=100.0)
+        surface_distance(plane(0.0), plane(1.0), ignore_boundary=100.0, samples=1000)
 
 
 def test_inside_of_ignored_boundary_and_closed_surfaces_is_the_same_number():
-    plain, ignoring = (surface_distance(sphere(20), sphere(21), ignore_boundary=rule) for rule in (False, True))
+    plain, ignoring = (
+        surface_distance(sphere(20), sphere(21), ignore_boundary=rule, samples=5000) for rule in (False, True)
+    )
     assert plain.assd == ignoring.assd
 
 
@@ -178,7 +182,7 @@ def test_lps_against_ras_is_told():
 
 def test_poor_overlap_that_flipping_mends_is_a_warning():
     bone = sphere(20, centre=(14, 14, 0))
-    found = surface_distance(bone, transformed(bone, np.diag([-1.0, -1, 1, 1])))
+    found = surface_distance(bone, transformed(bone, np.diag([-1.0, -1, 1, 1])), samples=1000)
     assert "may be in RAS" in found.warnings[0]
 
 
@@ -205,6 +209,7 @@ PAIRS = {
 }  # fmt: skip
 
 
+@functools.cache
 def real_pair(data_dir, name):
     from vtkmodules.vtkCommonDataModel import vtkIterativeClosestPointTransform
 

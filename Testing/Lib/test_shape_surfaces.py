@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_shape_meshes import cube, sphere
+from solids import cube, sphere
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 from vtkmodules.vtkIOGeometry import vtkSTLWriter
 from vtkmodules.vtkIOLegacy import vtkPolyDataWriter

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_shape_meshes import sphere
+from solids import sphere
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 from vtkmodules.vtkFiltersCore import vtkStripper

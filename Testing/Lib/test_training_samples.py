@@ -11,10 +11,10 @@ import torch
 from depth_cases import CONTENT as DEPTH_CONTENT
 from depth_cases import write_depth_dataset
 from learning_cases import PIX2PIX, TL_NET, changed, write_yaml
+from solids import vtk_sphere
 from test_methods_biplanar import BIPLANAR
 from test_methods_encoder_decoder import TINY as TINY_ENCODER
 from training_cases import TinyTask, weights_of
-from vtkmodules.vtkFiltersSources import vtkSphereSource
 
 from XRayTo3DLib.cli.main import main
 from XRayTo3DLib.methods.configuration import changed as depth_changed
@@ -33,21 +33,14 @@ CYCLEGAN: dict[str, Any] = {
 }
 
 
-def sphere(radius: float) -> Any:
-    source = vtkSphereSource()
-    source.SetRadius(radius)
-    source.Update()
-    return source.GetOutput()
-
-
 class SamplingTask(TinyTask):
     """Also draws random numbers for its samples: the steps after it must not notice."""
 
     def samples(self, stage: str, device: Any, count: int) -> list[TrainingSample]:
         torch.rand(7)
         self.networks["maker"](torch.randn(2, 1, 6, 6))
-        bone = {} if stage == "pair" else {"bone": sphere(10.0)}
-        return [TrainingSample(f"person {number}", bone, {"bone": sphere(20.0)}) for number in range(count)]
+        bone = {} if stage == "pair" else {"bone": vtk_sphere(10.0)}
+        return [TrainingSample(f"person {number}", bone, {"bone": vtk_sphere(20.0)}) for number in range(count)]
 
 
 def test_samples_change_nothing_that_is_learnt(tmp_path: Path) -> None:
