@@ -58,6 +58,12 @@ def _trained(wrists: Path, name: str, content: dict) -> Path:
     return wrists.parent / name / "bundle"
 
 
+@pytest.fixture
+def no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Comparisons are written without drawing their picture, which takes a second and has tests of its own."""
+    monkeypatch.setattr("XRayTo3DLib.evaluation.comparison_files.distance_figure", lambda *asked: b"\x89PNG")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _ctrl_c_interrupts() -> None:
     """Also where the tests run in the background: there a shell has its jobs ignore the interrupt."""
