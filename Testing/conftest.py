@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 # The arrays of the tests are small: threads that wait for each other slow a busy machine tenfold.
@@ -30,3 +32,26 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real anatomy not found at {folder}: set XRAYTO3D_DATA to run this test")
     return folder
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """``made_once(name, make)``: the folder that ``make`` has filled, once for all of pytest's processes of this run.
+
+    Tests do not change it: those that must, copy it.
+    """
+    from XRayTo3DLib.files.locks import only_one
+
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "made-once"
+
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with only_one(shared / f"{name}.lock", f"{name} takes too long to be made", wait_s=600.0):
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of a try that failed
+                make(folder)
+                done.touch()
+        return folder
+
+    return made

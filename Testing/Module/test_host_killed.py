@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from module_cases import settle, small_radiograph, wait_until
-from train_cases import make_wrists, status
+from train_cases import status
 
 from XRayTo3DLib.jobs.folder import JobFolder
 from XRayTo3DLib.jobs.process_mark import ProcessMark
@@ -88,9 +88,9 @@ class Workers:
 
 
 @pytest.fixture
-def workers(tmp_path: Path, repository: Path) -> Iterator[Workers]:
+def workers(wrists: Path, tmp_path: Path, repository: Path) -> Iterator[Workers]:
     """What a Slicer that was killed has left: all three at work, frozen by it, so that they wait for the test."""
-    make_wrists(tmp_path / "wrists")
+    shutil.copytree(wrists, tmp_path / "wrists")
     found = Workers(OtherSlicer("work", tmp_path, repository).told())
     assert {name: found.status(name) for name in found.jobs} == dict.fromkeys(found.jobs, JobStatus.RUNNING)
     yield found
@@ -136,6 +136,9 @@ def test_three_jobs_of_a_killed_slicer_are_found_and_taken_in(
     assert widget.reconstruct.ui.reconstructStatusLabel.text.startswith("Reconstructed in")
     assert widget.parameters.reconstructResult is not None and not workers.jobs["reconstruct"].path.exists()
     workers.send("train", signal.SIGCONT)
+    widget.train.run.open(folders[1])  # by its folder: it is at work, whoever has started it
+    before = widget.train.run.state.progress["step"]
+    wait_until(lambda: widget.train.run.state.progress["step"] > before)
     widget.train.ui.trainButton.click()
     wait_until(lambda: not widget.train.run.running)
     assert "a checkpoint is written, nothing is lost" in status(widget.train)

@@ -1,15 +1,14 @@
-"""Section 4 with its real worker: started by a click, paused, killed, found again by a new widget and a new Slicer.
+"""Section 4 with its real worker: started by a click, paused, killed, found again by a new widget.
 
-The weights at the end are, to the last bit, those of a training that nobody disturbed.
+The weights at the end are, to the last bit, those of a training that nobody disturbed. What a killed Slicer leaves is
+found again, too: test_host_killed.py.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,6 @@ from train_cases import (
     choose,
     configuration,
     in_training,
-    make_wrists,
     open_section,
     status,
     write_yaml,
@@ -34,24 +32,24 @@ pytestmark = pytest.mark.host
 STEPS, EVERY = 20, 10
 CHANGES = {"steps": STEPS, "validate_every": EVERY}
 RECENT = "XRayTo3D/RecentJobs/training"
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def wrists(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_wrists(tmp_path_factory.mktemp("train") / "wrists")
-
-
-@pytest.fixture(scope="module")
-def undisturbed(wrists: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def undisturbed(
+    made_once: Callable[[str, Callable[[Path], object]], Path],
+    wrists: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
     """The bundle of the same training, done at once on the command line, without samples."""
     from XRayTo3DLib.cli.main import main
 
-    folder = tmp_path_factory.mktemp("whole")
-    config = configuration(folder, STEPS, EVERY)
+    config = configuration(tmp_path_factory.mktemp("whole"), STEPS, EVERY)
     words = ["--data", str(wrists), "--device", "cpu", "--threads", "1", "--json"]
-    assert main(["train", str(config), "-o", str(folder / "run"), *words]) == 0
-    return folder / "run" / "bundle"
+
+    def train(folder: Path) -> None:
+        assert main(["train", str(config), "-o", str(folder), *words]) == 0
+
+    return made_once("undisturbed-training", train) / "bundle"
 
 
 @pytest.fixture
@@ -171,50 +169,6 @@ def finished(widget: Any, panel: Any, folder: Path, undisturbed: Path) -> None:
     assert not widget.ui.reconstructSection.collapsed
     assert Path(panel.parameters.reconstructBundle) == (folder / "bundle").resolve()
     assert widget.reconstruct.inputs.entry.title == "tiny"
-
-
-HOST = """
-import sys, time
-sys.path[:0] = [{host!r}, {module!r}]
-import slicerhost; slicerhost.boot()
-from slicerhost import modules
-from train_cases import *
-module = modules.load_module({repository!r} + "/XRayTo3D/XRayTo3D.py")
-widget = modules.make_module_widget(module); modules.enter_module(widget)
-panel = open_section(widget)
-choose(panel, Path({config!r}), Path({data!r}), Path({folder!r}))
-panel.ui.trainButton.click()
-while not in_training(panel):
-    settle(0.05)
-print("training", flush=True)
-time.sleep(600)
-"""
-
-
-def test_a_killed_slicer_leaves_the_worker_at_work(panel: Any, wrists: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    config = configuration(tmp_path, 200)
-    program = HOST.format(
-        host=str(REPOSITORY / "Testing" / "Host"),
-        module=str(REPOSITORY / "Testing" / "Module"),
-        repository=str(REPOSITORY),
-        config=str(config),
-        data=str(wrists),
-        folder=str(folder),
-    )
-    host = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
-    try:
-        assert host.stdout.readline().strip() == "training"
-    finally:
-        host.kill()
-        host.wait()
-    panel.run.open(str(folder))  # a new Slicer: found by its folder, or by the list of recent ones
-    step = panel.run.state.progress["step"], panel.run.state.progress["stage"]
-    assert panel.run.running
-    wait_until(lambda: (panel.run.state.progress["step"], panel.run.state.progress["stage"]) != step, 60.0)
-    panel.ui.trainButton.click()
-    wait_until(lambda: not panel.run.running, 60.0)
-    assert "nothing is lost" in status(panel)
 
 
 def test_what_the_worker_refuses_is_said(panel: Any, wrists: Path, tmp_path: Path) -> None:
