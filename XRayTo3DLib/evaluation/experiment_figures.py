@@ -133,7 +133,7 @@ class _BoxLayout:
         return list(grid.ravel()[: self.panels])
 
 
-_BOX_NOTE = "Box: quartiles and median; whiskers: within 1.5 box lengths; dots: patients; diamond: mean."
+_BOX_NOTE = "Box: quartiles and median; whiskers: within 1.5 box lengths; dots: people; diamond: mean."
 
 
 def _brackets_note(tests: Mapping[str, Sequence[PairTest]] | None) -> str:
@@ -240,7 +240,7 @@ def sensitivity_figure(
     methods = list(dict.fromkeys(method for of in panels.values() for method in of))
     colours, lines = method_colours(methods, baselines), dict(zip(baselines, cycle(BASELINE_LINES), strict=False))
     width, height = 0.9 + 4.1 * max(len(panels), 1.6), 4.8
-    figure = blank_figure(width, height, title, "Line: mean over patients; band: ± one standard deviation.", synthetic)
+    figure = blank_figure(width, height, title, "Line: mean over people; band: ± one standard deviation.", synthetic)
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     figure.subplots_adjust(
         left=0.75 / width, right=1 - 0.3 / width, top=1 - 1.35 / height, bottom=0.65 / height, wspace=0.08
