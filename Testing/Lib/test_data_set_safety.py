@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_dataset import OTHER, POSE, ct, radiograph, small_dataset, view_in
+from small_dataset import OTHER, POSE, ct, radiograph, record, small_dataset, view_in
 
 from XRayTo3DLib.cli.console import complain, say
+from XRayTo3DLib.cli.main import main
 from XRayTo3DLib.dataset.batch_registration import register_dataset
 from XRayTo3DLib.dataset.case_views import add_view, views_of, write_review
 from XRayTo3DLib.dataset.dataset_builder import add_case, start_dataset
@@ -76,13 +77,23 @@ def test_a_case_s_name_is_no_path(tmp_path: Path, name: str) -> None:
     refused(a_data_set(tmp_path / "d", cases=[{"id": name, "patient": "p"}]))
 
 
+def test_what_a_data_set_says_of_itself_forges_no_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    forged = "made up\nxrayto3d: error: your disk is broken"
+    folder = a_data_set(tmp_path / "d", provenance=forged, licence=forged, anatomy=forged)
+    assert main(["dataset", "show", str(folder)]) == 0
+    registration = folder / "cases/p1/views/pa/registration.json"
+    registration.write_text(json.dumps(record(POSE, reason=forged, review=dict.fromkeys(("note", "by_role"), forged))))
+    assert main(["dataset", "review", str(folder)]) == 0
+    assert not [line for line in capsys.readouterr().out.splitlines() if line.startswith("xrayto3d")]
+
+
 def test_two_cases_that_some_system_takes_for_one(tmp_path: Path) -> None:
     for one, other in (("p1", "P1"), ("ﬁ1", "fi1")):
         cases = [{"id": one, "patient": "a"}, {"id": other, "patient": "b"}]
         assert "is used twice" in refused(a_data_set(tmp_path / "d", cases=cases))
 
 
-@pytest.mark.parametrize("label", ["../../secret", "/etc/x", "..", "a\\b", "C:x", "nul", "", "a\x1b[2J"])
+@pytest.mark.parametrize("label", ["../../secret", "/etc/x", "..", "a\\b", "C:x", "nul", "", "a\x1b[2J", "=cmd|'C'!A0"])
 def test_a_bone_s_name_is_no_path(tmp_path: Path, label: str) -> None:
     """Its mesh would be read from, or written to, where the name leads."""
     refused(a_data_set(tmp_path / "d", labels=["radius", label]))

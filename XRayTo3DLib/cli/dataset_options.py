@@ -35,8 +35,8 @@ def add_work_options(parser: argparse.ArgumentParser) -> None:
 
 
 def columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of a table with aligned columns."""
-    table = [header, *rows]
+    """Lines of a table with aligned columns; a text of several lines is one."""
+    table = [[" ".join(cell.split("\n")) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[place]) for row in table) for place in range(len(header))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
 

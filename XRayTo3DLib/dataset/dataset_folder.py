@@ -202,15 +202,16 @@ class DatasetFolder:
             InputError: As :meth:`open`.
         """
         check_fields({**content, "cases": []}, SHAPE, f"dataset: {folder / 'dataset.json'}")
+        anatomy, provenance, licence = (" ".join(content[key].split()) for key in ("anatomy", "provenance", "licence"))
         opened = cls(
             folder,
-            content["anatomy"],
+            anatomy,
             tuple(content["labels"]),
             tuple(content.get("landmarks", ())),
             content["frame"],
             content["synthetic"],
-            content["provenance"],
-            content["licence"],
+            provenance,
+            licence,
             entries,
             dict(content.get("preparation", {})),
         )
