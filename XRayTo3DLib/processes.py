@@ -6,6 +6,7 @@ import hashlib
 import multiprocessing
 import os
 import platform
+import sys
 import threading
 from functools import cache
 from pathlib import Path
@@ -13,13 +14,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing.context import SpawnContext
 
 WINDOWS = os.name == "nt"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 PROCESSES = Path("/proc/self/ns/pid")
-ANEW = multiprocessing.get_context("spawn")
-"""Processes begin anew on every system. A forked one hangs where a thread (of ITK, OpenMP, a watched job) held a lock
-just then, and CUDA does not survive it."""
 
 
 def own_mark() -> str:
@@ -68,10 +67,32 @@ def process_state(pid: int) -> tuple[str, str]:
 
 
 def process_pool(workers: int) -> ProcessPoolExecutor:
-    """So many processes of :data:`ANEW` that end with this one."""
+    """So many processes, begun :func:`anew`, that end with this one."""
     from concurrent.futures import ProcessPoolExecutor
 
-    return ProcessPoolExecutor(workers, ANEW, end_with_parent)
+    return ProcessPoolExecutor(workers, anew(), end_with_parent)
+
+
+def anew() -> SpawnContext:
+    """How processes of ours begin, on every system.
+
+    A forked one hangs where a thread (of ITK, OpenMP, a watched job) held a lock just then, and loses CUDA.
+    """
+    context = multiprocessing.get_context("spawn")
+    real = real_python(Path(sys.executable or "python"))
+    if str(real) != sys.executable:
+        context.set_executable(str(real))
+    return context
+
+
+def real_python(program: Path) -> Path:
+    """The interpreter that processes of ours are to run on.
+
+    Slicer's PythonSlicer is a launcher: a process that ``multiprocessing`` starts with it dies, and its parent waits
+    for ever (Slicer issue 7445). The interpreter lies beside it.
+    """
+    real = program.with_name(program.name.replace("PythonSlicer", "python-real"))
+    return real if real.is_file() else program
 
 
 def end_with_parent() -> None:

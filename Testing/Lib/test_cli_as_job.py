@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from XRayTo3DLib.cli import console
-from XRayTo3DLib.cli.as_job import real_python, run_as_job
+from XRayTo3DLib.cli.as_job import run_as_job
 from XRayTo3DLib.jobs import JobFolder, JobStatus
 from XRayTo3DLib.jobs.run import kill_worker, start_worker
 
@@ -68,7 +68,7 @@ def add_parser(subparsers):
     original(subparsers)
     subparsers.choices["camera"].set_defaults(run=slow)
 camera.add_parser = add_parser
-from XRayTo3DLib.cli.as_job import real_python, run_as_job
+from XRayTo3DLib.cli.as_job import run_as_job
 sys.exit(run_as_job(sys.argv[1], sys.argv[3:]))
 """
 
@@ -131,15 +131,6 @@ def test_a_killed_worker_is_dead_at_once(job: JobFolder) -> None:
 def test_a_job_that_was_never_started_has_nothing_to_kill(job: JobFolder) -> None:
     kill_worker(job)
     assert job.state().status is JobStatus.WAITING
-
-
-def test_slicer_s_launcher_is_not_given_to_multiprocessing(tmp_path: Path) -> None:
-    launcher, real = tmp_path / "PythonSlicer", tmp_path / "python-real"
-    launcher.touch()
-    assert real_python(launcher) == launcher
-    real.touch()
-    assert real_python(launcher) == real
-    assert real_python(tmp_path / "python3") == tmp_path / "python3"
 
 
 def test_what_an_interrupt_breaks_is_a_cancel(job: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing.spawn
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from XRayTo3DLib.dataset.population import write_population
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import write_text
 from XRayTo3DLib.files.unfinished import OLD_S, UNFINISHED, finish_replacing, remove_abandoned, unfinished_folder
-from XRayTo3DLib.processes import is_gone, own_mark
+from XRayTo3DLib.processes import is_gone, own_mark, process_pool, real_python
 
 HERE = Path(__file__).parent
 WORKS = ("bundles", "installed:4", "removed:2", "added:5", "registered:7", "samples:4", "people")
@@ -141,6 +142,20 @@ def test_what_a_thread_holds_stops_no_pool(tmp_path: Path) -> None:
     (tmp_path / "held.py").write_text(HELD)
     done = subprocess.run([sys.executable, str(tmp_path / "held.py")], capture_output=True, text=True, timeout=60)
     assert done.stdout.split() == [str(n) for n in range(8)], done.stderr
+
+
+@posix
+def test_slicer_s_launcher_starts_no_pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PythonSlicer ends at once where ``multiprocessing`` starts it, and the pool would wait for ever."""
+    launcher, real = tmp_path / "PythonSlicer", tmp_path / "python-real"
+    launcher.write_text("#!/bin/sh\nexit 1\n")
+    launcher.chmod(0o755)
+    assert real_python(launcher) == launcher and real_python(tmp_path / "python3") == tmp_path / "python3"
+    real.symlink_to(sys.executable)
+    monkeypatch.setattr(multiprocessing.spawn, "_python_exe", str(launcher))
+    monkeypatch.setattr(sys, "executable", str(launcher))
+    with process_pool(1) as pool:
+        assert pool.submit(os.getpid).result(60) != os.getpid()
 
 
 def runs(pid: int) -> bool:

@@ -7,12 +7,10 @@ progress goes to the job's ``progress.jsonl``, its error to ``result.json``, and
 from __future__ import annotations
 
 import _thread
-import multiprocessing
 import signal
 import sys
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 
 from XRayTo3DLib.cli import console
 from XRayTo3DLib.cli.main import INTERRUPTED, build_parser
@@ -71,16 +69,6 @@ def _run(arguments: Sequence[str], job: JobFolder) -> int:
         raise
 
 
-def real_python(program: Path) -> Path:
-    """The interpreter that processes of ours are to run on.
-
-    Slicer's PythonSlicer is a launcher: a process that ``multiprocessing`` starts with it dies, and its parent waits
-    for ever (Slicer issue 7445). The interpreter lies beside it.
-    """
-    real = program.with_name(program.name.replace("PythonSlicer", "python-real"))
-    return real if real.is_file() else program
-
-
 def _interrupt_when_cancelled(job: JobFolder, ended: threading.Event) -> None:
     while not ended.wait(LOOK_S):
         if job.cancelled() and not _importing(threading.main_thread().ident or 0):
@@ -108,5 +96,4 @@ def _interrupt() -> None:
 
 
 if __name__ == "__main__":
-    multiprocessing.set_executable(str(real_python(Path(sys.executable))))
     sys.exit(run_as_job(sys.argv[1], sys.argv[2:]))

@@ -27,7 +27,7 @@ from XRayTo3DLib.files import write_json, write_text
 from XRayTo3DLib.files.disk import require_room
 from XRayTo3DLib.files.spreadsheets import as_cells
 from XRayTo3DLib.files.unfinished import remove_abandoned
-from XRayTo3DLib.processes import ANEW, end_with_parent
+from XRayTo3DLib.processes import anew, end_with_parent
 
 BATCH_FORMAT = "xrayto3d.registrations/1"
 LOOK_S = 0.1
@@ -253,8 +253,9 @@ def _outcomes(
 def _in_processes(
     todo: dict[int, CasePlan], options: BatchOptions, workers: int, told: _Told, overlay: Overlay | None
 ) -> Generator[tuple[int, list[ViewOutcome]], None, None]:
-    stop, news = ANEW.Event(), ANEW.Queue()
-    pool = ProcessPoolExecutor(workers, ANEW, _begin_worker, (stop, news))
+    context = anew()
+    stop, news = context.Event(), context.Queue()
+    pool = ProcessPoolExecutor(workers, context, _begin_worker, (stop, news))
     try:
         running: dict[Future[list[ViewOutcome]], int] = {
             pool.submit(_work, number, plan, options, overlay): number for number, plan in todo.items()
