@@ -23,7 +23,8 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "Testing" / "Lib"), str(REPOSITORY / "Testing" / "Host")]
 
-from memory_curve import exponent, measured, save, table, tell
+from load_runs import ended, options
+from memory_curve import exponent, measured, table, tell
 
 SOURCES, WARM = 6, 12
 """People made, and cases that every step is tried on before it is timed."""
@@ -40,9 +41,7 @@ TRIES = 3
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", type=int, default=2000, metavar="N", help="of the largest data set (2000)")
-    parser.add_argument("--output", type=Path, default=REPOSITORY / "artifacts" / "soak" / "load", metavar="FOLDER")
+    parser = options(__doc__, 2000, "of the largest data set")
     parser.add_argument("--step", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -89,9 +88,8 @@ def judged(sizes: list[int], seconds: dict[str, Any], peaks: dict[str, Any], cur
     header = ["step", *(f"{n} s" for n in sizes), "power", "doubled", *(f"{n} MB" for n in sizes), "kB a case"]
     print(f"SYNTHETIC data sets of {', '.join(map(str, sizes))} cases: CPU seconds, power of growth, most memory")
     print(table(header, rows))
-    save(output / "dataset.json", sizes=sizes, seconds=seconds, peaks_mb=peaks, curves=curves, faults=faults)
-    print("\n".join(f"FAULT: {fault}" for fault in faults) or "time and memory grow no faster than linearly")
-    return 1 if faults else 0
+    figures = {"sizes": sizes, "seconds": seconds, "peaks_mb": peaks, "curves": curves}
+    return ended(output / "dataset.json", faults, "time and memory grow no faster than linearly", **figures)
 
 
 def run(step: str, folder: Path, cases: int, output: Path) -> Any:

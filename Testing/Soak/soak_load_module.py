@@ -22,7 +22,8 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "Testing" / "Host"), str(REPOSITORY / "Testing" / "Module")]
 
-from memory_curve import line, memory, save, table
+from load_runs import ended
+from memory_curve import line, memory, table
 
 MOST_KB_EACH = 200.0
 """Growth with every round that is allowed once half of them are over, kB; a case of this wrist holds 4 MB."""
@@ -120,11 +121,8 @@ def judged(rounds: dict[str, list[Counts]], output: Path) -> int:
     header = ["round", "times", "nodes", "at end", "observers", "at end", "widgets", "at end", "timers", "at end"]
     print("SYNTHETIC wrist on the test host; after the third round, and after the last:")
     print(table([*header, "MB", "at end", "kB a round"], rows))
-    save(output / "module.json", own_mb=curves, faults=faults)
-    print(
-        "\n".join(f"FAULT: {fault}" for fault in faults) or "no node, observer, widget, timer or memory is left behind"
-    )
-    return 1 if faults else 0
+    well = "no node, observer, widget, timer or memory is left behind"
+    return ended(output / "module.json", faults, well, own_mb=curves)
 
 
 # ---- rounds ----------------------------------------------------------------------------------------------------------

@@ -17,7 +17,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY)]
 
-from memory_curve import by_count, floor_growth, measured, save
+from load_runs import BatchMemory, ended, options
+from memory_curve import measured
 
 PEOPLE = 4
 BAD = ("broken picture", "no camera", "origin outside", "no such file", "not a number")
@@ -29,9 +30,7 @@ MOST_KB_EACH = 20.0
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", type=int, default=500, metavar="N", help="radiographs (500)")
-    parser.add_argument("--output", type=Path, default=REPOSITORY / "artifacts" / "soak" / "load", metavar="FOLDER")
+    parser = options(__doc__, 500, "radiographs")
     parser.add_argument("--make", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     place = args.output / "reconstruct"
@@ -45,34 +44,27 @@ def main() -> int:
     bundle = REPOSITORY / "Resources" / "models" / "wrist-pa-demo"
     words = ["-m", "XRayTo3DLib.cli.main", "reconstruct", "--model", bundle, "--batch", place / "cases.csv"]
     first = measured([*words, "-o", place / "out"], every_s=0.5)
-    ended = sorted(path.stat().st_mtime for path in (place / "out").glob("*/reconstruction.json"))
+    stamps = sorted(path.stat().st_mtime for path in (place / "out").glob("*/reconstruction.json"))
     told = json.loads((place / "out" / "reconstructions.json").read_text())["cases"]
     again = measured([*words, "-o", place / "out"])
     told_again = json.loads((place / "out" / "reconstructions.json").read_text())["cases"]
 
-    done, own = by_count(first.curve, ended)
-    growth = floor_growth(done, own, SETTLED)
+    memory = BatchMemory.of(first.curve, stamps, SETTLED)
     problems = {each["case"]: each["note"] for each in told if each["action"] == "problem"}
-    print(f"SYNTHETIC: {args.cases} radiographs, {len(ended)} reconstructed, {len(problems)} told as a problem")
+    print(f"SYNTHETIC: {args.cases} radiographs, {len(stamps)} reconstructed, {len(problems)} told as a problem")
     print(f"{first.cpu_s:.0f} s of processor time, {first.cpu_s / args.cases:.2f} s each; again: {again.cpu_s:.0f} s")
-    print(f"most memory of its own {first.curve.peak_mb:.0f} MB, of that before the first {own[0]:.0f} MB")
-    print(
-        f"the memory's floor over the last {(1 - SETTLED) * len(ended):.0f}: {1000 * growth.slope:+.1f} "
-        f"+- {1000 * growth.error:.1f} kB with each radiograph"
-    )
+    memory.tell(len(stamps), "radiograph")
     faults = [f"{case} ({kind}) was not told" for case, kind in bad.items() if case not in problems]
     faults += [f"{case} could not be reconstructed: {problems[case]}" for case in sorted(set(problems) - set(bad))]
     faults += [f"{case}: {note}" for case, note in problems.items() if "bug" in note or len(note) > 300]
     twice = [each["case"] for each in told_again if each["action"] == "reconstructed"]
     faults += [f"{len(twice)} were reconstructed twice, first {twice[0]}"] if twice else []
-    if 1000 * (growth.slope - 2 * growth.error) > MOST_KB_EACH:
-        faults.append(f"memory grows by {1000 * growth.slope:.0f} kB with every radiograph")
+    faults += memory.faults(MOST_KB_EACH, "radiograph")
     for kind in BAD:
         case = next(case for case, each in bad.items() if each == kind)
         print(f"  {kind}: {problems.get(case, 'NOT TOLD')}")
-    save(args.output / "reconstruct.json", done=done, own_mb=own, slope_kb=1000 * growth.slope, faults=faults)
-    print("\n".join(f"FAULT: {fault}" for fault in faults) or "memory stays, and every bad one is told by name")
-    return 1 if faults else 0
+    well = "memory stays, and every bad one is told by name"
+    return ended(args.output / "reconstruct.json", faults, well, **memory.figures)
 
 
 def table_of(place: Path, cases: int) -> dict[str, str]:

@@ -22,7 +22,8 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "Testing" / "Lib")]
 
-from memory_curve import ENVIRONMENT, by_count, floor_growth, measured, save, tell
+from load_runs import BatchMemory, ended, options
+from memory_curve import ENVIRONMENT, measured, tell
 
 POSES = 8
 """Ways in which the bone was held; pairs beyond have the same pictures."""
@@ -42,9 +43,7 @@ MOST_MM = 0.5
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", type=int, default=201, metavar="N", help="pairs, six of them bad (201)")
-    parser.add_argument("--output", type=Path, default=REPOSITORY / "artifacts" / "soak" / "load", metavar="FOLDER")
+    parser = options(__doc__, 201, "pairs, six of them bad")
     parser.add_argument("--make", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--judge", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -64,17 +63,13 @@ def main() -> int:
     stamps = registered(place)
     off = measured([__file__, "--judge", "--output", args.output]).told
 
-    ended = sorted(at for case, at in stamps.items() if case not in before)
-    counts, own = by_count(done.curve, ended)
-    growth = floor_growth(counts, own, SETTLED)
+    went_on = sorted(at for case, at in stamps.items() if case not in before)
+    memory = BatchMemory.of(done.curve, went_on, SETTLED)
     problems = {each["case_id"]: each["note"] for each in told["views"] if each["action"] == "problem"}
     print(f"SYNTHETIC: {args.cases} pairs: {told['counts']}")
-    print(f"killed after {len(before)}; {len(ended)} more registered in {done.cpu_s:.0f} s of processor time")
+    print(f"killed after {len(before)}; {len(went_on)} more registered in {done.cpu_s:.0f} s of processor time")
     print(f"worst of the good: {off['mm']:.2f} mm in the picture's plane, {off['degrees']:.2f} degrees from the truth")
-    print(f"most memory of its own {done.curve.peak_mb:.0f} MB; its floor over the last", end=" ")
-    print(
-        f"{(1 - SETTLED) * len(ended):.0f}: {1000 * growth.slope:+.1f} +- {1000 * growth.error:.1f} kB with each pair"
-    )
+    memory.tell(len(went_on), "pair")
     for case, kind in bad.items():
         print(f"  {kind}: {problems.get(case, 'NOT TOLD')}")
 
@@ -91,13 +86,9 @@ def main() -> int:
         faults.append(f"{len(stamps)} of {args.cases - len(bad)} good pairs are registered")
     if off["mm"] > MOST_MM:
         faults.append(f"a good pair is {off['mm']:.2f} mm off in the picture's plane: {off['worst']}")
-    if 1000 * (growth.slope - 2 * growth.error) > MOST_KB_EACH:
-        faults.append(f"memory grows by {1000 * growth.slope:.0f} kB with every pair")
-    save(args.output / "registration.json", done=counts, own_mb=own, slope_kb=1000 * growth.slope, faults=faults)
-    print(
-        "\n".join(f"FAULT: {fault}" for fault in faults) or "all good pairs registered, all bad ones told, memory stays"
-    )
-    return 1 if faults else 0
+    faults += memory.faults(MOST_KB_EACH, "pair")
+    well = "all good pairs registered, all bad ones told, memory stays"
+    return ended(args.output / "registration.json", faults, well, **memory.figures)
 
 
 def registered(place: Path) -> dict[str, float]:
