@@ -25,6 +25,8 @@ HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 PROGRAM = re.compile(r"(?:Testing/)?(?:[A-Z]\w+/)?\b(?:test|bench|soak|make)_[\w*]+\.py")
 UNTOLD = {"--help", "--output"}
 """Every command's own, and the long name of -o."""
+ELSEWHERE = {"--logdir", "--nnodes", "--nproc-per-node", "--rdzv-endpoint", "--no-main-window", "--python-script"}
+"""Options of TensorBoard, torchrun and Slicer."""
 
 
 def commands() -> list[str]:
@@ -153,6 +155,16 @@ def test_every_command_and_option_is_told():
     found = list(options(build_parser()))
     assert [f"{name} {option}" for name, option in found if option not in told | UNTOLD] == []
     assert {name for name, _ in found if name not in text} == set()
+
+
+def test_no_page_tells_of_an_option_that_is_not_there():
+    ours = {option for _, option in options(build_parser())} | ELSEWHERE
+    programs = [*(REPOSITORY / "Testing").rglob("*.py"), *(REPOSITORY / ".ci").glob("*.py")]
+    text = " ".join(path.read_text(encoding="utf-8") for path in programs if path.name != Path(__file__).name)
+    ours |= set(re.findall(r"(?<![\w-])--[a-z][\w-]*", text))
+    for page in PAGES:
+        told = set(re.findall(r"(?<![\w-])--[a-z]\w*(?:-\w+)*(?!-)\b", page.read_text(encoding="utf-8")))
+        assert told - ours == set(), page.name
 
 
 def test_contributing_names_the_layers_as_they_are():
