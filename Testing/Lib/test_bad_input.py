@@ -5,12 +5,7 @@ In the order of the list of bad inputs; the rooms' own tests go deeper.
 
 from __future__ import annotations
 
-import gzip
 import json
-import os
-import pickle
-import re
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,107 +13,36 @@ from typing import Any
 import numpy as np
 import pytest
 import SimpleITK as sitk
-import torch
-from imaging_cases import dicom_header, save, shown, write_dicom
-from phantoms_analytic import BONE_CAMERAS, bone_ct, relative_rms
+from bad_input_cases import (
+    CAMERA,
+    SECRETS,
+    Refusal,
+    copied_case,
+    ct_series,
+    drr,
+    evaluate,
+    good_case,
+    halved,
+    refusal,
+    register,
+    rendered,
+)
+from imaging_cases import shown, write_dicom
+from phantoms_analytic import bone_ct, relative_rms
 from PIL import Image
 from solids import sphere
 
 from XRayTo3DLib.cli.main import main
-from XRayTo3DLib.geometry import RigidPose
 from XRayTo3DLib.imaging import read_radiograph
-from XRayTo3DLib.imaging.attenuation import attenuation_of
-from XRayTo3DLib.imaging.ct_writer import write_ct, write_labels
+from XRayTo3DLib.imaging.ct_writer import write_ct
 from XRayTo3DLib.imaging.itk_images import lps_image
 from XRayTo3DLib.imaging.types import CtVolume
-from XRayTo3DLib.projection.drr import DrrProjector
 from XRayTo3DLib.shape.meshes import transformed
 from XRayTo3DLib.shape.surfaces import write_surface
 
-CAMERA = BONE_CAMERAS["PA"]
-SECRETS = {"PatientName": "SECRET^NAME", "PatientID": "SECRETID99", "PatientBirthDate": "19530417"}
-SECRETS |= {"StudyDate": "20190823", "InstitutionName": "SECRETHOSPITAL", "StudyDescription": "SECRETSTUDY"}
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A case that works: CT, labels, one picture with its camera, a start, a surface."""
-    folder = tmp_path_factory.mktemp("good")
-    ct = bone_ct(2.0)
-    write_ct(ct, folder / "ct.nrrd")
-    write_labels(ct, folder / "labels.seg.nrrd")
-    bone = attenuation_of(ct)
-    with torch.no_grad():
-        drr = DrrProjector(bone.mu, bone.voxel_to_lps)(CAMERA, RigidPose.identity()).numpy()
-    Image.fromarray(np.round(60000 * np.exp(-drr)).astype(np.uint16)).save(folder / "pa.png")
-    CAMERA.save(folder / "pa.json")
-    RigidPose.from_rotation((1, -1, 1), (1, 1, -1)).save(folder / "start.tfm")
-    write_surface(sphere(20, 24), folder / "bone.ply")
-    return folder
-
-
-@pytest.fixture
-def case(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the good case; the working directory is inside it."""
-    shutil.copytree(template, tmp_path / "case")
-    monkeypatch.chdir(tmp_path / "case")
-    return tmp_path / "case"
-
-
-class Refusal:
-    """Runs a command that must be refused: exit code 2, one line of words, nothing written."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str], folder: Path) -> None:
-        self._capsys, self._folder = capsys, folder
-
-    def __call__(self, words: str, *arguments: str) -> None:
-        before = {path: path.stat().st_mtime_ns for path in self._folder.rglob("*") if path.is_file()}
-        self._capsys.readouterr()
-        assert main(list(arguments)) == 2
-        captured = self._capsys.readouterr()
-        assert re.search(words, captured.err), captured.err
-        assert captured.out == "" and "Traceback" not in captured.err and captured.err.count("\n") == 1
-        after = {path: path.stat().st_mtime_ns for path in self._folder.rglob("*") if path.is_file()}
-        assert after == before
-
-
-@pytest.fixture
-def refused(capsys: pytest.CaptureFixture[str], case: Path) -> Refusal:
-    return Refusal(capsys, case)
-
-
-def drr(ct: str = "ct.nrrd", *options: str, camera: str = "pa.json") -> list[str]:
-    return ["drr", ct, "--camera", camera, "-o", "drr.nrrd", *options]
-
-
-def register(view: str = "pa.png:pa.json", *options: str, ct: str = "ct.nrrd", initial: str = "start.tfm") -> list[str]:
-    quick = ["--starts", "1", "--pixel-sizes", "2"]
-    return ["register", "--ct", ct, "--view", view, "--initial", initial, "-o", "out", *quick, *options]
-
-
-def evaluate(reference: str, result: str = "bone.ply") -> list[str]:
-    return ["evaluate", reference, result, "-o", "out"]
-
-
-def ct_series(folder: Path, ct: CtVolume, modality: str = "CT", shift: Any = None) -> Path:
-    """DICOM slices of a CT in LPS; ``shift`` (a function of the slice number) moves slices by mm (3,)."""
-    folder.mkdir()
-    for number, values in enumerate(ct.hu):
-        position = ct.voxel_points([0, 0, number]) + np.array(shift(number) if shift else (0, 0, 0))
-        dataset = dicom_header(modality, SeriesInstanceUID="1.2.3", **SECRETS)
-        dataset.ImagePositionPatient = [f"{value:.6f}" for value in position]
-        dataset.ImageOrientationPatient, dataset.PixelSpacing = [1, 0, 0, 0, 1, 0], [ct.spacing[1], ct.spacing[0]]
-        dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
-        dataset.Rows, dataset.Columns = values.shape
-        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 16, 15, 0
-        dataset.RescaleSlope, dataset.RescaleIntercept = 1, -1024
-        dataset.PixelData = (values + 1024).astype("<u2").tobytes()
-        save(dataset, folder / f"{number:03d}.dcm")
-    return folder
-
-
-def rendered(name: str = "drr.nrrd") -> np.ndarray:
-    return sitk.GetArrayFromImage(sitk.ReadImage(name))[0]
+template = pytest.fixture(good_case, scope="module")
+case = pytest.fixture(copied_case)
+refused = pytest.fixture(refusal)
 
 
 def test_the_good_case_is_good(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -305,122 +229,6 @@ def test_nan_in_camera_and_pose(case: Path, refused: Refusal) -> None:
     lines = ["Parameters: nan 0 0 0 1 0 0 0 1 0 0 0" if line.startswith("Parameters") else line for line in lines]
     (case / "nan.tfm").write_text("\n".join(lines) + "\n")
     refused("pose: nan.tfm is not a readable ITK transform file", *drr("ct.nrrd", "--pose", "nan.tfm"))
-
-
-# ---- truncated files ------------------------------------------
-
-
-def halved(path: Path) -> str:
-    content = path.read_bytes()
-    path.with_name(f"cut_{path.name}").write_bytes(content[: len(content) // 2])
-    return f"cut_{path.name}"
-
-
-def test_truncated_volumes_and_pictures(case: Path, refused: Refusal) -> None:
-    volume = sitk.ReadImage("ct.nrrd")
-    for name in ("ct.nii", "ct.nii.gz", "ct.mha"):
-        sitk.WriteImage(volume, name)
-    for name in ("ct.nrrd", "ct.nii", "ct.nii.gz", "ct.mha"):
-        refused(f"CT: cut_{name} cannot be read.*truncated.*copy or export it again", *drr(halved(case / name)))
-    refused("cut_pa.png cannot be read.*decoded as PNG .truncated", *register(f"{halved(case / 'pa.png')}:pa.json"))
-    refused("label map: cut_.*cannot be read", *drr("ct.nrrd", "--labels", halved(case / "labels.seg.nrrd")))
-
-
-def test_truncated_dicom(case: Path, refused: Refusal) -> None:
-    write_dicom(case / "x.dcm", shown(), ImagerPixelSpacing=[0.2, 0.2], DistanceSourceToDetector=1000)
-    refused("radiograph: .*cut_x.dcm.*truncated", *register(halved(case / "x.dcm")))
-    series = ct_series(case / "series", bone_ct(4.0))
-    content = (series / "007.dcm").read_bytes()
-    (series / "007.dcm").write_bytes(content[:-100])
-    refused("007.dcm.*truncated", *drr("series"))
-
-
-def test_truncated_geometry(case: Path, refused: Refusal) -> None:
-    refused("Reference: .*cut_bone.ply|Reference cut_bone.ply", *evaluate(halved(case / "bone.ply")))
-    refused("pose: cut_start.tfm.*(cut off|not a readable)", *drr("ct.nrrd", "--pose", halved(case / "start.tfm")))
-    refused("camera: cut_pa.json is not a JSON file", *drr(camera=halved(case / "pa.json")))
-
-
-def test_empty_and_missing_files_and_folders(case: Path, refused: Refusal) -> None:
-    for name in ("e.nrrd", "e.png", "e.tfm", "e.json", "e.ply"):
-        (case / name).touch()
-    (case / "folder").mkdir()
-    refused(r"CT: e.nrrd is empty \(0 bytes\). Copy or export it again", *drr("e.nrrd"))
-    refused("radiograph: e.png is empty", *register("e.png:pa.json"))
-    refused("pose: e.tfm is empty", *drr("ct.nrrd", "--pose", "e.tfm"))
-    refused("camera: e.json is empty", *drr(camera="e.json"))
-    refused("Reference: e.ply is empty", *evaluate("e.ply"))
-    refused("CT: there is no file absent.nrrd. Check the path", *drr("absent.nrrd"))
-    refused(r"folder holds no CT slices \(no DICOM files found\)", *drr("folder"))
-    refused("camera: folder is a folder, a file is needed", *drr(camera="folder"))
-
-
-# ---- foreign checkpoints ------------------------------------------
-
-
-class Evil:
-    """Unpickling it makes a file."""
-
-    def __init__(self, marker: Path) -> None:
-        self._marker = marker
-
-    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
-        return os.mkdir, (str(self._marker),)
-
-
-@pytest.fixture
-def marker(case: Path) -> Path:
-    """What the malicious pickle makes; it does when it is unpickled."""
-    proof = case / "unpickled"
-    pickle.loads(pickle.dumps(Evil(proof)))
-    assert proof.is_dir()
-    proof.rmdir()
-    return proof
-
-
-def places(name: str) -> list[list[str]]:
-    """The file given everywhere a file can be given."""
-    return [
-        drr(name),
-        drr("ct.nrrd", "--labels", name),
-        drr("ct.nrrd", "--labels", "labels.seg.nrrd", "--label-names", name),
-        drr("ct.nrrd", "--pose", name),
-        drr(camera=name),
-        register(name),
-        register(f"{name}:pa.json"),
-        register(initial=name),
-        register(ct=name),
-        evaluate(name),
-        evaluate("bone.ply", name),
-    ]
-
-
-@pytest.mark.parametrize("suffix", [".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".npz"])
-def test_foreign_checkpoints_are_refused_unopened(case: Path, marker: Path, refused: Refusal, suffix: str) -> None:
-    name = f"model{suffix}"
-    (case / name).write_bytes(pickle.dumps(Evil(marker)))
-    for arguments in places(name):
-        refused(f"model{suffix} is a foreign checkpoint .*never opens those because they can run code", *arguments)
-    assert not marker.exists()
-
-
-def test_a_checkpoint_of_torch_is_refused_by_info_too(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    torch.save({"weights": torch.zeros(3)}, case / "net.pt")
-    assert main(["info", "net.pt"]) == 2
-    assert "net.pt is a foreign checkpoint" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("suffix", [".nrrd", ".nii.gz", ".png", ".tfm", ".h5", ".json", ".ply", ".vtp", ".dcm"])
-def test_a_pickle_under_an_honest_name_is_no_such_file(
-    case: Path, marker: Path, capfd: pytest.CaptureFixture[str], suffix: str
-) -> None:
-    """Whatever reader it meets refuses it in words; none unpickles it."""
-    content = pickle.dumps(Evil(marker))
-    (case / f"evil{suffix}").write_bytes(gzip.compress(content) if suffix.endswith(".gz") else content)
-    for arguments in places(f"evil{suffix}"):
-        assert main(arguments) == 2, arguments
-        assert "xrayto3d: error: " in capfd.readouterr().err
-    assert not marker.exists() and not (case / "out").exists() and not (case / "drr.nrrd").exists()
 
 
 # ---- cameras, poses and surfaces in other frames and units ------------------------------------------

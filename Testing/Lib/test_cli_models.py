@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_models_bundle import a_bundle
+from bundle_cases import a_bundle
 
 from XRayTo3DLib.cli.main import main
 from XRayTo3DLib.models import save_bundle

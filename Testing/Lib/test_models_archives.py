@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_models_bundle import NETWORKS, a_bundle, refused
+from bundle_cases import NETWORKS, a_bundle, refused
 from test_models_safety import folder, put, said
 
 from XRayTo3DLib.errors import InputError

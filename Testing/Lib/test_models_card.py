@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from bundle_cases import NETWORKS, a_bundle
 from hypothesis import given
 from hypothesis import strategies as st
-from test_models_bundle import NETWORKS, a_bundle
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.methods.registry import TRANSLATIONS

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from bundle_cases import NETWORKS, a_bundle, refused, rewritten
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_by_package
 from safetensors.numpy import save as save_by_package
-from test_models_bundle import NETWORKS, a_bundle, refused, rewritten
 from torch import nn
 
 from XRayTo3DLib.errors import InputError
