@@ -11,27 +11,16 @@ import socket
 import subprocess
 import sys
 import traceback
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import planted_files
 import pydicom
 import pytest
-from canaries import Canaries, overheard
+from canaries import overheard
 from phantoms_analytic import bone_ct
 from PIL import Image, ImageDraw
-from privacy_files import (
-    GEOMETRY,
-    bone_picture,
-    planted_camera,
-    planted_labels,
-    planted_picture,
-    planted_pose,
-    planted_radiograph,
-    planted_series,
-    planted_surface,
-    planted_volume,
-)
+from planted_files import GEOMETRY, WHO, bone_picture, without_paths
 
 from XRayTo3DLib.cli.main import build_parser, main
 from XRayTo3DLib.cli.register import read_views
@@ -58,51 +47,35 @@ PixelAspectRatio EstimatedRadiographicMagnificationFactor PositionerPrimaryAngle
 RescaleSlope RescaleIntercept FieldOfViewRotation WindowCenter"""
 
 
-@dataclass(frozen=True)
-class Clinic:
-    """Files with canaries below a home folder that is named after a person, and a folder to write into."""
-
-    canaries: Canaries
-    inputs: Path
-    out: Path
-
-    def named(self, what: str, suffix: str) -> Path:
-        """A new input whose name is a canary."""
-        return self.inputs / f"{self.canaries.text(f'{what} file name')}{suffix}"
+class Clinic(planted_files.Clinic):
+    """Where commands run that name nobody."""
 
     def run(self, *words: object, code: int = 0) -> None:
         """A command; what it says, the paths that were typed aside, names nobody."""
         typed = [str(word) for word in words]
         with overheard() as heard:
             assert main(typed) == code, heard.getvalue()
-        said = heard.getvalue()
-        for path in sorted({part for word in typed for part in word.split(":") if "/" in part}, key=len, reverse=True):
-            said = said.replace(path, "").replace(Path(path).name, "").replace(Path(path).stem, "")
+        said = without_paths(heard.getvalue(), typed)
         assert self.canaries.found_in(said.encode()) == {}, said
 
 
 @pytest.fixture(scope="module")
 def clinic(tmp_path_factory: pytest.TempPathFactory) -> Clinic:
-    canaries = Canaries()
-    home = tmp_path_factory.mktemp("privacy") / canaries.text("home folder")
-    inputs, out = home / canaries.text("folder of the input"), home / "out"
-    for folder in (inputs, out):
-        folder.mkdir(parents=True)
-    return Clinic(canaries, inputs, out)
+    return Clinic.below(tmp_path_factory.mktemp("privacy"))
 
 
 @pytest.fixture(autouse=True)
 def _somebodys_computer(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("USER", "LOGNAME", "USERNAME", "HOSTNAME", "COMPUTERNAME"):
+    for name in WHO:
         monkeypatch.setenv(name, clinic.canaries.text(f"environment {name}"))
-    monkeypatch.setenv("HOME", str(clinic.out.parent))
+    monkeypatch.setenv("HOME", str(clinic.home))
     computer = clinic.canaries.text("name of the computer")
     monkeypatch.setattr(socket, "gethostname", lambda: computer)
 
 
 @pytest.fixture(scope="module")
 def radiograph(clinic: Clinic) -> Path:
-    return planted_radiograph(clinic.named("DX", ".dcm"), clinic.canaries)
+    return planted_files.radiograph(clinic.named("DX", ".dcm"), clinic.canaries)
 
 
 # ---- the net has no holes --------------------------------------------------------------------------------------------
@@ -128,9 +101,14 @@ def test_canaries_are_everywhere_and_are_found(clinic: Clinic, radiograph: Path)
 
 @pytest.mark.parametrize("suffix", [".png", ".tiff", ".vtp", ".nrrd", ".mha", ".seg.nrrd"])
 def test_what_is_packed_is_found_too(clinic: Clinic, suffix: str) -> None:
-    makers = {".vtp": planted_surface, ".nrrd": planted_volume, ".mha": planted_volume, ".seg.nrrd": planted_labels}
+    makers = {
+        ".vtp": planted_files.surface,
+        ".nrrd": planted_files.volume,
+        ".mha": planted_files.volume,
+        ".seg.nrrd": planted_files.labels,
+    }
     before = set(clinic.canaries.planted)
-    path = makers.get(suffix, planted_picture)(clinic.named("packed", suffix), clinic.canaries)
+    path = makers.get(suffix, planted_files.picture)(clinic.named("packed", suffix), clinic.canaries)
     planted = set(clinic.canaries.planted) - before
     found = clinic.canaries.found_in(path.read_bytes())
     assert len(planted & set(found)) >= len(planted) - 1 - (3 if suffix == ".mha" else 0)
@@ -162,7 +140,7 @@ def test_encodings_archives_and_pages_hide_nothing(clinic: Clinic) -> None:
 
 @pytest.mark.parametrize("modality", ["CR", "XA", "RF"])
 def test_the_library_says_nothing_of_the_person(clinic: Clinic, modality: str) -> None:
-    path = planted_radiograph(clinic.named(modality, ".dcm"), clinic.canaries, modality)
+    path = planted_files.radiograph(clinic.named(modality, ".dcm"), clinic.canaries, modality)
     with overheard() as heard:
         made = read_radiograph(path)
         said = [made.name, made.view, *made.notes, made.facts.to_text(), repr(preview_radiograph(path))]
@@ -245,11 +223,11 @@ def _traced(work: object, heard: object) -> None:
 
 
 def test_registering_leaves_nothing_of_headers_and_file_names_behind(clinic: Clinic, radiograph: Path) -> None:
-    ct = planted_series(clinic.named("CT", ""), clinic.canaries)
-    labels = planted_labels(clinic.named("labels", ".seg.nrrd"), clinic.canaries)
-    camera = planted_camera(clinic.named("camera", ".json"), clinic.canaries)
-    start = planted_pose(clinic.named("pose", ".tfm"), clinic.canaries)
-    picture = planted_picture(clinic.named("picture", ".png"), clinic.canaries)
+    ct = planted_files.series(clinic.named("CT", ""), clinic.canaries)
+    labels = planted_files.labels(clinic.named("labels", ".seg.nrrd"), clinic.canaries)
+    camera = planted_files.camera(clinic.named("camera", ".json"), clinic.canaries)
+    start = planted_files.pose(clinic.named("pose", ".tfm"), clinic.canaries)
+    picture = planted_files.picture(clinic.named("picture", ".png"), clinic.canaries)
     views = ("--view", f"{radiograph}:{camera}", "--view", f"{picture}:{camera}")
     bone, out = ("--ct", ct, "--labels", labels, "--label", "bone"), clinic.out / "registered"
     clinic.run("register", *bone, *views, "--initial", start, "-o", out, *QUICK)
@@ -272,11 +250,11 @@ def _add_to_data_set(clinic: Clinic, ct: Path, labels: Path, view: str) -> None:
 
 def test_reports_do_not_name_files_after_people(clinic: Clinic) -> None:
     """Exports are often named after the person; a report is shown around."""
-    bones = [planted_surface(clinic.named("bone", suffix), clinic.canaries) for suffix in (".vtp", ".stl")]
+    bones = [planted_files.surface(clinic.named("bone", suffix), clinic.canaries) for suffix in (".vtp", ".stl")]
     comparison = compare(*bones, samples=1000)
     page = comparison_page(comparison, b"") + json.dumps(metrics_json(comparison))
     assert clinic.canaries.found_in(page.encode()) == {} and "result compared with the reference reference" in page
-    pictures = [planted_picture(clinic.named("picture", suffix), clinic.canaries) for suffix in (".png", ".tiff")]
+    pictures = [planted_files.picture(clinic.named("picture", suffix), clinic.canaries) for suffix in (".png", ".tiff")]
     clinic.run("info", *pictures)
     table = table_csv([Measured(Pair("one", "bone", *bones))])
     assert clinic.canaries.found_in(table.encode()) == {}
@@ -293,8 +271,10 @@ def test_dicom_seg_names_the_patient_only_when_asked_and_then_no_more_than_the_s
     pytest.importorskip("highdicom", "0.27", reason="DICOM SEG needs highdicom: pip install '.[dicom]'")
     from XRayTo3DLib.imaging.dicom_segmentation import Origin, write_dicom_segmentation
 
-    radiograph = planted_radiograph(clinic.named("SEG", ".dcm"), clinic.canaries, PatientSex="F", PatientAge="044Y")
-    path = clinic.out.parent / f"asked {asked}.dcm"
+    radiograph = planted_files.radiograph(
+        clinic.named("SEG", ".dcm"), clinic.canaries, PatientSex="F", PatientAge="044Y"
+    )
+    path = clinic.home / f"asked {asked}.dcm"
     with overheard() as heard:
         write_dicom_segmentation(bone_ct(4.0), path, Origin(), [radiograph] if asked else [])
     assert clinic.canaries.found_in(heard.getvalue().encode()) == {}
@@ -308,7 +288,7 @@ SHORT = {"PatientAge", "PatientSex", "StudyTime"}
 
 def test_a_worker_s_log_names_no_home_folder(clinic: Clinic) -> None:
     """Whatever a worker prints, a trace too; it was started by jobs.run, which says so in the environment."""
-    home = str(clinic.out.parent)
+    home = str(clinic.home)
     code = f"import XRayTo3DLib.cli; print({home!r}); raise ValueError({home!r} + '/ct.nrrd')"
     asked = {**_environment(), "HOME": home}
     ended = subprocess.run([sys.executable, "-c", code], env=asked, capture_output=True, text=True, check=False)
@@ -355,7 +335,7 @@ def test_burned_in_text_is_warned_of_at_every_way_in(clinic: Clinic, way: str, c
     assert "burned-in text: it may name the patient" in capsys.readouterr().err
 
 
-SCAN = ((planted_volume, ".nrrd"), (planted_labels, ".seg.nrrd"))
+SCAN = ((planted_files.volume, ".nrrd"), (planted_files.labels, ".seg.nrrd"))
 
 
 def _simple_png(clinic: Clinic, name: str, text: str = "") -> Path:

@@ -9,10 +9,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import planted_files
 import pytest
 from canaries import Canaries
 from network_watch import Watch
-from privacy_files import planted_labels, planted_volume
 
 from XRayTo3DLib.cli.main import main
 
@@ -90,8 +90,8 @@ def test_the_watch_sees_a_connection_and_a_look_up() -> None:
 
 def test_commands_try_no_connection(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     canaries = Canaries()
-    ct = planted_volume(tmp_path / "ct.nrrd", canaries)
-    labels = planted_labels(tmp_path / "labels.seg.nrrd", canaries)
+    ct = planted_files.volume(tmp_path / "ct.nrrd", canaries)
+    labels = planted_files.labels(tmp_path / "labels.seg.nrrd", canaries)
     mine, camera = tmp_path / "mine", tmp_path / "camera.json"
     with Watch().watching() as watch:
         for words in (

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "Lib"))
+import planted_files
 from canaries import Canaries, overheard
 from dicom_cases import OURS, Browser, open_browser, sceneTexts
 from module_cases import settle, wait_until
-from privacy_files import planted_picture, planted_radiograph
 
 pytestmark = pytest.mark.host
 browser = pytest.fixture(open_browser)
@@ -32,8 +32,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Canaries, Path, Pat
     """Canaries, a folder with one DICOM radiograph, and a PNG; folders and files are named after a person."""
     canaries = Canaries()
     folder = tmp_path_factory.mktemp("clinic") / canaries.text("folder")
-    planted_radiograph(folder / f"{canaries.text('DICOM file name')}.dcm", canaries)
-    picture = planted_picture(folder.with_name(canaries.text("folder of pictures")) / "x.png", canaries)
+    planted_files.radiograph(folder / f"{canaries.text('DICOM file name')}.dcm", canaries)
+    picture = planted_files.picture(folder.with_name(canaries.text("folder of pictures")) / "x.png", canaries)
     return canaries, folder, picture.rename(picture.with_name(f"{canaries.text('PNG file name')}.png"))
 
 

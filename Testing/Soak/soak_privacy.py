@@ -28,20 +28,11 @@ TESTING = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTING / "Lib"))
 
 import numpy as np
-from canaries import Canaries, overheard
+import planted_files
+from canaries import overheard
 from learning_cases import PIX2PIX, SHAPES, TL_NET, changed, write_yaml
 from network_watch import Watch
-from privacy_files import (
-    TRUTH,
-    planted_camera,
-    planted_labels,
-    planted_picture,
-    planted_pose,
-    planted_radiograph,
-    planted_series,
-    planted_surface,
-    planted_volume,
-)
+from planted_files import TRUTH, WHO, Clinic, without_paths
 
 from XRayTo3DLib.cli.main import main
 from XRayTo3DLib.dataset.dataset_folder import DatasetFolder
@@ -53,30 +44,20 @@ PEOPLE, TESTED = 7, 2
 
 
 @dataclass
-class Soak:
-    """Inputs with canaries, a folder that is searched, and what was found by command."""
+class Soak(Clinic):
+    """What was found by command, and who looked for connections."""
 
-    root: Path
-    canaries: Canaries = field(default_factory=Canaries)
     rows: list[tuple[str, int, float, str]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     watch: Watch = field(default_factory=Watch)
 
     def __post_init__(self) -> None:
-        self.home = self.root / self.canaries.text("home folder")
-        self.inputs, self.out = self.home / self.canaries.text("folder of the inputs"), self.home / "out"
-        for folder in (self.inputs, self.out):
-            folder.mkdir(parents=True)
-        for name in ("USER", "LOGNAME", "USERNAME", "HOSTNAME", "COMPUTERNAME"):
+        for name in WHO:
             os.environ[name] = self.canaries.text(f"environment {name}")
         os.environ["HOME"] = str(self.home)
         os.environ["XRAYTO3D_MODELS"] = str(self.out / "models")
         socket.gethostname = platform.node = lambda: os.environ["HOSTNAME"]
-        self.watch.follow_children(self.root)
-
-    def named(self, what: str, suffix: str) -> Path:
-        """A new input with a canary for a name."""
-        return self.inputs / f"{self.canaries.text(f'{what} file name')}{suffix}"
+        self.watch.follow_children(self.home.parent)
 
     def run(self, title: str, *words: object, code: int = 0) -> None:
         """A command as a person types it; what it says and wrote is searched at once."""
@@ -97,7 +78,7 @@ class Soak:
                 work()
             except SystemExit as error:
                 self.faults.append(f"{title}: exit {error.code}")
-        said = _without(heard.getvalue(), [*typed, str(self.home)])
+        said = without_paths(heard.getvalue(), [*typed, str(self.home)])
         found = {f"said: {text}": where for text, where in self.canaries.found_in(said.encode()).items()}
         written = [path for path, stamp in _stamps(self.out).items() if before.get(path) != stamp]
         for path in written:
@@ -124,30 +105,23 @@ def _stamps(folder: Path) -> dict[Path, int]:
     return stamps
 
 
-def _without(said: str, typed: list[str]) -> str:
-    """What was said without the paths that were typed: a command may answer with those."""
-    paths = {part for word in typed for part in (word, *word.split(":")) if "/" in part}
-    for path in sorted(paths, key=len, reverse=True):
-        for text in (path, Path(path).name, Path(path).stem):
-            said = said.replace(text, "")
-    return said
-
-
 # ---- without learning ------------------------------------------------------------------------------------------------
 
 
 def one_case(soak: Soak) -> None:
     """Loading, projecting, registering, judging; and a data set of one's own."""
     canaries = soak.canaries
-    pictures = {m: planted_radiograph(soak.named(m, ".dcm"), canaries, m) for m in ("CR", "DX", "XA", "RF")}
-    lateral = planted_radiograph(soak.named("lateral", ".dcm"), canaries, "DX", "LAT")
-    ct = planted_series(soak.named("CT", ""), canaries)
-    volumes = [planted_volume(soak.named("volume", suffix), canaries) for suffix in (".nrrd", ".nii.gz", ".mha")]
-    labels = planted_labels(soak.named("labels", ".seg.nrrd"), canaries)
-    flat = [planted_picture(soak.named("picture", suffix), canaries) for suffix in (".png", ".tiff")]
-    cameras = {view: planted_camera(soak.named("camera", ".json"), canaries, view) for view in ("PA", "LAT")}
-    start = planted_pose(soak.named("pose", ".tfm"), canaries)
-    surfaces = [planted_surface(soak.named("bone", suffix), canaries) for suffix in (".vtp", ".stl", ".ply", ".obj")]
+    pictures = {m: planted_files.radiograph(soak.named(m, ".dcm"), canaries, m) for m in ("CR", "DX", "XA", "RF")}
+    lateral = planted_files.radiograph(soak.named("lateral", ".dcm"), canaries, "DX", "LAT")
+    ct = planted_files.series(soak.named("CT", ""), canaries)
+    volumes = [planted_files.volume(soak.named("volume", suffix), canaries) for suffix in (".nrrd", ".nii.gz", ".mha")]
+    labels = planted_files.labels(soak.named("labels", ".seg.nrrd"), canaries)
+    flat = [planted_files.picture(soak.named("picture", suffix), canaries) for suffix in (".png", ".tiff")]
+    cameras = {view: planted_files.camera(soak.named("camera", ".json"), canaries, view) for view in ("PA", "LAT")}
+    start = planted_files.pose(soak.named("pose", ".tfm"), canaries)
+    surfaces = [
+        planted_files.surface(soak.named("bone", suffix), canaries) for suffix in (".vtp", ".stl", ".ply", ".obj")
+    ]
     bone = ("--ct", ct, "--labels", labels, "--label", "bone")
     soak.run("info, four kinds of DICOM", "info", *pictures.values(), lateral)
     soak.run("info --json", "info", *pictures.values(), *flat, "--json")
@@ -173,7 +147,7 @@ def one_case(soak: Soak) -> None:
         f"case,bone,reference,result\none,bone,{surfaces[0]},{surfaces[3]}\ntwo,bone,{labels},{surfaces[2]}\n"
     )
     soak.run("evaluate --batch", "evaluate", "--batch", table, "-o", soak.out / "evaluate-batch")
-    others = [planted_surface(soak.named("bone", ".vtp"), canaries, stretched=1.0 + 0.1 * n) for n in (1, 2)]
+    others = [planted_files.surface(soak.named("bone", ".vtp"), canaries, stretched=1.0 + 0.1 * n) for n in (1, 2)]
     soak.run("ssm build", "ssm", "build", surfaces[0], *others, "--aligned", "-o", soak.out / "shapes.npz")
     mine = soak.out / "mine"
     soak.run("dataset new", "dataset", "new", mine, "--bones", "bone", "--frame", "lps", "--anatomy", "a crooked bone")
@@ -204,13 +178,15 @@ def _as_job(soak: Soak, dataset: Path, table: Path) -> None:
 
     text = table.read_text().replace("case-", "again-")
     damaged = soak.named("damaged", ".dcm")
-    damaged.write_bytes(planted_radiograph(damaged, soak.canaries).read_bytes()[:-9000])
+    damaged.write_bytes(planted_files.radiograph(damaged, soak.canaries).read_bytes()[:-9000])
     table.write_text(text.replace("again-3,", f"again-5,{damaged},{damaged},,\nagain-3,"))
     job = JobFolder.create(soak.out / "job", "dataset-import", {"dataset": dataset})
     start_worker(job, ["-m", "XRayTo3DLib.cli.as_job", str(job.path), "dataset", "import", str(dataset), str(table)])
     list(follow(job))
     for path in (job.log, job.path / "result.json"):
-        path.write_text(_without(path.read_text(), [text.replace(str(soak.home), "~") for text in _typed_in(table)]))
+        path.write_text(
+            without_paths(path.read_text(), [text.replace(str(soak.home), "~") for text in _typed_in(table)])
+        )
 
 
 def _typed_in(table: Path) -> list[str]:
@@ -246,7 +222,7 @@ def learning(soak: Soak) -> None:
     case = next(case for case in DatasetFolder.open(people).cases("test"))
     pair = read_pair(case, "PA")
     side, path = case.side[:1].upper(), soak.named("wrist", ".dcm")
-    picture = planted_radiograph(path, soak.canaries, picture=pair.radiograph.pixels, ImageLaterality=side)
+    picture = planted_files.radiograph(path, soak.canaries, picture=pair.radiograph.pixels, ImageLaterality=side)
     camera = soak.named("wrist camera", ".json")
     pair.radiograph.camera.save(camera)
     column, row = pair.radiograph.camera.project(pair.frame_to_world.translation)
@@ -264,7 +240,7 @@ def learning(soak: Soak) -> None:
 
 def _imported_people(soak: Soak) -> Path:
     """SYNTHETIC wrists that go through files with canaries into a data set of one's own."""
-    source = soak.root / "source"
+    source = soak.home.parent / "source"
     words = (
         "--people",
         PEOPLE,
@@ -284,12 +260,12 @@ def _imported_people(soak: Soak) -> Path:
     lines = ["id,ct,labels,side,split,view_pa"]
     for number, case in enumerate(DatasetFolder.open(source).cases()):
         ct = read_ct(case.folder / "ct.nrrd", labels=case.folder / "labels.seg.nrrd")
-        make = planted_series if number == 0 else planted_volume
+        make = planted_files.series if number == 0 else planted_files.volume
         scan = make(soak.named("scan", "" if number == 0 else ".nrrd"), soak.canaries, ct)
-        labels = planted_labels(soak.named("labels", ".seg.nrrd"), soak.canaries, ct)
+        labels = planted_files.labels(soak.named("labels", ".seg.nrrd"), soak.canaries, ct)
         pair = read_pair(case, "PA")
         side, path = case.side[:1].upper(), soak.named("PA", ".dcm")
-        picture = planted_radiograph(path, soak.canaries, picture=pair.radiograph.pixels, ImageLaterality=side)
+        picture = planted_files.radiograph(path, soak.canaries, picture=pair.radiograph.pixels, ImageLaterality=side)
         camera = soak.named("camera", ".json")
         pair.radiograph.camera.save(camera)
         lines.append(f"person-{number + 1},{scan},{labels},{case.side},{case.split},{picture}:{camera}")
@@ -360,7 +336,7 @@ if __name__ == "__main__":
     np.seterr(all="ignore")
     folder = args.keep or Path(tempfile.mkdtemp(prefix="soak-privacy-"))
     try:
-        soak = Soak(folder)
+        soak = Soak.below(folder)
         one_case(soak)
         if not args.quick:
             learning(soak)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from canaries import Canaries
@@ -22,6 +24,47 @@ GEOMETRY = {"DistanceSourceToDetector": 1000.0, "ImagerPixelSpacing": [0.9, 0.8]
 """As :data:`BONE_CAMERAS` (DICOM writes row, then column)."""
 
 
+WHO = ("USER", "LOGNAME", "USERNAME", "HOSTNAME", "COMPUTERNAME")
+"""Variables of the environment that name a person or the computer."""
+
+
+@dataclass
+class Clinic:
+    """Files with canaries below a home folder that is named after a person, and a folder to write into."""
+
+    canaries: Canaries
+    inputs: Path
+    out: Path
+
+    @classmethod
+    def below(cls, root: Path) -> Self:
+        """A new one."""
+        canaries = Canaries()
+        home = root / canaries.text("home folder")
+        made = cls(canaries, home / canaries.text("folder of the inputs"), home / "out")
+        for folder in (made.inputs, made.out):
+            folder.mkdir(parents=True)
+        return made
+
+    @property
+    def home(self) -> Path:
+        """The person's folder."""
+        return self.out.parent
+
+    def named(self, what: str, suffix: str) -> Path:
+        """A new input whose name is a canary."""
+        return self.inputs / f"{self.canaries.text(f'{what} file name')}{suffix}"
+
+
+def without_paths(said: str, typed: Iterable[str]) -> str:
+    """What was said without the paths that were typed: a command may answer with those."""
+    paths = {part for word in typed for part in (word, *word.split(":")) if "/" in part}
+    for path in sorted(paths, key=len, reverse=True):
+        for text in (path, Path(path).name, Path(path).stem):
+            said = said.replace(text, "")
+    return said
+
+
 @cache
 def bone_picture(view: str) -> np.ndarray:
     """Line integrals (120, 110) of the bone in its true pose."""
@@ -35,7 +78,7 @@ def bone_picture(view: str) -> np.ndarray:
         return DrrProjector(bone.mu, bone.voxel_to_lps)(BONE_CAMERAS[view], TRUTH).numpy()
 
 
-def planted_radiograph(
+def radiograph(
     path: Path,
     canaries: Canaries,
     modality: str = "DX",
@@ -78,7 +121,7 @@ def _plant_meta(header: FileDataset, canaries: Canaries, name: str) -> None:
     header.preamble = canaries.text(f"{name} preamble").encode().ljust(128, b"\0")
 
 
-def planted_series(folder: Path, canaries: Canaries, ct: CtVolume | None = None) -> Path:
+def series(folder: Path, canaries: Canaries, ct: CtVolume | None = None) -> Path:
     """A CT as DICOM slices; every text of the first is a canary of its own, the others repeat a few."""
     ct = ct or bone_ct()
     folder.mkdir(parents=True, exist_ok=True)
@@ -105,7 +148,7 @@ def planted_series(folder: Path, canaries: Canaries, ct: CtVolume | None = None)
     return folder
 
 
-def planted_volume(path: Path, canaries: Canaries, ct: CtVolume | None = None) -> Path:
+def volume(path: Path, canaries: Canaries, ct: CtVolume | None = None) -> Path:
     """The CT as NRRD, NIfTI or MetaImage with canaries in its header keys."""
     import SimpleITK as sitk
 
@@ -120,7 +163,7 @@ def planted_volume(path: Path, canaries: Canaries, ct: CtVolume | None = None) -
     return path
 
 
-def planted_labels(path: Path, canaries: Canaries, ct: CtVolume | None = None) -> Path:
+def labels(path: Path, canaries: Canaries, ct: CtVolume | None = None) -> Path:
     """The labels as a Slicer segmentation with canaries in tags, terminology and further header keys."""
     import SimpleITK as sitk
 
@@ -135,7 +178,7 @@ def planted_labels(path: Path, canaries: Canaries, ct: CtVolume | None = None) -
     return path
 
 
-def planted_picture(path: Path, canaries: Canaries, view: str = "PA") -> Path:
+def picture(path: Path, canaries: Canaries, view: str = "PA") -> Path:
     """A 16-bit PNG or TIFF with text chunks, EXIF or tags of canaries."""
     from PIL import Image, PngImagePlugin, TiffImagePlugin
 
@@ -158,7 +201,7 @@ def planted_picture(path: Path, canaries: Canaries, view: str = "PA") -> Path:
     return path
 
 
-def planted_surface(path: Path, canaries: Canaries, stretched: float = 1.0) -> Path:
+def surface(path: Path, canaries: Canaries, stretched: float = 1.0) -> Path:
     """The bone's surface with canaries in title, comments, or arrays on the whole."""
     from XRayTo3DLib.shape.label_surface import surface_from_labels
     from XRayTo3DLib.shape.meshes import transformed
@@ -183,7 +226,7 @@ def planted_surface(path: Path, canaries: Canaries, stretched: float = 1.0) -> P
     return path
 
 
-def planted_camera(path: Path, canaries: Canaries, view: str = "PA") -> Path:
+def camera(path: Path, canaries: Canaries, view: str = "PA") -> Path:
     """A camera.json with further keys."""
     camera = BONE_CAMERAS[view]
     content = {**camera.to_dict(), "patient": canaries.text("camera.json key"), "notes": canaries.text("camera.json")}
@@ -192,7 +235,7 @@ def planted_camera(path: Path, canaries: Canaries, view: str = "PA") -> Path:
     return path
 
 
-def planted_pose(path: Path, canaries: Canaries) -> Path:
+def pose(path: Path, canaries: Canaries) -> Path:
     """A rough pose with a comment."""
     centre = np.array([3.0, 0.0, 0.0])
     (RigidPose.from_rotation((2, -2, 2), (1.5, -1.5, 1.5), TRUTH.apply(centre)) @ TRUTH).save(path)
