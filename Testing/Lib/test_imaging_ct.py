@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation
 
 from XRayTo3DLib.errors import InputError, MissingInformationError
 from XRayTo3DLib.imaging import CtVolume, read_ct, write_ct, write_labels
-from XRayTo3DLib.imaging.ct_reader import UNKNOWN_SPACING
+from XRayTo3DLib.imaging.ct_reader import UNKNOWN_SIDES, UNKNOWN_SPACING
 from XRayTo3DLib.imaging.itk_images import lps_image
 
 SHAPE = (9, 11, 13)  # slices, rows, columns
@@ -516,3 +516,25 @@ def test_label_names_that_could_mean_another_label_are_refused(tmp_path: Path, t
     (tmp_path / "n.json").write_text('{"ra\\n\\ndius": 1}')
     read = read_ct(tmp_path / "ct.nrrd", labels=tmp_path / "l.nrrd", label_names=tmp_path / "n.json")
     assert list(read.label_names)[0] == "ra dius"
+
+
+@pytest.mark.parametrize("name", ["ct.nrrd", "ct.mha", "ct.nii"])
+def test_a_volume_that_does_not_say_where_left_is_is_told(tmp_path: Path, name: str) -> None:
+    """It was taken for left-posterior-superior without a word."""
+    image = sitk.GetImageFromArray(volume().astype(np.int16))
+    image.SetSpacing((0.4, 0.7, 1.3))
+    path = tmp_path / name
+    sitk.WriteImage(image, str(path), useCompression=False)
+    assert read_ct(path).notes == ()
+    content = path.read_bytes()
+    if name == "ct.nii":
+        content = content[:252] + bytes(4) + content[256:]  # qform_code and sform_code
+    elif name == "ct.mha":
+        content = content.replace(b"TransformMatrix", b"Comment")
+    else:
+        head, _, data = content.partition(b"\n\n")
+        lines = [line for line in head.split(b"\n") if not line.startswith((b"space", b"kinds"))]
+        content = b"\n".join([*lines, b"spacings: 0.4 0.7 1.3"]) + b"\n\n" + data
+    path.write_bytes(content)
+    assert read_ct(path).notes == (UNKNOWN_SIDES,)
+    assert read_ct(path).spacing == pytest.approx([0.4, 0.7, 1.3])

@@ -101,3 +101,18 @@ def test_what_is_no_mask_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mask_femur.png").write_bytes(b"no picture")
     with pytest.raises(InputError, match="cannot be read"):
         picture_masks(tmp_path, CAMERA)
+
+
+def test_a_mask_that_is_hung_otherwise_is_turned_and_one_of_another_view_refused(tmp_path: Path) -> None:
+    """One of the same size was laid on the picture as it was: mirrored, or another view's."""
+    mirrored = image_of(np.ascontiguousarray(FEMUR[:, ::-1]).astype(np.uint8), first=(39, 0))
+    directions = np.array(mirrored.GetDirection()).reshape(3, 3) * (-1, 1, -1)
+    mirrored.SetDirection(directions.ravel().tolist())
+    sitk.WriteImage(mirrored, str(tmp_path / "mirrored.nrrd"))
+    assert np.array_equal(read_segmented_picture(tmp_path / "mirrored.nrrd", CAMERA)["label 1"], FEMUR)
+    other = standard_camera(1000.0, (0.5, 0.4), (40, 30), source_isocentre=800.0, view="PA")
+    sitk.WriteImage(image_of(FEMUR.astype(np.uint8)), str(tmp_path / "lateral.nrrd"))
+    with pytest.raises(InputError, match="does not lie on"):
+        read_segmented_picture(tmp_path / "lateral.nrrd", other)
+    nearer = standard_camera(1100.0, (0.5, 0.4), (40, 30), source_isocentre=800.0, view="LAT")  # calibrated anew
+    assert np.array_equal(read_segmented_picture(tmp_path / "lateral.nrrd", nearer)["label 1"], FEMUR)

@@ -18,11 +18,13 @@ from XRayTo3DLib.imaging.hounsfield import to_hounsfield
 from XRayTo3DLib.imaging.itk_images import VOLUME_SUFFIXES, image_to_lps, is_synthetic, read_image
 from XRayTo3DLib.imaging.picture_files import PICTURE_SUFFIXES
 from XRayTo3DLib.imaging.types import CtVolume
+from XRayTo3DLib.imaging.volume_headers import require_sound_header
 from XRayTo3DLib.plain_words import impersonal
 
 UNKNOWN_SPACING = "Every voxel is 1 mm in the file, as if its spacing were not known: check the size of the bones."
 
 LARGEST_CT_MM = 5000.0
+UNKNOWN_SIDES = "The file does not say how its voxels lie in the patient: check left and right, head and feet."
 SYNTHETIC = "SYNTHETIC: the file says that this anatomy is simulated."
 
 
@@ -94,5 +96,6 @@ def _read_volume(path: Path) -> tuple[NDArray[Any], NDArray[np.float64], tuple[s
 
     synthetic = is_synthetic(image)
     doubtful = (UNKNOWN_SPACING,) if image.GetSpacing() == (1.0, 1.0, 1.0) else ()
+    doubtful += () if require_sound_header(path) else (UNKNOWN_SIDES,)
     notes = (SYNTHETIC,) if synthetic else doubtful  # what we made has the spacing that we gave it
     return sitk.GetArrayFromImage(image), image_to_lps(image), notes, synthetic

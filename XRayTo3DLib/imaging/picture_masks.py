@@ -21,6 +21,9 @@ SEGMENTATIONS = ("mask.seg.nrrd", "mask.nrrd")
 PICTURE_PREFIX = "mask_"
 """Of pictures of one bone each: ``mask_femur.png``, not zero where the bone is."""
 
+SAME_WAY = 0.5
+"""Cosine of the angle between directions of which one is the other's."""
+
 Mask = NDArray[np.bool_]
 
 
@@ -80,7 +83,7 @@ def read_segmented_picture(path: Path | str, camera: XRayCamera) -> dict[str, Ma
 def _on_detector(values: NDArray[Any], image: Any, camera: XRayCamera, path: Path) -> NDArray[Any]:
     """(rows, columns, layers) on the camera's pixels; 0 where the file does not reach."""
     columns, rows = camera.size
-    if values.shape[:2] == (rows, columns):
+    if values.shape[:2] == (rows, columns) and not _turned(image, camera):
         return values
     if image.GetDimension() != 3:
         raise InputError(
@@ -97,6 +100,18 @@ def _on_detector(values: NDArray[Any], image: Any, camera: XRayCamera, path: Pat
     result = np.zeros((rows, columns, values.shape[2]), dtype=values.dtype)
     result[inside] = values[where[1][inside], where[0][inside]]
     return result
+
+
+def _turned(image: Any, camera: XRayCamera) -> bool:
+    """Whether a mask with a place in space is hung otherwise than the picture, or drawn on another view's.
+
+    Where only the place differs the camera was calibrated anew since, and the pixels are the same.
+    """
+    if image.GetDimension() != 3 or not any(image.GetOrigin()):
+        return False
+    steps = image_to_lps(image)[:3, :2]
+    own = np.stack([camera.column_direction, camera.row_direction], axis=1)
+    return bool(np.min(np.sum(steps / np.linalg.norm(steps, axis=0) * own, axis=0)) < SAME_WAY)
 
 
 def _picture_mask(path: Path, camera: XRayCamera) -> Mask:

@@ -56,6 +56,7 @@ META_TYPES = {
     **dict.fromkeys(("MET_LONG", "MET_ULONG"), 4),
 }
 META_NUMBERS = "Offset Position Origin TransformMatrix Rotation Orientation CenterOfRotation ElementSpacing ElementSize"
+META_DIRECTIONS = ("TransformMatrix", "Rotation", "Orientation")
 META_PLAIN = {
     "DistanceUnits": ("mm", "?"),
     "ElementToIntensityFunctionSlope": ("1", "1.0"),
@@ -95,14 +96,16 @@ class _Data:
             raise UnsoundHeader("its header states more values than the file can hold; it was truncated or changed")
 
 
-def require_sound_header(path: Path) -> None:
-    """Check the header of a ``.nrrd``, ``.nhdr``, ``.mha``, ``.mhd``, ``.nii`` or ``.nii.gz`` file; other files pass.
+def require_sound_header(path: Path) -> bool:
+    """Whether a file says how its voxels lie in the patient; without that left and right are not known.
+
+    Checked is the header of a ``.nrrd``, ``.nhdr``, ``.mha``, ``.mhd``, ``.nii`` or ``.nii.gz`` file; other files pass.
 
     Raises:
         UnsoundHeader: What is wrong.
         OSError, EOFError, zlib.error: The file cannot be read or unpacked.
     """
-    checks: dict[str, Callable[[Path, bytes], None]] = {
+    checks: dict[str, Callable[[Path, bytes], bool]] = {
         ".nrrd": _check_nrrd,
         ".nhdr": _check_nrrd,
         ".mha": _check_meta,
@@ -113,13 +116,14 @@ def require_sound_header(path: Path) -> None:
     check = checks.get(path.suffix.lower())
     if check is not None:
         with gzip.open(path) if check is _check_nifti and path.suffix.lower() == ".gz" else path.open("rb") as stream:
-            check(path, stream.read(NIFTI_BYTES if check is _check_nifti else MOST_HEADER_BYTES))
+            return check(path, stream.read(NIFTI_BYTES if check is _check_nifti else MOST_HEADER_BYTES))
+    return True
 
 
 # ---- NRRD ---------------------------------------------------------------------------------------------------------
 
 
-def _check_nrrd(path: Path, start: bytes) -> None:
+def _check_nrrd(path: Path, start: bytes) -> bool:
     if not start.startswith(b"NRRD000"):
         raise UnsoundHeader("it does not begin as a NRRD file does")
     fields, end = _nrrd_fields(start)
@@ -140,6 +144,7 @@ def _check_nrrd(path: Path, start: bytes) -> None:
     data = fields.get("data file", fields.get("datafile"))
     left = path.stat().st_size - end if data is None else _beside(path, data).stat().st_size
     _Data(math.prod(sizes), NRRD_TYPES[kind], left, NRRD_ENCODINGS[encoding]).require_room()
+    return "space" in fields
 
 
 def _nrrd_fields(start: bytes) -> tuple[dict[str, str], int]:
@@ -194,7 +199,7 @@ def _check_nrrd_units(fields: dict[str, str]) -> None:
 # ---- MetaImage ------------------------------------------------------------------------------------------------------
 
 
-def _check_meta(path: Path, start: bytes) -> None:
+def _check_meta(path: Path, start: bytes) -> bool:
     fields, end = _meta_fields(start)
     dimensions = _whole(fields, "NDims", 2, 4)
     sizes = [_integer(word, "DimSize", 1, 1 << 31) for word in _field(fields, "DimSize").split()]
@@ -205,7 +210,7 @@ def _check_meta(path: Path, start: bytes) -> None:
     if size is None:
         raise UnsoundHeader("its header names a type of values that is not known")
     for key in META_NUMBERS.split():
-        count = dimensions**2 if key in ("TransformMatrix", "Rotation", "Orientation") else dimensions
+        count = dimensions**2 if key in META_DIRECTIONS else dimensions
         numbers = rf"(?:{NUMBER}(?:\s+|$)){{{count}}}"
         if key in fields and not (re.fullmatch(numbers, fields[key]) and _measured(fields[key])):
             raise UnsoundHeader(f'the "{key}" in its header cannot be')
@@ -220,6 +225,7 @@ def _check_meta(path: Path, start: bytes) -> None:
     packed = fields.get("CompressedData", "").lower() in ("true", "1")
     text = fields.get("BinaryData", "True").lower() in ("false", "0")
     _Data(math.prod(sizes) * channels, size, left, 1 / GZIP_MOST if packed else float(not text)).require_room()
+    return any(key in fields for key in META_DIRECTIONS)
 
 
 def _meta_fields(start: bytes) -> tuple[dict[str, str], int]:
@@ -243,7 +249,7 @@ def _meta_fields(start: bytes) -> tuple[dict[str, str], int]:
 # ---- NIfTI ----------------------------------------------------------------------------------------------------------
 
 
-def _check_nifti(_path: Path, start: bytes) -> None:
+def _check_nifti(_path: Path, start: bytes) -> bool:
     """The geometry that holds has only numbers of a measure (nifti1.h, nifti2.h); sizes are the caller's."""
     for order in ("<", ">"):
         length = struct.unpack(f"{order}i", start[:4].ljust(4, b"\0"))[0]
@@ -262,6 +268,7 @@ def _check_nifti(_path: Path, start: bytes) -> None:
             raise UnsoundHeader(f'the "{key}" in its header cannot be')
         if key == "srow":
             _check_nifti_size(values, struct.unpack_from(f"{order}4{layout['number']}", start, layout["pixdim"])[1:])
+    return len(fields) > 1
 
 
 def _check_nifti_size(rows: tuple[float, ...], stated: tuple[float, ...]) -> None:
