@@ -48,15 +48,15 @@ def shown(content: Any, size: tuple[int, int] = SCREEN, panel: int = PANEL) -> I
         window.deleteLater()
 
 
-def settle(seconds: float = 0.0) -> None:
-    """Let layouts happen, and throttled updates, too, that take so long."""
+def settle(throttled: bool = False) -> None:
+    """Let layouts happen; if asked, throttled updates, too."""
     import slicer
     from module_cases import settle as wait
 
     for _ in range(3):
         slicer.app.processEvents()
-    if seconds:
-        wait(seconds)
+    if throttled:
+        wait()
 
 
 def unfold(section: Any) -> None:
@@ -68,7 +68,7 @@ def unfold(section: Any) -> None:
         settle()
         parts = [section, *section.findChildren(_base("QWidget"))]
         folded = [each for each in parts if getattr(each, "collapsed", False) and each.isVisible()]
-    settle(0.08)
+    settle(throttled=True)
 
 
 def pages(section: Any) -> Iterator[str]:
@@ -131,7 +131,7 @@ def _clipped_label(widget: Any, width: int, height: int) -> str:
         return ""
     if widget.wordWrap:
         if widget.heightForWidth(width) > height + SLACK:
-            settle(0.05)  # shown a moment ago: its row is laid out next
+            settle(throttled=True)  # shown a moment ago: its row is laid out next
             width, height = widget.size.width(), widget.size.height()
         needed = widget.heightForWidth(width)
         longest = max((_advance(widget, word) for word in _words(widget.text)), default=0)

@@ -80,11 +80,21 @@ def shown(ui: Any) -> dict[str, Any]:
 
 def at_rest(widget: Any) -> None:
     """Wait for everything that follows a change of the scene."""
-    settle(0.5)
-    wait_until(lambda: not widget.reconstruct.outlines.drawing and not widget.registration.overlay.busy)
-    wait_until(lambda: not widget.dataset.cases._reading.running and not widget.train.run._reading.running)
-    wait_until(lambda: not widget.radiographs.selected.findings.running)
-    settle(0.3)
+    from slicerhost.pythonqt import work_waits
+
+    def busy() -> bool:
+        doing = (
+            widget.reconstruct.outlines.drawing,
+            widget.registration.overlay.busy,
+            widget.dataset.cases._reading.running,
+            widget.train.run._reading.running,
+            widget.radiographs.selected.findings.running,
+        )
+        return any(doing) or work_waits()
+
+    settle()
+    wait_until(lambda: not busy())
+    settle()
 
 
 def look_through(widget: Any) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def configuration(folder: Path, steps: int, every: int = 0) -> Path:
 def open_section(widget: Any) -> Any:
     """Section 4 as a person opens it."""
     widget.ui.trainSection.collapsed = False
-    settle(0.1)
+    settle()
     return widget.train
 
 
@@ -49,9 +49,9 @@ def choose(panel: Any, config: Path, data: Path, folder: Path) -> None:
     panel.parameters.trainThreads = 1
     panel.parameters.trainDevice = "Processor"
     panel.parameters.trainCheckpointEvery = 2
-    settle(0.1)
+    settle()
     wait_until(lambda: not panel.form.check.running)
-    settle(0.1)
+    settle()
 
 
 def status(panel: Any) -> str:

@@ -155,9 +155,10 @@ class Walker:
 
     def wait(self) -> None:
         from module_cases import wait_until
+        from slicerhost.pythonqt import work_waits
 
-        wait_until(lambda: not self.busy(), 300)
-        self.settle(0.6)
+        wait_until(lambda: not self.busy() and not work_waits(), 300)
+        self.settle()
 
     def close(self) -> None:
         import slicer
@@ -196,10 +197,10 @@ class Walker:
         """All text that the open section shows now."""
         return " | ".join(filter(None, (_plain(_shown(each)) for each in self._visible())))
 
-    def settle(self, seconds: float = 0.25) -> None:
+    def settle(self) -> None:
         from module_cases import settle
 
-        settle(seconds)
+        settle()
 
     def _visible(self) -> list[Any]:
         from PySide6 import QtWidgets
