@@ -110,7 +110,7 @@ e,{scan},left,,pa.nrrd
     words = ["--spacing", "0.8", "0.9", "--spacing-kind", "detector", "--sdd", "1000"]
     assert main(["dataset", "import", str(mine), str(files / "cases.csv"), *words]) == 0
     out = capsys.readouterr().out
-    assert "c: added, with pa" in out and "1 cases added, 1 kept, 4 with a problem" in out
+    assert "c: added, with pa" in out and "cases added: 1, kept: 1, with a problem: 4" in out
     (view,) = views_of(DatasetFolder.open(mine).case("c"))
     assert view.radiograph().view == "PA" and view.radiograph().assumed_placement
 

@@ -236,7 +236,7 @@ def test_two_files_are_imported_as_a_case(panel: Any, tmp_path: Path) -> None:
     settle()
     button(panel, "importButton").click()
     ended(panel)
-    assert "1 cases added, 0 kept, 0 with a problem." in ui.jobStatusLabel.text
+    assert "cases added: 1, kept: 0, with a problem: 0" in ui.jobStatusLabel.text
     assert rows(panel)[4] == ("new-1", "–", "test", "landmarks", "none")
     assert DatasetFolder.open(folder).case("new-1").patient == "P7" and ui.caseIdEdit.text == ""
     left = sorted(path.name for path in Path(panel.parameters.datasetJob).glob("*.csv"))
@@ -256,7 +256,7 @@ def test_a_table_is_imported_line_by_line(panel: Any, tmp_path: Path) -> None:
     settle()
     button(panel, "importTableButton").click()
     ended(panel)
-    assert "1 cases added, 0 kept, 1 with a problem." in panel.ui.jobStatusLabel.text
+    assert "cases added: 1, kept: 0, with a problem: 1" in panel.ui.jobStatusLabel.text
     assert "case t-2" in panel.ui.jobLogText.toPlainText()
     assert [row[0] for row in rows(panel)][4:] == ["t-1"]
     table.write_text("name;file\n")

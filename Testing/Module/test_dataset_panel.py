@@ -374,7 +374,7 @@ def test_the_split_is_by_person_and_seen_before(chosen: Any) -> None:
     chosen.ui.testShareSpinBox.value = 50
     settle()
     told = chosen.ui.splitLabel.text
-    assert "to train on: 2 cases (people: 1); to test on: 2 cases (people: 1)" in told
+    assert "cases to train on: 2 (people: 1); to test on: 2 (people: 1)" in told
     button(chosen, "splitButton").click()
     read(chosen)
     assert chosen.ui.datasetStatusLabel.text == told.replace("Then", "Now")

@@ -70,7 +70,7 @@ def _import(args: argparse.Namespace) -> int:
     for each in outcomes:
         if each.action == "problem":
             say(f"  {each.note}")
-    say(f"{counts['added']} cases added, {counts['kept']} kept, {counts['problem']} with a problem.")
+    say(f"cases added: {counts['added']}, kept: {counts['kept']}, with a problem: {counts['problem']}")
     return 0
 
 

@@ -35,7 +35,7 @@ class Split:
     def in_words(self) -> str:
         """One sentence."""
         return (
-            f"to train on: {len(self.train)} cases (people: {self.train_people}); to test on: {len(self.test)} cases "
+            f"cases to train on: {len(self.train)} (people: {self.train_people}); to test on: {len(self.test)} "
             f"(people: {self.test_people}); changed sides: {len(self.moved)}."
         )
 
