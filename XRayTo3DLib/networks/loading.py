@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files.tensor_files import require_shapes
@@ -29,7 +30,7 @@ def loaded_networks(
     Raises:
         InputError: Tensors that are not those of the networks.
     """
-    with torch.device("meta"):
+    with torch.device("meta"), _NoRandomNumbers():
         planned = make()
     shapes = getattr(getattr(weights, "__self__", None), "shapes", None)
     for name in names:
@@ -44,3 +45,10 @@ def loaded_networks(
         except RuntimeError as error:
             raise InputError(f"its weights are not those of its networks: {name}. Train it again.") from error
     return networks
+
+
+class _NoRandomNumbers(TorchFunctionMode):
+    """Tensors without memory are not filled: for them PyTorch would load its compiler, which takes a second."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return args[0] if function is torch.Tensor.normal_ else function(*args, **(kwargs or {}))
