@@ -14,7 +14,7 @@ from slicer.i18n import tr as _
 
 from XRayTo3DGui.dataset.browse import waiting
 from XRayTo3DGui.parameters import CT_VALUES
-from XRayTo3DGui.registration.review import recordOf
+from XRayTo3DGui.registration.review import soundRecordOf
 from XRayTo3DGui.scene import mrml
 from XRayTo3DGui.scene import mrml_radiographs as radiographs
 from XRayTo3DGui.scene.mrml_segments import ctWithSegmentsReader
@@ -153,7 +153,7 @@ def _poseNode(parameters: Any) -> Any:
 def _record(parameters: Any) -> tuple[dict[str, Any] | None, bool]:
     """The registration on the pose, and whether the bone was moved since."""
     node = _poseNode(parameters)
-    record = recordOf(node)
+    record = soundRecordOf(node)
     if record is None:
         return None, False
     return record, not np.allclose(mrml.poseFromNode(node).matrix, record["pose_ct_to_world"], atol=SAME_POSE)

@@ -83,7 +83,10 @@ class JobBox:
     def attach(self, dataset: str) -> None:
         """Find the job again that the scene tells of, or the data set's newest; one that was seen to end stays away."""
         told = self.panel.parameters.datasetJob
-        jobs = [JobFolder(told)] if told and Path(told).is_dir() else []
+        ours = bool(told) and bool(dataset) and work.isJobOf(Path(told), dataset)
+        if told and not ours and Path(told).is_dir():
+            self.panel.say(_("{folder} is no job of this data set; it is left alone.").format(folder=told), UNSURE)
+        jobs = [JobFolder(told)] if ours else []
         newest = work.newestJob(dataset) if dataset else None
         if newest is not None and (not jobs or not work.stateOf(newest).status.ended):
             jobs = [newest]

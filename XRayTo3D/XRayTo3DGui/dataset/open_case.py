@@ -11,7 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from XRayTo3DGui.registration import further
-from XRayTo3DGui.registration.review import recordOf
+from XRayTo3DGui.registration.review import soundRecordOf
 from XRayTo3DGui.scene import mrml
 from XRayTo3DGui.scene import mrml_radiographs as radiographs
 from XRayTo3DLib.dataset.case_views import SAME_POSE, TRUSTED, UNREGISTERED, CaseView, view_of, views_of
@@ -134,10 +134,7 @@ def saveLandmarks(parameters: Any) -> Path:
 def unsaved(parameters: Any) -> str:
     """What of the open case is in the scene only, in words; empty when the folder has it all."""
     node = parameters.poseTransform
-    try:
-        record = recordOf(node) if node is not None and node.GetAttribute(CASE) == parameters.caseFolder else None
-    except InputError:  # nothing that could be saved
-        record = None
+    record = soundRecordOf(node) if node is not None and node.GetAttribute(CASE) == parameters.caseFolder else None
     if record is None:
         return ""
     for view in shownViews(parameters).values():

@@ -57,6 +57,15 @@ def newestJob(dataset: Path | str) -> JobFolder | None:
     return next((job for job in jobs if not stateOf(job).status.ended), jobs[0] if jobs else None)
 
 
+def isJobOf(path: Path, dataset: Path | str) -> bool:
+    """Whether a folder is a job of that data set, by its place and name; a scene may name any folder.
+
+    What is taken for a job of ours is looked at, resumed, and tidied up in its end.
+    """
+    inside = path.parent.resolve() == (Path(dataset) / "jobs").resolve()
+    return inside and _kindOf(path) in KINDS and not path.is_symlink()
+
+
 def datasetOf(job: JobFolder) -> Path:
     """The data set that a job works on."""
     return job.path.parent.parent

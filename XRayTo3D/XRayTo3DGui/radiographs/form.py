@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 from XRayTo3DGui.panel import BAD, plain
 from XRayTo3DGui.radiographs.sources import Source, awaited
 from XRayTo3DLib.errors import InputError
+from XRayTo3DLib.files.json_values import check_fields, parse_json
 from XRayTo3DLib.geometry import XRayCamera
 from XRayTo3DLib.geometry.camera import CAMERA_FORMAT
 from XRayTo3DLib.imaging.calibration_files import read_calibration
@@ -39,6 +40,9 @@ STATE = {
     "cameraPath": "currentPath",
 }
 """The answers' widgets, and the property that holds each."""
+STATE_KINDS = {"value": float, "currentIndex": int, "text": str, "currentPath": str}
+MOST_STEPS = 10**6
+"""No number of a frame, no place in a list is larger; Qt takes none beyond 2 ** 31."""
 NEEDED = f"color: {BAD}; font-weight: bold"
 
 
@@ -166,8 +170,8 @@ class RadiographForm:
         ui.answersWidget.setVisible(info is not None)
         spacing = info.spacings[0].value if info is not None and info.spacings else None
         sdd = info.sdd if info is not None else None
-        ui.spacingColumnSpinBox.specialValueText = _("{mm:.4g} mm (file)").format(mm=spacing[0]) if spacing else "–"
-        ui.spacingRowSpinBox.specialValueText = _("{mm:.4g} mm (file)").format(mm=spacing[1]) if spacing else "–"
+        ui.spacingColumnSpinBox.specialValueText = _("{mm:.4g} (file)").format(mm=spacing[0]) if spacing else "–"
+        ui.spacingRowSpinBox.specialValueText = _("{mm:.4g} (file)").format(mm=spacing[1]) if spacing else "–"
         ui.sddSpinBox.specialValueText = _("{mm:.5g} mm (file)").format(mm=sdd) if sdd else "–"
         several = info is not None and info.frames > 1
         ui.frameSpinBox.maximum = info.frames if several else 1
@@ -175,6 +179,27 @@ class RadiographForm:
         if several or (info is not None and "magnification" in info.missing):
             ui.moreBox.collapsed = False
         ui.nameEdit.placeholderText = info.name if info is not None else _("as the file")
+
+
+def keptAnswers(text: str) -> dict[str, Any]:
+    """What a scene keeps of a half answered form: paths that wait, and :meth:`RadiographForm.state`.
+
+    Raises:
+        InputError: It is damaged: the scene is from elsewhere.
+    """
+    if not text:
+        return {}
+    where, answers = "radiographForm", {f"{name}?": STATE_KINDS[of] for name, of in STATE.items()}
+    try:
+        state = parse_json(text, where)
+        check_fields(state, {"path?": str, "waiting?": [str], **answers, "frameSpinBox?": int}, where)
+        if any(isinstance(each, int) and abs(each) > MOST_STEPS for each in state.values()):
+            raise InputError(where)
+    except InputError as error:
+        raise InputError(
+            _("The half answered form kept in this scene is damaged: choose the radiograph anew.")
+        ) from error
+    return state
 
 
 def factsText(info: RadiographInfo) -> str:

@@ -13,7 +13,7 @@ from slicer.i18n import tr as _
 
 from XRayTo3DGui.panel import BAD, GOOD, UNSURE
 from XRayTo3DGui.radiographs.calls import openDicomBrowser
-from XRayTo3DGui.radiographs.form import RadiographForm
+from XRayTo3DGui.radiographs.form import RadiographForm, keptAnswers
 from XRayTo3DGui.radiographs.sources import FileSource, Source, VolumeSource, volumeCandidates
 from XRayTo3DGui.radiographs.table import inPanelWords
 from XRayTo3DLib.errors import InputError, MissingInformationError
@@ -152,8 +152,13 @@ class LoadPart:
 
     def restore(self) -> None:
         """What the parameter node holds; an empty one empties the form."""
-        text = self._panel.parameters.radiographForm
-        state = json.loads(text) if text else {}
+        try:
+            self._restore(keptAnswers(self._panel.parameters.radiographForm))
+        except InputError as error:  # a scene from elsewhere
+            self._restore({})
+            self._panel.say(str(error), BAD)
+
+    def _restore(self, state: dict[str, Any]) -> None:
         now = self._state()
         self.updateVolumes()
         if state == now and self.volume() is None:
@@ -163,10 +168,6 @@ class LoadPart:
             self.ui.radiographPath.currentPath = state.get("path", "")
             self.waiting = list(state.get("waiting", []))
             self.form.clear()
-        finally:
-            self._restoring = False
-        self._restoring = True
-        try:
             self._inspectQuietly()
             self.form.restore(state)
         finally:

@@ -90,7 +90,8 @@ class ReviewBox:
             record = recordOf(node)
         except InputError as error:  # a scene from elsewhere: as if there were none, and said
             record = None
-            showStatus(self.ui.statusLabel, str(error), BAD)
+            text = _("The result kept in this scene is damaged and not shown; register again. ({error})")
+            showStatus(self.ui.statusLabel, text.format(error=error), BAD)
         if record != self._record:
             self._record = record
             self.ui.noteEdit.text = record["review"]["note"] if record else ""
@@ -252,6 +253,14 @@ def recordOf(node: Any) -> dict[str, Any] | None:
     text = node.GetAttribute(RECORD) if node is not None else None
     where = _("the registration kept on {name}").format(name=node.GetName()) if text else ""
     return record_from_text(text, where) if text else None
+
+
+def soundRecordOf(node: Any) -> dict[str, Any] | None:
+    """As :func:`recordOf`; None for a damaged one, too: as if nothing had been registered. Section 2 says so."""
+    try:
+        return recordOf(node)
+    except InputError:
+        return None
 
 
 def writeRecord(node: Any, record: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from XRayTo3DGui.registration import further, pose
 from XRayTo3DGui.registration.landmarks import fitLandmarks
 from XRayTo3DGui.registration.parts import partsReader
 from XRayTo3DGui.registration.record import followedBy, newRecord
-from XRayTo3DGui.registration.review import recordOf, writeRecord
+from XRayTo3DGui.registration.review import soundRecordOf, writeRecord
 from XRayTo3DGui.registration.run import optionsOf
 from XRayTo3DGui.registration.search import Search
 from XRayTo3DGui.registration.start import poseByViews, setMark
@@ -157,7 +157,7 @@ def register(parameters: Any, start: str, refine: bool, options: dict[str, Any],
     except BaseException:
         mrml.setPose(node, before)
         raise
-    role, record = parameters.reviewerRole.strip(), recordOf(node)
+    role, record = parameters.reviewerRole.strip(), soundRecordOf(node)
     known = [record[key] for key in ("pose_ct_to_world", "initial_ct_to_world")] if record is not None else []
     moved = record is not None and not any(np.allclose(before.matrix, each, atol=1e-4) for each in known)
     writeRecord(node, newRecord(found, followedBy(record, moved, role)))
