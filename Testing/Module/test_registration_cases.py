@@ -115,6 +115,53 @@ def test_an_unticked_view_keeps_its_own_registration(panel: Any, folder: Path) -
     assert status == {names[0]: "accepted", names[1]: "unregistered"}
 
 
+def test_back_to_the_case_before(panel: Any, folder: Path) -> None:
+    """Judged ones too; what is not registered is passed over, and the first one has none before it."""
+    from XRayTo3DGui.dataset.browse import openCase
+
+    openCase(folder, "case-004", panel.parameters)
+    settle()
+    button = panel.ui.previousCaseButton
+    assert button.enabled and "Alt+P" in button.toolTip
+    for wanted in ("case-003", "case-002"):
+        button.click()
+        wait_until(lambda wanted=wanted: panel.parameters.caseFolder.endswith(wanted))
+        settle(0.5)
+    assert panel.ui.caseLabel.text == "Open: case-002."
+    panel.ui.noteEdit.text = "turned about the shaft"
+    panel.ui.rejectButton.click()
+    button.click()  # case-001 is not registered
+    wait_until(lambda: "No registered case comes before this one." in panel.ui.caseLabel.text)
+    assert [view.status for view in views(folder, "case-002")] == ["rejected", "rejected"]
+    assert panel.parameters.caseFolder.endswith("case-002")
+
+
+def test_what_was_saved_stays_said_until_there_is_a_new_result(panel: Any, folder: Path) -> None:
+    from XRayTo3DGui.dataset.browse import openCase
+
+    openCase(folder, "case-002", panel.parameters)
+    settle()
+    panel.ui.roleEdit.text = "labeller"
+    panel.ui.acceptButton.click()
+    settle(0.2)
+    assert panel.ui.caseLabel.text == "Open: case-002. Saved in lat, pa."
+    panel.ui.refineButton.click()
+    wait_until(lambda: not panel.run.running)
+    settle(0.2)
+    assert panel.ui.caseLabel.text == "Open: case-002."
+
+
+def test_radiographs_of_every_case_have_its_name(panel: Any, folder: Path) -> None:
+    """Slicer counts a name that was there before: the twentieth case would have a "Wrist LAT_19"."""
+    from XRayTo3DGui.dataset.browse import openCase
+    from XRayTo3DGui.scene import mrml_radiographs as radiographs
+
+    for case in ("case-002", "case-003", "case-002"):
+        openCase(folder, case, panel.parameters)
+    names = [node.GetName() for node in radiographs.radiographNodes()]
+    assert names == ["case-002 lat (synthetic)", "case-002 pa (synthetic)"]
+
+
 def test_without_a_case_there_is_no_next_one(module_widget: Any) -> None:
     ui = module_widget.registration.ui
-    assert not ui.nextCaseButton.enabled and not ui.caseWidget.visible
+    assert not ui.nextCaseButton.enabled and not ui.previousCaseButton.enabled and not ui.caseWidget.visible

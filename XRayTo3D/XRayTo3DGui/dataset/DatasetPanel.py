@@ -18,7 +18,7 @@ from XRayTo3DGui.dataset.job_box import JobBox, recentDataset
 from XRayTo3DGui.dataset.making import NewDatasetBox
 from XRayTo3DGui.dataset.split_box import SplitBox
 from XRayTo3DGui.jobs import Throttle
-from XRayTo3DGui.panel import BAD, UNSURE, explaining, rememberPath, showStatus
+from XRayTo3DGui.panel import BAD, UNSURE, explaining, plain, rememberPath, showStatus
 from XRayTo3DLib.errors import InputError
 
 REFRESH_MS = 3000
@@ -168,7 +168,7 @@ class DatasetPanel:
             self.about = listing.readAbout(self._folder) if self._folder else None
         except InputError as error:
             problem = "" if self.job.running else str(error)
-        showStatus(self.ui.summaryLabel, problem, BAD)
+        showStatus(self.ui.summaryLabel, plain(problem), BAD)
         self.cases.read(self.about)
 
     def onRows(self) -> None:
@@ -230,6 +230,10 @@ class DatasetPanel:
     def openNext(self) -> None:
         """Open the next case to review; also for section 2."""
         self.cases.openNext()
+
+    def openPrevious(self) -> None:
+        """Open the registered case before the open one, for section 2."""
+        self.cases.openPrevious()
 
     def showOpenCase(self) -> None:
         """Its radiographs in the layout, and section 2 to judge it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +50,27 @@ def nextCase(folder: Path | str, parameters: Any) -> str:
 
 def nextSteps(folder: Path | str, parameters: Any, reader: listing.Listing | None = None) -> Iterator[str]:
     """Steps of :func:`nextCase`: looking for the case, then those of :func:`openSteps`; last "" where there is none."""
+    yield from _neighbourSteps(folder, parameters, reader, listing.nextToReview)
+
+
+def previousSteps(folder: Path | str, parameters: Any, reader: listing.Listing | None = None) -> Iterator[str]:
+    """As :func:`nextSteps`, back to the registered case before the open one: to look again at what was judged."""
+    yield from _neighbourSteps(folder, parameters, reader, listing.registeredBefore)
+
+
+def _neighbourSteps(
+    folder: Path | str,
+    parameters: Any,
+    reader: listing.Listing | None,
+    choose: Callable[[list[listing.CaseRow], str], listing.CaseRow | None],
+) -> Iterator[str]:
     about, reader, rows = listing.readAbout(folder), reader or listing.Listing(), []
     for row in reader.rowSteps(about):
         rows.append(row)
-        yield _("Looking for the next case…")
+        yield _("Looking for the case…")
     opened = parameters.caseFolder
-    after = Path(opened).name if opened and Path(opened).parent.parent == Path(folder) else ""
-    found = listing.nextToReview(rows, after)
+    here = Path(opened).name if opened and Path(opened).parent.parent == Path(folder) else ""
+    found = choose(rows, here)
     if found is None:
         yield ""
         return
@@ -165,7 +180,7 @@ def _addNodes(content: CaseContent, added: list[Any]) -> Iterator[str]:
         added[-1].SetAttribute(LANDMARKS, "1")
     for view, radiograph in zip(content.views, content.radiographs, strict=True):
         yield doing
-        node = radiographs.radiographToScene(radiograph)
+        node = radiographs.radiographToScene(replace(radiograph, name=f"{case.id} {view.name}"))
         node.SetAttribute(VIEW, view.name)
         added.append(_of(node, content))
     ours = [node for node in added if node.GetAttribute(VIEW)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ class CasesBox:
         self._reader = listing.Listing()
         self._groups: list[tuple[Any, ...]] = []
         self._shown: tuple[Any, ...] = ()
-        self._doing = ""
+        self._doing = self._none = ""
         self.table = CaseTable(self.ui.caseTable, self._onSelection, self.open)
         self._reading = StepRunner(onFailed=self._onReadFailed)
         self._opening = StepRunner(self._onStep, self._onOpened, self._onOpenFailed, self._onOpenCancelled)
@@ -139,13 +139,21 @@ class CasesBox:
 
     def openNext(self, *_args: Any) -> None:
         """Open the next case with a view to review; section 2's "Next case" presses it too."""
+        self._openNeighbour(browse.nextSteps, _("Nothing is left to review."))
+
+    def openPrevious(self) -> None:
+        """Section 2's "Previous case": the registered one before the open one."""
+        self._openNeighbour(browse.previousSteps, _("No registered case comes before this one."))
+
+    def _openNeighbour(self, steps: Callable[..., Iterator[str]], none: str) -> None:
         parameters = self.panel.parameters
         if parameters is None or self.opening:
             return
         if not parameters.datasetFolder and parameters.caseFolder:
             self.panel.openFolder(str(Path(parameters.caseFolder).parent.parent))
         if self._leaveOpenCase():
-            self._start(browse.nextSteps(parameters.datasetFolder, parameters, self._reader))
+            self._none = none
+            self._start(steps(parameters.datasetFolder, parameters, self._reader))
 
     def _start(self, steps: Iterator[str]) -> None:
         with explaining(self.say):
@@ -167,7 +175,7 @@ class CasesBox:
 
     def _onOpened(self) -> None:
         if not self._doing:
-            self.say(_("Nothing is left to review."), GOOD)
+            self.say(self._none, GOOD)
         else:
             self.say(self._doing, GOOD)
             self.panel.showOpenCase()

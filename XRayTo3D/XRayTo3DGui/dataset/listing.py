@@ -187,6 +187,13 @@ def nextToReview(rows: Iterable[CaseRow], after: str = "") -> CaseRow | None:
     return next((row for row in listed[place + 1 :] + listed[: place + 1] if TO_REVIEW in row.statuses), None)
 
 
+def registeredBefore(rows: Iterable[CaseRow], before: str) -> CaseRow | None:
+    """The case next before ``before`` (an id) that is registered, judged or not; none before the first."""
+    listed = list(rows)
+    place = next((number for number, row in enumerate(listed) if row.id == before), 0)
+    return next((row for row in listed[:place][::-1] if row.statuses - {UNREGISTERED, BROKEN}), None)
+
+
 # ---- in words --------------------------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,10 @@ class CaseStep:
     def __init__(self, panel: Any) -> None:
         self.panel, self.ui = panel, panel.ui
         self._runner = StepRunner()
+        self._told, self._waiting = "", False
+        """The case that the sentence is about, and whether its result waits for a person."""
         self.ui.nextCaseButton.connect("clicked(bool)", self.onNext)
+        self.ui.previousCaseButton.connect("clicked(bool)", self.onPrevious)
         self.ui.caseWidget.setVisible(False)
 
     @property
@@ -40,17 +43,25 @@ class CaseStep:
         self.ui.caseWidget.setVisible(self.open)
         for each in (self.ui.caseFolderPathLabel, self.ui.caseFolderPath, self.ui.saveButton):
             each.setVisible(not self.open or bool(self.ui.caseFolderPath.currentPath))  # the data set keeps the review
-        if self.open and not self._runner.running:
+        if self.open and not self._runner.running and self.panel.parameters.caseFolder != self._told:
             self._say("")
 
     def updateButtons(self, waiting: bool) -> None:
         """``waiting``: there is a result about the present pose that nobody judged yet."""
         running = self.panel.run.running
-        self.ui.nextCaseButton.enabled = self.open and not running
-        ready = _("Save this review into the data set and open the next case ({key})").format(key="Alt+N")
+        if waiting and not self._waiting and self.open and not self._runner.running:
+            self._say("")  # a new result: what was saved is the one before
+        self._waiting = waiting
+        save = _("Save this review into the data set and {open} ({key})")
         if waiting:
-            ready = _("Not reviewed yet: save the result as it is, and open the next case ({key})").format(key="Alt+N")
-        self.ui.nextCaseButton.toolTip = _("A registration is running; cancel it first") if running else ready
+            save = _("Not reviewed yet: save the result as it is, and {open} ({key})")
+        for button, where, key in (
+            (self.ui.nextCaseButton, _("open the next case that nobody has judged"), "Alt+N"),
+            (self.ui.previousCaseButton, _("go back to the registered case before it"), "Alt+P"),
+        ):
+            button.enabled = self.open and not running
+            ready = save.format(open=where, key=key)
+            button.toolTip = _("A registration is running; cancel it first") if running else ready
 
     def save(self) -> bool:
         """The result with its review into the folder of every view that is used; says so. False if that failed."""
@@ -68,27 +79,35 @@ class CaseStep:
 
     def onNext(self, *_args: Any) -> None:
         """Save, and open the next case; a review that cannot be saved stays in sight."""
+        self._leave(self.panel.widget.dataset.openNext)
+
+    def onPrevious(self, *_args: Any) -> None:
+        """Save, and go back to the case before: to look again, and to judge otherwise."""
+        self._leave(self.panel.widget.dataset.openPrevious)
+
+    def _leave(self, openOther: Callable[[], None]) -> None:
         if self.panel.run.running or not self.save():
             return
         before, dataset = self.panel.parameters.caseFolder, self.panel.widget.dataset
-        dataset.openNext()
+        openOther()
         self._runner.start(self._opening(dataset, before))
 
     def _opening(self, dataset: Any, before: str) -> Iterator[None]:
         """Wait for the case; section 3, which nobody looks at now, says why where there is none."""
         while dataset.cases.opening:
-            self._say(_("Opening the next case…"))
+            self._say(_("Opening another case…"))
             time.sleep(WAIT_S)
             yield
-        if self.panel.parameters is not None and self.panel.parameters.caseFolder == before:
-            self._say(dataset.ui.openStatusLabel.text)
+        if self.panel.parameters is not None:
+            stayed = self.panel.parameters.caseFolder == before
+            self._say(dataset.ui.openStatusLabel.text if stayed else "")
 
     def stop(self) -> None:
         """Wait for nothing any more."""
         self._runner.cancel()
 
     def _say(self, text: str, colour: str = "") -> None:
-        name = self.panel.parameters.caseName
+        name, self._told = self.panel.parameters.caseName, self.panel.parameters.caseFolder
         showStatus(self.ui.caseLabel, f"{_('Open: {name}.').format(name=name)} {text}".strip(), colour)
 
 

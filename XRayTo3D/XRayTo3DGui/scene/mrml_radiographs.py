@@ -77,7 +77,9 @@ def radiographToScene(radiograph: Radiograph, shown: DisplayRange | None = None)
     if not free:
         raise InputError(_("{count} radiographs are loaded already; remove one first.").format(count=MOST_VIEWS))
     mark = mrml.SYNTHETIC_MARK if radiograph.synthetic and mrml.SYNTHETIC_MARK.strip() not in radiograph.name else ""
-    name = slicer.mrmlScene.GenerateUniqueName(f"{radiograph.name}{mark}")
+    name = f"{radiograph.name}{mark}"
+    if slicer.mrmlScene.GetFirstNodeByName(name) is not None:  # else Slicer counts names of removed nodes, too
+        name = slicer.mrmlScene.GenerateUniqueName(name)
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
     applyDisplay(node, shown or displayRange(radiograph))  # before the pixels: else Slicer looks for a window in them
     slicer.util.updateVolumeFromArray(node, radiograph.pixels[None])
