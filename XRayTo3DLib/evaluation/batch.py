@@ -81,7 +81,7 @@ def evaluate_batch(
         pairs: From :mod:`XRayTo3DLib.evaluation.batch_pairs`.
         folder: Where to; made if missing.
         options: How to measure.
-        unmatched: Sentences on results without a reference, told in the report.
+        unmatched: Sentences on results without a reference and cases without a result, told in the report.
         report: Called with what was done and the share of it, 0..1.
 
     Raises:

@@ -16,6 +16,8 @@ from XRayTo3DLib.plain_words import impersonal
 COLUMNS = ("reference", "result", "case", "bone")
 OWN_FILES = ("distance",)
 """Surfaces that an evaluation writes itself."""
+NAMED = 5
+"""So many cases without a result are named; the others are counted."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def pairs_from_folders(references: Path | str, results: Path | str) -> tuple[lis
         results: Folder of surfaces to judge, for instance outputs of ``xrayto3d reconstruct``, one a case.
 
     Returns:
-        The pairs, by case and bone, and a sentence for each result without a reference.
+        The pairs, by case and bone; a sentence for each result without a reference, and one on cases without a result.
 
     Raises:
         InputError: No such folder, or no surface in ``results``.
@@ -107,7 +109,17 @@ def pairs_from_folders(references: Path | str, results: Path | str) -> tuple[lis
             lonely.append(f"{path.relative_to(results)}: no reference of that name")
         else:
             pairs.append(Pair(case, bone, reference, path))
-    return pairs, lonely
+    return pairs, [*lonely, *_without_result(references, {pair.case.partition("/")[0] for pair in pairs})]
+
+
+def _without_result(references: Path, judged: set[str]) -> list[str]:
+    """A sentence on cases that nothing was made of: left out silently, the mean would be of the easy ones."""
+    if judged <= {""}:
+        return []
+    left = sorted(path.name for path in references.iterdir() if path.is_dir() and path.name not in judged)
+    names = ", ".join(left[:NAMED]) + (", ..." if len(left) > NAMED else "")
+    cases = "1 case of the references has" if len(left) == 1 else f"{len(left)} cases of the references have"
+    return [f"{cases} no result: {names}"] if left else []
 
 
 def _surfaces(folder: Path) -> Iterator[Path]:
