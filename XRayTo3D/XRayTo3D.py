@@ -30,7 +30,7 @@ from XRayTo3DGui.dataset.calls import DatasetCalls
 from XRayTo3DGui.dataset.DatasetPanel import DatasetPanel
 from XRayTo3DGui.evaluation.calls import EvaluationCalls
 from XRayTo3DGui.evaluation.EvaluationPanel import EvaluationPanel
-from XRayTo3DGui.panel import pairLabels
+from XRayTo3DGui.panel import prepareLabels
 from XRayTo3DGui.parameters import XRayTo3DParameterNode
 from XRayTo3DGui.radiographs.calls import RadiographCalls
 from XRayTo3DGui.radiographs.RadiographsPanel import RadiographsPanel
@@ -160,7 +160,7 @@ class XRayTo3DWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         for section, panel in zip(self.sections, self.panels, strict=True):
             panelWidget = panel.setup()
             panelWidget.setMRMLScene(slicer.mrmlScene)
-            pairLabels(panel.ui)
+            prepareLabels(panel.ui)
             section.layout().addWidget(panelWidget)
             section.connect("contentsCollapsed(bool)", partial(self.onSection, section))
         uiWidget.setMRMLScene(slicer.mrmlScene)

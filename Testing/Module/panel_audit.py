@@ -117,7 +117,8 @@ def clipped(widget: Any) -> str:
     elif "QAbstractButton" in kinds:
         needed = _button_width(widget, kinds)
     elif "QComboBox" in kinds:
-        whole = widget.currentText in tooltip(widget)  # a name that a person gave may be longer: it is read there
+        # A name that a person gave is read in the tooltip where it is longer; a typed path moves with the cursor.
+        whole = widget.currentText in tooltip(widget) or widget.editable
         needed = 0 if whole else _advance(widget, widget.currentText) + ARROW + WIDE_STYLE
     elif "QAbstractSpinBox" in kinds:
         needed = _hint(widget.minimumSizeHint).width()

@@ -5,8 +5,10 @@ Each check walks every section with all its parts open, in the states of a sessi
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import panel_audit as audit
@@ -47,7 +49,20 @@ def pair(widget: Any) -> None:
     settle()
 
 
-STATES: tuple[Callable[[Any], None], ...] = (empty, wrist, knee, pair)
+def reconstructed(widget: Any) -> None:
+    """Two radiographs reconstructed and refined, with a warning; a model chosen that has doubts about them."""
+    from reconstruct_cases import TWO_VIEWS, choose_model, load_views, take_in, worker_folder
+
+    views = load_views(1.6)
+    views[0].SetName("Wrist PA of the second visit")  # no longer called synthetic
+    views[0].SetAttribute("XRayTo3D.Synthetic", "0")
+    choose_model(widget.reconstruct, TWO_VIEWS)
+    with tempfile.TemporaryDirectory() as folder:
+        take_in(widget.reconstruct, worker_folder(Path(folder) / "worker"), views)
+    assert widget.reconstruct.ui.doubtsLabel.text and widget.reconstruct.ui.warningsLabel.text
+
+
+STATES: tuple[Callable[[Any], None], ...] = (empty, wrist, knee, pair, reconstructed)
 
 
 def opened(widget: Any) -> Any:
@@ -129,6 +144,37 @@ def test_nothing_needs_more_width_than_a_small_screen_gives(findings: Findings) 
 
 def test_no_text_is_cut_off(findings: Findings) -> None:
     assert findings.cut == [], "\n" + "\n".join(findings.cut)
+
+
+def test_a_long_sentence_needs_no_more_width(module_widget: Any) -> None:
+    """A wrapped label would like 80 characters of width where its text is long; a section must not insist on that."""
+    with audit.shown(module_widget.parent) as area:
+        for name in SECTIONS:
+            section = getattr(module_widget.ui, f"{name}Section")
+            section.collapsed = False
+            audit.unfold(section)
+            wrapped = [each for each in labels(section) if each.wordWrap]
+            for each in wrapped:
+                each.text = "The model knows other radiographs than these, which is said in many words. " * 6
+                each.setVisible(True)
+            settle(0.1)
+            needed, given = area.widget().minimumSizeHint().width(), area.viewport().size.width()
+            assert wrapped and needed <= given, f"{name} needs {needed} px of {given}: {audit.widest(section)}"
+
+
+def test_text_from_elsewhere_is_no_page(module_widget: Any) -> None:
+    """A label that guesses would draw a file's name that has tags in it as a page, and load its pictures."""
+    from PySide6 import QtCore
+
+    found = [each for section in module_widget.sections for each in labels(section)]
+    assert len(found) > 100
+    assert [audit.named(each) for each in found if each.textFormat == QtCore.Qt.AutoText] == []
+
+
+def labels(section: Any) -> list[Any]:
+    """The section's own, those that are hidden too; not the ones inside composed controls."""
+    found = [each for each in section.findChildren(audit._base("QLabel")) if each.objectName.isidentifier()]
+    return [each for each in found if not each.objectName.startswith("qt_")]
 
 
 def test_folded_sections_fit_on_the_screen_without_scrolling(module_widget: Any) -> None:

@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 from module_cases import settle
-from reconstruct_cases import ONE_VIEW, choose_model, described_bundle, load_views, mark_joint, take_in, worker_folder
+from reconstruct_cases import (
+    ONE_VIEW,
+    TWO_VIEWS,
+    choose_model,
+    described_bundle,
+    load_views,
+    mark_joint,
+    take_in,
+    worker_folder,
+)
 
 pytestmark = pytest.mark.host
 PICTURE = '<img src="file:///etc/passwd"><b>bold</b>'
@@ -47,6 +56,15 @@ def test_what_a_model_was_not_made_for_is_said_before_it_is_pressed(panel: Any) 
     said = panel.ui.doubtsLabel.text
     assert "says side R, but left was chosen." in said and "has never seen actual ones" in said
     assert panel.ui.reconstructButton.enabled, "it is said, not forbidden"
+
+
+def test_radiographs_of_different_sides_are_said(panel: Any) -> None:
+    from XRayTo3DGui.scene import mrml_radiographs
+
+    mrml_radiographs.radiographNodes()[1].SetAttribute("XRayTo3D.Laterality", "L")
+    choose_model(panel, TWO_VIEWS)
+    assert "are of different sides (" in panel.ui.doubtsLabel.text
+    assert panel.ui.reconstructHint.text == "Say which side it is, right or left."
 
 
 def test_and_in_the_result(panel: Any, tmp_path: Path) -> None:

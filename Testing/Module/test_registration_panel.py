@@ -79,6 +79,33 @@ def test_what_is_missing_is_in_the_tooltip(module_widget: Any) -> None:
     assert ui.registerButton.toolTip == "Load a radiograph in section 1 first"
 
 
+def test_what_is_missing_is_said_below_the_button(module_widget: Any) -> None:
+    """A tooltip is seen by those only who point at a grey button and wait."""
+    hint = module_widget.registration.ui.registerHint
+    assert (hint.text, hint.isHidden()) == ("Choose the CT volume first.", False)
+    for name, text in (
+        ("train", "Choose what to train."),
+        ("reconstruct", "Choose a model first."),
+        ("evaluation", "Choose the reference: the true surface."),
+    ):
+        getattr(module_widget.ui, f"{name}Section").collapsed = False
+        settle()
+        hint = getattr(getattr(module_widget, name).ui, f"{name}Hint")
+        assert (hint.text, hint.isHidden()) == (text, False)
+
+
+def test_radiographs_of_different_sides_are_said(panel: Any) -> None:
+    """They can be registered: a marker may be wrong."""
+    assert panel.ui.registerHint.isHidden()
+    first = panel.widget.radiographs.ui
+    first.loadedTable.selectRow(0)
+    first.geometrySideCombo.currentIndex = 1 if first.geometrySideCombo.currentIndex != 1 else 2
+    first.applyGeometryButton.click()
+    settle()
+    assert panel.ui.registerHint.text.startswith("The radiographs are of different sides (")
+    assert not panel.ui.registerHint.isHidden() and panel.ui.registerButton.enabled
+
+
 def test_choosing_the_ct_moves_nothing(panel: Any) -> None:
     parameters = panel.parameters
     assert panel.ui.ctSelector.currentNode() is parameters.ctVolume

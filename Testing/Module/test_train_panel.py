@@ -21,18 +21,12 @@ from train_cases import (
     choose,
     configuration,
     made_by_hand,
-    make_wrists,
     open_section,
     status,
     write_yaml,
 )
 
 pytestmark = pytest.mark.host
-
-
-@pytest.fixture(scope="module")
-def wrists(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_wrists(tmp_path_factory.mktemp("train") / "wrists")
 
 
 @pytest.fixture
@@ -405,6 +399,31 @@ def test_a_scene_saved_in_the_middle_comes_back(
     chart = curves.chartOf("loss", folder)
     assert chart.GetNumberOfPlotSeriesNodes() == 2 and len(curves.partsOf(folder)) == 10
     assert chart.GetNthPlotSeriesNode(0).GetTableNode().GetNumberOfRows() == 4
+
+
+@pytest.mark.gl
+def test_a_curve_of_one_point_is_a_dot(panel: Any, tmp_path: Path) -> None:
+    """VTK reports a line of one point as an error at each repaint, which fails this test; a lost bone has none."""
+    import slicer
+    from slicerhost.charts import PlotView
+
+    from XRayTo3DGui.train import curves
+
+    folder = made_by_hand(tmp_path / "run", "cancelled")
+    with (folder / "metrics.csv").open("a") as file:
+        file.write("50,joint,10,loss,0.5\n50,joint,10,gradient_norm,1\n50,joint,10,radius_mm,2.5\n50,joint,10,ulna_mm,nan\n")
+
+    def names() -> list[str]:
+        chart = curves.chartOf("validation", folder)
+        count = chart.GetNumberOfPlotSeriesNodes() if chart is not None else 0
+        return [chart.GetNthPlotSeriesNode(index).GetName() for index in range(count)]
+
+    panel.run.open(str(folder))
+    wait_until(lambda: panel.ui.trainCurvesButton.enabled and "joint: radius (mm)" in names())
+    panel.ui.trainCurvesButton.click()
+    for tag in (curves.LOSS_VIEW, curves.VALIDATION_VIEW):
+        PlotView(slicer.mrmlScene.GetSingletonNode(tag, "vtkMRMLPlotViewNode")).image(400, 300)
+    panel.ui.trainCurvesButton.click()
 
 
 def test_a_scene_of_another_computer_says_what_is_not_here(panel: Any, tmp_path: Path) -> None:

@@ -73,6 +73,11 @@ def showStatus(label: Any, text: str, colour: str = "") -> None:
     label.setVisible(bool(text))
 
 
+def showMissing(label: Any, problem: str) -> None:
+    """What has to be done before the button above can be pressed: a tooltip alone is not found. Empty hides it."""
+    showStatus(label, f"{problem.rstrip('.')}." if problem else "", QUIET)
+
+
 def plain(text: str) -> str:
     """A text out of a file for a label of rich text: a name with tags in it is no page."""
     return escape(text, quote=False)
@@ -107,9 +112,16 @@ def allow(button: Any, problem: str = "") -> None:
     button.toolTip = problem or ready
 
 
-def pairLabels(ui: Any) -> None:
-    """Tell Qt which label names which control (``sideComboLabel``, ``sideCombo``): screen readers read it out."""
+def prepareLabels(ui: Any) -> None:
+    """Labels name their controls (``sideComboLabel``, ``sideCombo``) for screen readers, and are no pages.
+
+    Those with markup say so in the .ui file; the others would guess, and take a file's name with tags in it for a page.
+    """
     for name, widget in vars(ui).items():
+        if not hasattr(widget, "setBuddy"):
+            continue
+        if widget.textFormat == qt.Qt.AutoText:
+            widget.setTextFormat(qt.Qt.PlainText)
         named = getattr(ui, name.removesuffix("Label"), None) if name.endswith("Label") else None
-        if named is not None and hasattr(widget, "setBuddy"):
+        if named is not None:
             widget.setBuddy(named)

@@ -156,7 +156,7 @@ class BatchPart:
         try:
             job = startBatch(*paths, **options)
         except (InputError, OSError) as error:
-            self.say(str(error), BAD)
+            self.say(escape(str(error)), BAD)
             return
         self._begin(job)
 

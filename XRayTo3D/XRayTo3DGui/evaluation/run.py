@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 
 from XRayTo3DGui.evaluation.measure import Evaluation, measureSteps
 from XRayTo3DGui.jobs import StepRunner, inThread
+from XRayTo3DGui.panel import showMissing
 from XRayTo3DGui.scene import layouts
 from XRayTo3DLib.errors import XRayTo3DError
 from XRayTo3DLib.evaluation.comparison import Comparison
@@ -128,6 +129,7 @@ class EvaluationRun:
         button.enabled = self.running or not problem
         ready = _("Measure both ways, color the result and fill the table (a second or two per bone)")
         button.toolTip = _("Stop now") if self.running else problem or ready
+        showMissing(self.ui.evaluationHint, "" if self.running else problem)
 
 
 def reportSteps(comparisons: dict[str, Comparison], folder: Path, maximum: float) -> Iterator[Any]:

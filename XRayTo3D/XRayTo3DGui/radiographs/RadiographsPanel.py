@@ -99,6 +99,7 @@ class RadiographsPanel:
     def _onRadiographChanged(self) -> None:
         """Edited, cropped or mirrored: views, table and overlay follow."""
         self.refresh()
+        self.widget.registration.updateButtons()
         self.widget.registration.overlay.request()
         if self.layout.shown:
             self.layout.show()

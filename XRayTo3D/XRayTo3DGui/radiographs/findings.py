@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from slicer.i18n import tr as _
@@ -74,15 +74,19 @@ class FindingsList:
 
     def _tell(self, measures: PictureMeasures) -> None:
         if self._radiograph is not None:
-            self.found = (*check_sides(_sides()), *check_radiograph(self._radiograph, measures))
+            sides = check_sides(_sides(radiographs.usedRadiographNodes()))
+            self.found = (*sides, *check_radiograph(self._radiograph, measures))
             self._label.text = findingsText(self.found)
 
 
-def _sides() -> dict[str, str]:
-    """Side by name of the scene's radiographs that are used."""
-    return {
-        node.GetName(): node.GetAttribute("XRayTo3D.Laterality") or "" for node in radiographs.usedRadiographNodes()
-    }
+def sidesDiffer(nodes: Iterable[Any]) -> str:
+    """One sentence where radiographs say that they show different sides; else empty."""
+    return " ".join(each.sentence for each in check_sides(_sides(nodes)))
+
+
+def _sides(nodes: Iterable[Any]) -> dict[str, str]:
+    """Side by name."""
+    return {node.GetName(): node.GetAttribute("XRayTo3D.Laterality") or "" for node in nodes}
 
 
 def findingsText(findings: tuple[Finding, ...]) -> str:

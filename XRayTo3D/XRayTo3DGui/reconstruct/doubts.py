@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from XRayTo3DGui.parameters import PLACED_BY_MARKS, SIDES, UPS
+from XRayTo3DGui.radiographs.findings import sidesDiffer
 from XRayTo3DGui.reconstruct.bundles import BundleEntry
 from XRayTo3DGui.reconstruct.request import originPixel, usedNodes
 from XRayTo3DGui.scene import mrml
@@ -36,7 +37,8 @@ def doubts(parameters: Any, entry: BundleEntry | None, translated: bool = False)
         positioned = entry.anyViews and parameters.reconstructUncalibrated
         found = outside(expected, exposed, side, frame, translated=translated, positioned=positioned)
         texts = [each.text for each in found if each.code != "number-of-views"]  # what is missing is said elsewhere
-        return "\n".join([*texts, *_noticed(entry, exposed)])
+        mixed = "" if side else sidesDiffer(nodes)  # else it is said which of them is not of the chosen side
+        return "\n".join([*([mixed] if mixed else []), *texts, *_noticed(entry, exposed)])
     except InputError as error:
         return str(error)
 

@@ -34,12 +34,12 @@ class ReconstructInputs:
         self._translations: list[bundles.BundleEntry] = []
         self._refiner: bundles.BundleEntry | None = None
         self._filling = False
+        self._asked: tuple[Any, Any] | None = None
+        """The radiograph that a person is to click in, and what was marked there before."""
         ui = self.ui
         for number in range(1, MOST_VIEWS + 1):
             self._row(number)[1].addAttribute("vtkMRMLScalarVolumeNode", mrml.ROLE, mrml.ROLE_RADIOGRAPH)
             self._row(number)[2].connect("clicked(bool)", lambda _on=False, number=number: self.onPlace(number))
-        for label in (ui.doubtsLabel, ui.reconstructStatusLabel):  # names in them are no pages
-            label.setTextFormat(qt.Qt.PlainText)
         ui.resultSelector.addAttribute("vtkMRMLTextNode", mrml.ROLE, "Reconstruction")
         ui.bundleCombo.connect("currentIndexChanged(int)", self._onBundle)
         ui.translationCombo.connect("currentIndexChanged(int)", self._onTranslation)
@@ -229,9 +229,13 @@ class ReconstructInputs:
         self.panel.sync()
         text = _("Click the middle of the joint in view {letter}: of the radius' joint surface, of the knee's line.")
         self.panel.say(text.format(letter=radiographs.viewLetter(node)))
+        self._asked = (node, originPixel(node))
 
     def _showMarks(self) -> None:
         """What is marked, on the buttons; what looks wrong, below."""
+        if self._asked is not None and originPixel(self._asked[0]) not in (None, self._asked[1]):
+            self._asked = None
+            self.panel.say("")
         for number, node in enumerate(viewNodes(self.panel.parameters, self.entry), start=1):
             button, pixel = self._row(number)[2], originPixel(node)
             button.enabled = node is not None and not self.panel.run.running

@@ -13,7 +13,7 @@ from slicer.i18n import tr as _
 
 from XRayTo3DGui.job_watch import JobWatch
 from XRayTo3DGui.jobs import StepRunner
-from XRayTo3DGui.panel import BAD, GOOD, UNSURE
+from XRayTo3DGui.panel import BAD, GOOD, UNSURE, showMissing
 from XRayTo3DGui.reconstruct import job as jobs
 from XRayTo3DGui.reconstruct import nodes
 from XRayTo3DGui.reconstruct.bundles import plain
@@ -219,3 +219,4 @@ class ReconstructRun:
         ready = _("Make the bones from these radiographs, in a process of its own. {cost}")
         ready = ready.format(cost=self.panel.inputs.cost)
         button.toolTip = _("Stop; nothing is added to the scene") if self.running else plain(problem or ready)
+        showMissing(self.ui.reconstructHint, "" if self.running else problem)

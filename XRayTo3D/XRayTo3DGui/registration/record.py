@@ -50,7 +50,8 @@ def followedBy(record: dict[str, Any] | None, moved: bool, role: str) -> list[di
 def verdictText(record: dict[str, Any], stale: bool) -> str:
     """Verdict, uncertainty and the further bones as rich text: a paragraph for each bone, then what else is to say."""
     others = record.get(FURTHER, [])
-    notes = [*_before(record), *([_("Synthetic data.")] if record.get("synthetic") else [])]
+    synthetic = f'<b><span style="color:{UNSURE}">{_("SYNTHETIC data.")}</span></b>'
+    notes = [*_before(record), *([synthetic] if record.get("synthetic") else [])]
     paragraphs = [_boneLines(record, record["bone"] if others else ""), *(_boneLines(e, e["bone"]) for e in others)]
     if stale:
         text = _("The bone was moved since: this result is not about its present pose. Register or refine again.")

@@ -9,8 +9,9 @@ import slicer
 from slicer.i18n import tr as _
 
 from XRayTo3DGui.jobs import StepRunner, stepsInThread
-from XRayTo3DGui.panel import BAD
+from XRayTo3DGui.panel import BAD, UNSURE, showMissing, showStatus
 from XRayTo3DGui.parameters import START_EVERYWHERE, START_HERE
+from XRayTo3DGui.radiographs.findings import sidesDiffer
 from XRayTo3DGui.registration import bone as bones
 from XRayTo3DGui.registration import further
 from XRayTo3DGui.registration.parts import partsReader
@@ -186,6 +187,9 @@ class RegistrationRun:
         button.enabled = self.running or not problem
         ready = _("Find the bone from the chosen start, and register it to the radiographs")
         button.toolTip = _("Stop and put the bone back") if self.running else problem or ready
+        showMissing(self.ui.registerHint, "" if self.running else problem)
+        if not problem and not self.running:
+            showStatus(self.ui.registerHint, sidesDiffer(radiographs.usedRadiographNodes()), UNSURE)
         self.ui.refineButton.enabled = not self.running and not problem
         near = _("Do not search, only sharpen the present pose: for a bone that was put right by hand")
         self.ui.refineButton.toolTip = _("A registration is running") if self.running else problem or near

@@ -6,6 +6,7 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from XRayTo3DGui.panel import showMissing
 from XRayTo3DLib.jobs.state import JobStatus
 
 
@@ -34,6 +35,7 @@ def showButtons(run: Any) -> None:
         problem = run.panel.form.problem()
         text, tip = _("Start training"), _("Train in a process of its own; it goes on when Slicer is closed")
     button.text, button.enabled, button.toolTip = text, not problem, problem or tip
+    showMissing(run.ui.trainHint, run.panel.form.unsaid(problem))
     forgetButton.setVisible(run.job is not None)
     forgetButton.text = _("Stop and forget") if run.running else _("Forget")
     forgetButton.toolTip = _("Let go of this training, after asking; its folder stays on the disk")

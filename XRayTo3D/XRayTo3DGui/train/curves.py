@@ -99,6 +99,8 @@ def _series(curve: Curve, colour: tuple[float, float, float], job: Path, named: 
         few = curve.kind == VALIDATION or len(curve.steps) < 3
         series.SetMarkerStyle(series.MarkerStyleCircle if few else series.MarkerStyleNone)
         series.SetLineWidth(2)
+        line = np.isfinite(curve.values).sum() > 1  # VTK complains at every repaint of a line of one point
+        series.SetLineStyle(series.LineStyleSolid if line else series.LineStyleNone)
         series.SetColor(*colour)
     return series
 

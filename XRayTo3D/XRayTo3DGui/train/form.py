@@ -219,6 +219,11 @@ class TrainForm:
             or jobs.folderProblem(parameters.trainFolder)
         )
 
+    def unsaid(self, problem: str) -> str:
+        """A problem that no other line of the form tells already; empty where one does."""
+        told = (self._error, *(self.check.report.problems if self.check.report is not None else ()))
+        return "" if self.check.running or problem in told else problem
+
 
 def _described(entry: MethodEntry) -> str:
     """What it is, for which radiographs, and what it costs, as rich text."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -189,7 +190,7 @@ class TrainWatching:
                 self._show(sample)
 
     def _explaining(self) -> Any:
-        return self.panel.explaining(lambda text, colour="": showStatus(self.ui.trainSampleLabel, text, colour))
+        return self.panel.explaining(lambda text, colour="": showStatus(self.ui.trainSampleLabel, plain(text), colour))
 
     def _show(self, sample: SampleFolder) -> None:
         first = not samples.nodes()
@@ -205,7 +206,7 @@ class TrainWatching:
         """One below the other, as wide as the panel."""
         label = self.ui.trainPictureLabel
         label.setVisible(bool(paths))
-        lines = [f'<img src="{path.as_posix()}" width="{PICTURE_WIDTH}">' for path in paths]
+        lines = [f'<img src="{escape(path.as_posix())}" width="{PICTURE_WIDTH}">' for path in paths]
         label.text = "<br>".join(lines)
 
     # ---- the finished model ----------------------------------------------------------------------------------------
