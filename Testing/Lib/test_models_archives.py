@@ -198,3 +198,24 @@ def test_only_what_bundle_json_lists_is_installed(folder: Path, tmp_path: Path, 
     (folder / "extra.safetensors").symlink_to(tmp_path / target)
     (installed,) = install_bundles(folder, tmp_path / "own")
     assert {path.name for path in installed.iterdir()} == {"bundle.json", *load_bundle(folder)._files}
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("comment", [b"", b"x" * 65_535])
+def test_a_list_of_files_is_not_read_where_it_is_giant(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, comment: bytes, large: bool
+) -> None:
+    """400,000 empty files in 40 MB took 9 s and 250 MB before they were counted."""
+    with packed(tmp_path / "many.zip", folder) as archive:
+        archive.comment = comment
+        monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 10 if large else zipfile.ZIP_FILECOUNT_LIMIT)  # zip64
+        for number in range(1100):
+            archive.writestr(f"{number:06d}{'x' * 1000}", b"")
+    path = tmp_path / "many.zip"
+    if large:  # what older readers look at says nothing: the record before it counts
+        content = path.read_bytes()
+        at = content.rindex(b"PK\x05\x06") + 12
+        path.write_bytes(content[:at] + bytes(4) + content[at + 4 :])
+    assert len(zipfile.ZipFile(path).infolist()) > 1100
+    monkeypatch.setattr(zipfile.ZipFile, "_RealGetContents", None)
+    assert "lists more files than any archive" in not_installed(path, tmp_path)

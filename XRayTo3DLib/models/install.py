@@ -22,7 +22,10 @@ from XRayTo3DLib.models.find import find_bundles, shipped_models_folder, user_mo
 
 LARGEST_RATIO = 200
 """A file of an archive that grows by more than this is refused: weights hardly shrink, a bomb does."""
-MOST_FILES = 1000
+MOST_FILES, LONGEST_ENTRY = 1000, 1000
+"""Of an archive; and bytes that it says of one."""
+LIST_END = 1 << 17
+"""At an archive's end: a comment of 64 kB, and where its list of files is."""
 BROKEN = (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error)
 _BLOCK = 1 << 20
 
@@ -141,6 +144,7 @@ def _unpacked(source: Path) -> Iterator[Path]:
         place = Path(name) / ("archive" if problem else source.stem)
         place.mkdir()
         try:
+            _refuse_giant_list(source)
             with zipfile.ZipFile(source) as archive:
                 _unpack(archive, place, source.name)
         except BROKEN as error:
@@ -150,6 +154,21 @@ def _unpacked(source: Path) -> Iterator[Path]:
         if problem and (place / BUNDLE_FILE).exists():  # at the top of the archive: it is called so
             raise InputError(f"model bundle: {source.name[:80]!r} cannot be installed so: {problem}. Rename it.")
         yield place
+
+
+def _refuse_giant_list(source: Path) -> None:
+    """An archive's list of files, which is read as a whole before anything can be asked of it, is of a modest size.
+
+    Its last bytes say how long it is (APPNOTE.TXT, 4.3.16), or a record before them does (4.3.14).
+    """
+    with source.open("rb") as stream:
+        stream.seek(max(0, source.stat().st_size - LIST_END))
+        end = stream.read()
+    at = end.rfind(b"PK\x05\x06")
+    large = at >= 76 and end[at - 20 : at - 16] == b"PK\x06\x07"
+    size = end[at - 36 : at - 28] if large else end[at + 12 : at + 16]
+    if at >= 0 and int.from_bytes(size, "little") > MOST_FILES * LONGEST_ENTRY:
+        raise InputError(f"model bundle: {source.name} lists more files than any archive of bundles; it is refused.")
 
 
 def _unpack(archive: zipfile.ZipFile, place: Path, name: str) -> None:
