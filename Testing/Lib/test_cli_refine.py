@@ -82,6 +82,12 @@ def refined(people: dict[str, DatasetCase], shapes_bundle: Path, tmp_path_factor
     return folder
 
 
+@pytest.fixture
+def no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the bones, which takes a second: the folders of ``refined`` have it."""
+    monkeypatch.setattr("XRayTo3DLib.evaluation.refinement_page.picture_of_bones", lambda *asked: b"\x89PNG")
+
+
 @pytest.mark.parametrize("side", SIDES)
 def test_bones_lie_where_the_radiographs_show_them(side: str, refined: Path, people: dict[str, DatasetCase]) -> None:
     record = json.loads((refined / side / "reconstruction.json").read_text())
@@ -150,6 +156,7 @@ def test_the_page_holds_everything_itself(refined: Path) -> None:
         assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
+@pytest.mark.usefixtures("no_picture")
 def test_a_folder_is_a_start_and_says_side_and_place(
     refined: Path, people: dict[str, DatasetCase], shapes_bundle: Path, tmp_path: Path, capsys: Out
 ) -> None:
@@ -166,6 +173,7 @@ def test_a_folder_is_a_start_and_says_side_and_place(
     assert "is of a left limb" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("no_picture")
 def test_surfaces_of_some_bones_are_a_start(
     people: dict[str, DatasetCase], shapes_bundle: Path, tmp_path: Path, capsys: Out
 ) -> None:
@@ -182,6 +190,7 @@ def test_surfaces_of_some_bones_are_a_start(
     assert told["bones"] == list(BONES)
 
 
+@pytest.mark.usefixtures("no_picture")
 def test_one_view_does_not_know_the_depth(
     people: dict[str, DatasetCase], shapes_bundle: Path, tmp_path: Path, capsys: Out
 ) -> None:
@@ -195,6 +204,7 @@ def test_one_view_does_not_know_the_depth(
     assert depth > 5 > 2 > max(across, along)
 
 
+@pytest.mark.usefixtures("no_picture")
 def test_cameras_that_do_not_share_a_world(
     people: dict[str, DatasetCase], shapes_bundle: Path, tmp_path: Path, capsys: Out
 ) -> None:
@@ -214,6 +224,7 @@ def test_cameras_that_do_not_share_a_world(
     assert off_mm(case, tmp_path / "out", "radius") < 3.0
 
 
+@pytest.mark.usefixtures("no_picture")
 def test_reconstruct_refines_what_a_method_made(
     people: dict[str, DatasetCase], two_view_bundle: Path, shapes_bundle: Path, tmp_path: Path, monkeypatch, capsys: Out
 ) -> None:
@@ -231,6 +242,7 @@ def test_reconstruct_refines_what_a_method_made(
         assert off_mm(case, tmp_path / "out", bone) < 1.5
 
 
+@pytest.mark.usefixtures("no_picture")
 def test_no_models_to_refine_with(
     people: dict[str, DatasetCase], two_view_bundle: Path, shapes_bundle: Path, tmp_path: Path, monkeypatch, capsys: Out
 ) -> None:
