@@ -190,3 +190,10 @@ def test_views_are_added_and_reviewed(files: Path, capsys: Out) -> None:
     assert "5 views: 3 unregistered, 1 rejected, 1 damaged" in run("show", mine)[1]
     for words in (["--accept"], ["three", "--accept"], ["three", "pa", "--note", "x"], ["three", "up", "--accept"]):
         assert run("review", mine, *words)[0] == 2
+
+
+def test_a_column_is_named_once(tmp_path: Path) -> None:
+    """Of two columns of one name the last one counted."""
+    (tmp_path / "cases.csv").write_text("id,ct,Labels,ct\none,a.nrrd,b.nrrd,c.nrrd\n")
+    with pytest.raises(InputError, match="cases.csv: there are two columns 'ct'"):
+        read_case_table(tmp_path / "cases.csv")

@@ -104,3 +104,11 @@ def test_messages_are_one_printable_line() -> None:
     """A name in a file must not steer a terminal or fill the screen."""
     error = InputError("case \x1b[31m\u202e: two\nlines\r\n" + "x" * 5000)
     assert str(error).isprintable() and len(str(error)) <= LONGEST and str(error).startswith("case ?[31m?: two lines x")
+
+
+@pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', '{"b": [{"a": {}, "c": 1, "a": 2}]}', '{"\\u0061": 1, "a": 1}'])
+def test_a_field_is_named_once(text: str) -> None:
+    """Of two spacings in a camera.json the last one counted, and other readers take the first."""
+    with pytest.raises(InputError, match="camera: pa.json names 'a' twice"):
+        parse_json(text, "camera: pa.json")
+    assert parse_json('{"a": {"a": 1}, "b": [{"a": 1}, {"a": 1}]}', "x") == {"a": {"a": 1}, "b": [{"a": 1}, {"a": 1}]}

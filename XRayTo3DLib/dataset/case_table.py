@@ -116,6 +116,8 @@ def _rows(text: str, where: str) -> tuple[list[str], list[tuple[int, dict[str, s
     header = text.splitlines()[0] if text.strip() else ""
     reader = csv.DictReader(text.splitlines(), delimiter=";" if header.count(";") > header.count(",") else ",")
     names = [name.strip().lower() for name in reader.fieldnames or ()]
+    if double := [name for name in names if name and names.count(name) > 1]:
+        raise InputError(f"{where}: there are two columns {double[0]!r}; leave out one.")
     reader.fieldnames = names
     rows = []
     for number, row in enumerate(reader, 2):

@@ -46,14 +46,19 @@ def parse_json(content: bytes | str, where: str) -> Any:
         where: How messages begin: what the file is and its name ("camera: pa.json").
 
     Raises:
-        InputError: Larger than 32 MB, not UTF-8, not JSON (NaN and Infinity are none), nested deeper than 64 levels, a
-            number beyond what computers count with, or a text with half characters or zeros in it.
+        InputError: Larger than 32 MB, not UTF-8, not JSON (NaN and Infinity are none), a field named twice (readers
+            differ in which one they believe), nested deeper than 64 levels, a number beyond what computers count with,
+            or a text with half characters or zeros in it.
     """
     if len(content) > MOST_BYTES:
         raise InputError(f"{where} has more than {MOST_BYTES // 1_000_000} MB, too many. Is it the right file?")
     try:
         text = content.decode("utf-8-sig") if isinstance(content, bytes) else content
-        value = json.loads(text, parse_float=_finite, parse_int=_whole, parse_constant=_no_constant)
+        value = json.loads(
+            text, parse_float=_finite, parse_int=_whole, parse_constant=_no_constant, object_pairs_hook=_once
+        )
+    except _TwiceError as error:
+        raise InputError(f"{where} names {error} twice, and which one holds is not known; write it again.") from error
     except RecursionError as error:
         raise InputError(f"{where} is nested too deeply. Is it the right file?") from error
     except ValueError as error:  # not JSON, not UTF-8, or a number
@@ -159,6 +164,19 @@ def _is_text(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+class _TwiceError(ValueError):
+    pass
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise _TwiceError(repr(name[:80]))
+        found[name] = value
+    return found
 
 
 def _finite(text: str) -> float:

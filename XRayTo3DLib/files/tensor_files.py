@@ -7,7 +7,6 @@ in it can run code. A pickle or an archive under that name is told apart by its 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -148,30 +147,11 @@ def header_length(first: bytes, size: int, what: str) -> int:
     raise InputError(f"{what} is not a safetensors file: its header would have {length} of {size} bytes. {AGAIN}")
 
 
-def refuse_doubles(content: bytes, what: str) -> None:
-    """Refuse a JSON text (that can be parsed) which names a field twice: readers differ in which one they believe.
-
-    Raises:
-        InputError: Naming the field.
-    """
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            names = [name for name, _ in pairs]
-            double = next(name for name in names if names.count(name) > 1)
-            raise InputError(f"{what} names {double[:80]!r} twice. {AGAIN}")
-        return found
-
-    json.loads(content.decode("utf-8-sig"), object_pairs_hook=once)
-
-
 def _shapes(header: bytes, data: int, what: str) -> dict[str, tuple[int, ...]]:
     """Of a header, with ``data`` bytes after it."""
     about = parse_json(header, what)
     if not isinstance(about, dict):
         raise InputError(f"{what} is not a safetensors file: its header is no JSON object. {AGAIN}")
-    refuse_doubles(header, what)
     about.pop("__metadata__", None)
     places = []
     for name, entry in about.items():

@@ -11,7 +11,6 @@ from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.files import PICKLED_SUFFIXES, require_file
 from XRayTo3DLib.files.json_values import parse_json
 from XRayTo3DLib.files.plain_names import name_problem
-from XRayTo3DLib.files.tensor_files import refuse_doubles
 from XRayTo3DLib.files.unfinished import finish_replacing
 from XRayTo3DLib.models.checksums import AGAIN, bytes_sha256, check_file, content_sha256
 
@@ -126,7 +125,6 @@ def _read_json(folder: Path) -> dict[str, Any]:
     content = parse_json(text, where)
     if not isinstance(content, dict):
         raise InputError(f"{where} does not hold a JSON object. {AGAIN}")
-    refuse_doubles(text, where)
     return content
 
 
