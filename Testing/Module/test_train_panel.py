@@ -411,7 +411,9 @@ def test_a_curve_of_one_point_is_a_dot(panel: Any, tmp_path: Path) -> None:
 
     folder = made_by_hand(tmp_path / "run", "cancelled")
     with (folder / "metrics.csv").open("a") as file:
-        file.write("50,joint,10,loss,0.5\n50,joint,10,gradient_norm,1\n50,joint,10,radius_mm,2.5\n50,joint,10,ulna_mm,nan\n")
+        file.write(
+            "50,joint,10,loss,0.5\n50,joint,10,gradient_norm,1\n50,joint,10,radius_mm,2.5\n50,joint,10,ulna_mm,nan\n"
+        )
 
     def names() -> list[str]:
         chart = curves.chartOf("validation", folder)
