@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from XRayTo3DLib.errors import InputError
 from XRayTo3DLib.geometry import XRayCamera
+from XRayTo3DLib.geometry.calibration import standard_camera
 
 CAMERAS = {
     "flat": flat_camera(),
@@ -338,3 +339,14 @@ def test_a_camera_that_is_not_finite_is_never_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "camera.json", {**flat_camera().to_dict(), "spacing": [float("nan"), 1.0]})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_camera_in_metres_is_refused(tmp_path: Path) -> None:
+    """It was taken: a source 1 mm before the detector."""
+    camera = standard_camera(1000.0, (0.2, 0.2), (100, 80), source_isocentre=900.0)
+    content = camera.to_dict()
+    for name in ("source", "origin", "spacing"):
+        content[name] = [value / 1000 for value in content[name]]
+    (tmp_path / "pa.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"pa\.json: its source lies 1 mm from the detector"):
+        XRayCamera.load(tmp_path / "pa.json")

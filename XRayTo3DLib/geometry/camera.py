@@ -16,6 +16,8 @@ from XRayTo3DLib.geometry.frames import FloatArray, apply_matrix, cross, matrix,
 CAMERA_FORMAT = "xrayto3d.camera/1"
 LARGEST_MM, SMALLEST_MM, MOST_PIXELS = 1e9, 1e-6, 1_000_000
 """A camera's lengths and picture sizes beyond these are no camera's, and cannot be counted with."""
+LEAST_SDD_MM = 20.0
+"""Of a file: less was written in m."""
 NUMBERS = ["source", "origin", "column_direction", "row_direction", "spacing", "size"]
 SHAPE: dict[str, Any] = {name: [float] for name in NUMBERS}
 """Fields of a camera.json, as ``json_values.check_fields`` takes them."""
@@ -239,7 +241,13 @@ class XRayCamera:
         Raises:
             InputError: Missing file, not JSON, another format, or values that are no camera.
         """
-        return cls.from_dict(read_json(path, "camera", CAMERA_FORMAT), f"camera: {Path(path).name}")
+        name = f"camera: {Path(path).name}"
+        camera = cls.from_dict(read_json(path, "camera", CAMERA_FORMAT), name)
+        if camera.sdd < LEAST_SDD_MM:
+            raise InputError(
+                f"{name}: its source lies {camera.sdd:.3g} mm from the detector; lengths in mm are needed, not in m."
+            )
+        return camera
 
 
 def bin_factors(factor: int | tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
