@@ -30,7 +30,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from kill_checks import differences, digests, faults_of_files
-from kill_harness import ARTIFACTS, Job, changes_files, child_of, done_in_child, ended
+from kill_harness import Job, changes_files, child_of, done_in_child, ended
+from kill_program import ARTIFACTS
 
 INSIDE = "XRAYTO3D_SOAK_INSIDE"
 DISK_MB = 400
