@@ -83,9 +83,9 @@ def press(panel: Any, button: str = "evaluationMeasureButton") -> None:
     wait_until(lambda: not panel.run.running)
 
 
-def measured(panel: Any) -> SimpleNamespace:
-    """Spheres of 20 and 21 mm, measured by a click."""
-    reference, result = sphere(20, "truth"), sphere(21, "guess")
+def measured(panel: Any, resolution: int = 30) -> SimpleNamespace:
+    """Spheres of 20 and 21 mm, measured by a click; coarse ones, but where the numbers are looked at."""
+    reference, result = (sphere(radius, name, resolution=resolution) for radius, name in ((20, "truth"), (21, "guess")))
     measure(panel, reference, result)
     return SimpleNamespace(reference=reference, result=result, map=node("map", result))
 
@@ -152,14 +152,14 @@ def test_presets_set_the_range(panel: Any) -> None:
 
 
 def test_two_spheres_one_millimeter_apart(panel: Any) -> None:
-    scene = measured(panel)
+    scene = measured(panel, 90)
     assert shown_rows(panel)["ASSD, average distance"] == "1.00 mm"
     assert numbers(scene.result)["assd"] == pytest.approx(1.0, abs=0.005)
     assert not panel.ui.evaluationStatusLabel.text
 
 
 def test_the_papers_number_is_told_apart(panel: Any) -> None:
-    scene = measured(panel)
+    scene = measured(panel, 90)
     assert shown_rows(panel)["ASD, vertex to vertex"] == f"{numbers(scene.result)['vertices_asd']:.2f} mm"
     table = panel.ui.evaluationResultTable
     texts = [table.item(row, 0).text() for row in range(table.rowCount)]
@@ -167,7 +167,7 @@ def test_the_papers_number_is_told_apart(panel: Any) -> None:
 
 
 def test_the_map_s_mean_is_the_table_s_number(panel: Any) -> None:
-    scene = measured(panel)
+    scene = measured(panel, 90)
     values, weights = numbers(scene.result), array(scene.map, WEIGHT)
     assert np.average(array(scene.map, ARRAY), weights=weights) == pytest.approx(values["map_area_mean"], abs=6e-4)
     signed = np.average(array(scene.map, SIGNED), weights=weights)
@@ -336,7 +336,7 @@ def test_measuring_again_reuses_everything(panel: Any) -> None:
 
 
 def test_a_second_result_has_its_own_map_and_the_only_legend(panel: Any) -> None:
-    first, other = measured(panel), sphere(22, "other")
+    first, other = measured(panel, 90), sphere(22, "other")
     panel.ui.evaluationResultSelector.setCurrentNode(other)
     assert panel.ui.evaluationResultTable.rowCount == 0
     press(panel)
@@ -354,7 +354,7 @@ def test_a_second_result_has_its_own_map_and_the_only_legend(panel: Any) -> None
 def test_histogram_is_the_whole_area(panel: Any) -> None:
     import slicer
 
-    scene = measured(panel)
+    scene = measured(panel, 90)
     table = node("histogram", scene.result)
     names = [table.GetColumnName(index) for index in range(table.GetNumberOfColumns())]
     distance, ahead, back = (slicer.util.arrayFromTableColumn(table, name) for name in names)
@@ -488,7 +488,7 @@ def test_saved_scene_keeps_colors_legend_and_numbers(panel: Any, tmp_path: Path)
 def test_report_is_the_library_s(panel: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import qt
 
-    scene = measured(panel)
+    scene = measured(panel, 90)
     monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", staticmethod(lambda *_: str(tmp_path)))
     press(panel, "evaluationReportButton")
     names = {path.name for path in tmp_path.iterdir()}
@@ -529,6 +529,6 @@ def test_without_matplotlib_the_report_says_so(panel: Any, tmp_path: Path, monke
 
 def test_in_the_module(module_widget: Any) -> None:
     """The same panel inside the real module."""
-    scene = measured(module_widget.evaluation)
+    scene = measured(module_widget.evaluation, 90)
     assert numbers(scene.result)["assd"] == pytest.approx(1.0, abs=0.005)
     assert shown_rows(module_widget.evaluation)["ASSD, average distance"] == "1.00 mm"
