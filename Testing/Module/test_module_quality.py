@@ -92,10 +92,10 @@ _walked: list[Findings] = []
 
 
 @pytest.fixture
-def findings(module_widget: Any) -> Findings:
+def findings(request: pytest.FixtureRequest) -> Findings:
     """Walked once: it takes some seconds."""
     if not _walked:
-        _walked.append(walk(module_widget))
+        _walked.append(walk(request.getfixturevalue("module_widget")))
     return _walked[0]
 
 

@@ -47,7 +47,7 @@ def error_to_truth(panel: Any) -> tuple[float, float]:
 
 def drawn(panel: Any) -> None:
     """Wait for the overlay of what was just changed."""
-    settle(0.1)
+    settle()
     wait_until(lambda: not panel.overlay.busy)
 
 
