@@ -104,6 +104,6 @@ def test_as_a_user_runs_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert main(["dataset", "split", str(folder), "--test", "0.33", "--seed", "1"]) == 0
     assert "(people: 3); changed sides: 0." in capsys.readouterr().out
     assert main(["dataset", "split", str(folder), "--cases", "c1"]) == 0
-    assert "to test on: 2 cases (people: 1)" in capsys.readouterr().out
+    assert "to test on: 2 (people: 1)" in capsys.readouterr().out
     assert main(["dataset", "split", str(folder), "--test", "many"]) == 2
     assert "--test 'many' is no number" in capsys.readouterr().err
