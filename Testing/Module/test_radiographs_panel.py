@@ -209,9 +209,7 @@ def test_the_layout_shows_each_radiograph_upright(panel: Any, tmp_path: Path) ->
 
     manager = slicer.app.layoutManager()
     before = manager.layout
-    nodes = load_views(panel, tmp_path)
-    assert manager.layout == before, "loading must not change the layout"
-    panel.ui.showLayoutButton.click()
+    nodes = load_views(panel, tmp_path)  # what was just loaded is to be seen
     assert manager.layout > layouts.FIRST_LAYOUT_ID
     for node in nodes:
         view = layouts.sliceNode(mrml_radiographs.viewLetter(node))
@@ -229,6 +227,10 @@ def test_the_layout_shows_each_radiograph_upright(panel: Any, tmp_path: Path) ->
     panel.ui.backLayoutButton.click()
     assert manager.layout == before
     assert not layouts.sliceNode("A").GetSliceVisible()
+    load_views(panel, tmp_path)
+    assert manager.layout == before, "who went back stays there"
+    panel.ui.showLayoutButton.click()
+    assert manager.layout > layouts.FIRST_LAYOUT_ID
 
 
 @pytest.mark.gl

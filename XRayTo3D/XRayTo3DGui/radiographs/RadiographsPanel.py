@@ -27,6 +27,8 @@ class RadiographsPanel:
         self.layout = XRayLayout()
         self.parameters: Any = None
         self._binding: Any = None
+        self._seen = False
+        """Whether the X-ray layout has come by itself."""
         self._tags: list[tuple[Any, int]] = []
         self._geometryTags: list[tuple[Any, int]] = []
         self._refresh = Throttle(self.refresh, 50)
@@ -107,8 +109,9 @@ class RadiographsPanel:
     def _onLoaded(self, node: Any) -> None:
         self.refresh()
         self.table.select(node)
-        if self.layout.shown:
-            self.layout.show()
+        if self.layout.shown or not self._seen:  # once only: who went back to another layout stays there
+            self._seen = True
+            self.onShowLayout()
 
     def askFor(self, path: str) -> None:
         """The DICOM plug-in's way in: files that do not say all of their geometry, asked about one by one."""
