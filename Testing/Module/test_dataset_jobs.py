@@ -63,7 +63,7 @@ def pid(job: Path) -> int:
 
 def test_synthetic_people_are_made_cancelled_and_resumed(panel: Any, tmp_path: Path) -> None:
     folder, ui = tmp_path / "people", panel.ui
-    job = make_people(panel, folder, 6)
+    job = make_people(panel, folder, 14)
     assert job == folder / "jobs" / "synthetic-1"
     assert not ui.jobProgressBar.isHidden() and not ui.cancelJobButton.isHidden() and ui.resumeJobButton.isHidden()
     assert "Wait for the end of the job" in ui.makeDatasetButton.toolTip
@@ -73,12 +73,12 @@ def test_synthetic_people_are_made_cancelled_and_resumed(panel: Any, tmp_path: P
     ended(panel)
     assert "stopped. What is done is kept; 'Resume' goes on." in ui.jobStatusLabel.text
     made = len(list(folder.glob("cases/*/person.json")))
-    assert 0 < made < 7 and ui.cancelJobButton.isHidden()
+    assert 0 < made < 15 and ui.cancelJobButton.isHidden()
     button(panel, "resumeJobButton").click()
     ended(panel)
     assert ui.jobStatusLabel.text.startswith("Making SYNTHETIC people: done. SYNTHETIC wrists, not real anatomy")
-    assert len(rows(panel)) == 7 and "SYNTHETIC" in ui.summaryLabel.text
-    assert "6 to train on, 1 to test on" in ui.summaryLabel.text and ui.resumeJobButton.isHidden()
+    assert len(rows(panel)) == 15 and "SYNTHETIC" in ui.summaryLabel.text
+    assert "14 to train on, 1 to test on" in ui.summaryLabel.text and ui.resumeJobButton.isHidden()
 
 
 @posix
@@ -96,7 +96,7 @@ def test_a_killed_worker_is_said_and_can_go_on(panel: Any, tmp_path: Path) -> No
 def test_leaving_saving_and_reopening_find_the_worker_again(panel: Any, tmp_path: Path) -> None:
     import slicer
 
-    job = make_people(panel, tmp_path / "people", 60)
+    job = make_people(panel, tmp_path / "people", 600)  # more than it could make meanwhile
     panel.widget.exit()
     assert not panel.job.running
     panel.widget.enter()
@@ -152,7 +152,7 @@ def test_a_new_session_finds_what_still_runs(panel: Any, tmp_path: Path, slicer_
     """Without a saved scene: the settings of Slicer remember it."""
     from slicerhost import modules
 
-    job = make_people(panel, tmp_path / "people", 60)
+    job = make_people(panel, tmp_path / "people", 600)  # more than it could make meanwhile
     panel.widget.exit()
     panel.widget.logic.getParameterNode().datasetFolder = panel.widget.logic.getParameterNode().datasetJob = ""
     other = modules.make_module_widget(slicer_module)
