@@ -131,6 +131,23 @@ def test_one_segment_for_one_bone(panel: Any, scene: Any) -> None:
     assert panel.run.comparisons["ulna"].area.assd > 10
 
 
+def test_other_bones_do_not_stand_before_the_map(panel: Any, scene: Any) -> None:
+    """Until another result is chosen, or a person shows them again."""
+    other = scene.bones["radius"].GetDisplayNode()
+    choose(panel, scene.segmentation, scene.bones["ulna"])
+    assert other.GetVisibility()
+    press(panel)
+    assert not other.GetVisibility()
+    other.SetVisibility(True)
+    panel.ui.evaluationMaximumSpinBox.value = 2.0
+    settle()
+    assert other.GetVisibility()
+    press(panel)
+    other.SetVisibility(False)
+    choose(panel, scene.segmentation, None)
+    assert other.GetVisibility()
+
+
 def test_a_bone_without_a_reference_is_told(panel: Any, scene: Any) -> None:
     scene.segmentation.GetSegmentation().RemoveSegment("ulna")
     choose(panel, scene.segmentation, scene.result)

@@ -19,6 +19,7 @@ from XRayTo3DGui.evaluation.inputs import EvaluationInputs
 from XRayTo3DGui.evaluation.measure import Evaluation
 from XRayTo3DGui.evaluation.outlines import REFERENCE_COLOUR, RESULT_COLOUR, PairOutlines, hexColour
 from XRayTo3DGui.evaluation.run import EvaluationRun
+from XRayTo3DGui.evaluation.sources import otherBones
 from XRayTo3DGui.evaluation.table import fillBones, fillTable, statistics
 from XRayTo3DGui.jobs import Throttle
 from XRayTo3DGui.panel import BAD, GOOD, UNSURE, showStatus
@@ -130,7 +131,7 @@ class EvaluationPanel(VTKObservationMixin):
         if maps:
             nodes.showOnly(maps)
         self.onLayout()  # first: it makes the view that the reference may be shown in
-        self._reference.apply(self.references(), maps, self._referenceView())
+        self._reference.apply(self.references(), maps, self._referenceView(), otherBones(self.inputs.bones()))
         if maps and self._referenceView() is views.ReferenceView.SIDE_BY_SIDE:
             views.linkCameras()
         self.showOutlines()

@@ -54,6 +54,13 @@ class BonePair:
         return self.result.name
 
 
+def otherBones(bones: list[Bone]) -> list[Any]:
+    """The models of the reconstructions that these are of, but for these: a patella hides the femur."""
+    own = [bone.node for bone in bones]
+    wholes = [reconstructions.parts(result, reconstructions.BONE) for result in reconstructions.resultNodes()]
+    return [node for whole in wholes if any(each in own for each in whole) for node in whole if node not in own]
+
+
 def hasSegments(node: Any) -> bool:
     return node is not None and (node.IsA(SEGMENTATION) or node.IsA(LABELS))
 

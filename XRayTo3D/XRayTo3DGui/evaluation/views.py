@@ -95,7 +95,8 @@ def showInTableAndPlot(tableNode: Any, chartNode: Any) -> None:
 
 
 class ReferenceDisplay:
-    """Hides, fades or moves references to a view of their own, and gives them back as they were."""
+    """Hides, fades or moves references to a view of their own, hides what stands before the color maps, and gives all
+    back as it was."""
 
     def __init__(self) -> None:
         self._before: dict[Any, tuple[int, float, list[str]]] = {}
@@ -105,11 +106,16 @@ class ReferenceDisplay:
         """The models whose display is ours for now."""
         return list(self._before)
 
-    def apply(self, references: list[Any], maps: list[Any], view: ReferenceView) -> None:
-        """Show these models beside the color maps in that way; those of before are given back."""
-        self.restore(keep=references)
+    def apply(self, references: list[Any], maps: list[Any], view: ReferenceView, others: list[Any]) -> None:
+        """Show the references beside the color maps in that way and hide the other bones, once: who shows one of them
+        again keeps it. Those of before are given back."""
+        self.restore(keep=[*references, *others] if maps else references)
         if not maps:
             return
+        for node in others:
+            if node not in self._before and node.GetDisplayNode() is not None:
+                self._before[node] = _state(node)
+                node.GetDisplayNode().SetVisibility(False)
         apart = view is ReferenceView.SIDE_BY_SIDE
         for node in references:
             display = node.GetDisplayNode()
