@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 import pytest
-from module_cases import settle
+from module_cases import settle, wait_until
 
 pytestmark = pytest.mark.host
 
@@ -156,9 +156,8 @@ def test_another_scene_and_back(module_widget: Any) -> None:
     module_widget.parent.setMRMLScene(slicer.mrmlScene)
     settle()
     module_widget.logic.loadExample(ctSpacing=1.8, pixelSpacing=1.5)
-    settle()
-    assert module_widget.radiographs.ui.loadedTable.rowCount == 2
-    assert module_widget.registration.ui.registerButton.enabled
+    wait_until(lambda: module_widget.radiographs.ui.loadedTable.rowCount == 2, 10.0)
+    wait_until(lambda: module_widget.registration.ui.registerButton.enabled, 10.0)
 
 
 def test_it_opens_without_a_main_window(slicer_module: Any, slicer_app: Any) -> None:
