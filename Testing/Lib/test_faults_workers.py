@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -305,6 +306,18 @@ def test_without_a_lock_somebody_waits_for_a_beat(job: JobFolder, monkeypatch: p
     monkeypatch.setattr(SignsOfLife, "beats", lambda self: False)
     with job.working():
         assert job.state().status is JobStatus.RUNNING
+
+
+def test_a_job_of_before_the_last_boot_is_waited_for_once(job: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Resume waited three times, 21 s: for both marks, of which one never beats, and for one of them again."""
+    looked: list[object] = []
+    monkeypatch.setattr(SignsOfLife, "beats", lambda self: looked.append(self) is not None)
+    elsewhere(job)
+    shutil.copy(job.path / "worker.json", job.path / "start.json")
+    again = JobFolder.create(job.path, "training", {})
+    start_worker(again, ["-c", "pass"])
+    CHILDREN[-1].wait()
+    assert len(looked) == 1
 
 
 def test_its_parent_knows_whether_a_child_lives(job: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,7 @@ class JobFolder:
         self.lock = Lock(self.path / LOCK)
         self._heartbeat: Heartbeat | None = None
         self._signs: dict[Path, SignsOfLife] = {}
+        self._silent_stamp: int | None = None
 
     @property
     def checkpoint(self) -> Path:
@@ -317,7 +318,21 @@ class JobFolder:
     def _is_alive_elsewhere(self, path: Path) -> bool:
         mark = ProcessMark.load(path)
         alive = mark.alive()
-        return mark.pid != os.getpid() and (SignsOfLife(path).beats() if alive is None else alive)
+        if alive is None:
+            alive = path == self._worker_file and self._beats()  # start.json is never renewed
+        return mark.pid != os.getpid() and alive
+
+    def _beats(self) -> bool:
+        """Whether the worker's stamp changes; one that was watched in vain and is the same is not watched again."""
+        try:
+            stamp = self._worker_file.stat().st_mtime_ns
+        except FileNotFoundError:  # it has just ended
+            return False
+        if stamp == self._silent_stamp:
+            return False
+        beats = SignsOfLife(self._worker_file).beats()
+        self._silent_stamp = None if beats else stamp
+        return beats
 
     def _refusal(self) -> InputError:
         return InputError(f"job: another process works on {self.path}; cancel it or wait for its end.")
